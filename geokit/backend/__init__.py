@@ -1,0 +1,1 @@
+"""The Python face of the native layer: argument checks and torch operators."""

@@ -1,0 +1,1 @@
+"""Files to geometry and back."""
