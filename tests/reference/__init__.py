@@ -1,0 +1,1 @@
+"""Slow, obvious float64 formulas that the native kernels are held against."""
