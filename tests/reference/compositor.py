@@ -58,7 +58,7 @@ def rasterize(
     width: int,
     height: int,
 ) -> Composite:
-    """Blend N splats. `means2d` is (N, 2), or (H, W, N, 2) to give every pixel its own copy (see `absolute_gradient`)."""
+    """Blend N splats. `means2d` is (N, 2), or (H, W, N, 2): a copy for every pixel (see `absolute_gradient`)."""
     pixels = pixel_centers(width, height, opacities)
     transmittance = pixels.new_ones(height, width)
     image = pixels.new_zeros(height, width, features.shape[1])
