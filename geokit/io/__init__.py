@@ -1,1 +1,47 @@
-"""Files to geometry and back."""
+"""Files to geometry and back: captures, splats, points, photographs and checkpoints."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geokit.io.capture import Capture, load_capture
+    from geokit.io.checkpoints import load_checkpoint, save_checkpoint
+    from geokit.io.initial_points import initial_points
+    from geokit.io.photographs import load_photograph, save_picture
+    from geokit.io.point_files import load_point_ply, save_point_ply
+    from geokit.io.splat_files import load_splats, save_splats
+
+_HOMES = {
+    "Capture": "capture",
+    "load_capture": "capture",
+    "load_checkpoint": "checkpoints",
+    "save_checkpoint": "checkpoints",
+    "initial_points": "initial_points",
+    "load_photograph": "photographs",
+    "save_picture": "photographs",
+    "load_point_ply": "point_files",
+    "save_point_ply": "point_files",
+    "load_splats": "splat_files",
+    "save_splats": "splat_files",
+}
+
+__all__ = [
+    "Capture",
+    "initial_points",
+    "load_capture",
+    "load_checkpoint",
+    "load_photograph",
+    "load_point_ply",
+    "load_splats",
+    "save_checkpoint",
+    "save_picture",
+    "save_point_ply",
+    "save_splats",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use, so that `import geokit.io` loads no reader."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'geokit.io' has no attribute {name!r}")
+    return getattr(import_module(f"geokit.io.{_HOMES[name]}"), name)

@@ -1,0 +1,70 @@
+"""Splat scenes as files: .ply (everything), .splat and .spz (smaller, lossy, without waves)."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from geokit.errors import InvalidInput, UnreadableFile
+from geokit.geometry.splats import Splats
+from geokit.io.safe import atomic_write, read_bytes
+from geokit.io.splat_binary import read_splat, write_splat
+from geokit.io.splat_ply import read_splat_ply, write_splat_ply
+from geokit.io.spz import read_spz, write_spz
+
+_READERS: dict[str, Callable[[Path, bytes], Splats]] = {".ply": read_splat_ply, ".splat": read_splat, ".spz": read_spz}
+_WRITERS: dict[str, Callable[[Splats], bytes]] = {".ply": write_splat_ply, ".splat": write_splat, ".spz": write_spz}
+
+
+def load_splats(path: str | Path, drop_nonfinite: bool = False) -> Splats:
+    """Read a scene by its ending: float32 `Splats` on the CPU, in the frame of the file (.spz: turned to .ply's axes).
+
+    drop_nonfinite: leave out splats with NaN or infinite values, which are refused otherwise.
+    Raises `UnreadableFile` for anything damaged, lying or of another kind.
+    """
+    path = Path(path)
+    read = _READERS[_known_ending(path)]
+    splats = read(path, read_bytes(path, "splat file"))
+    finite = torch.ones(len(splats), dtype=torch.bool)
+    for tensor in splats.tensors().values():
+        finite &= torch.isfinite(tensor).flatten(1).all(1) if tensor.dim() > 1 else torch.isfinite(tensor)
+    finite &= (splats.quats != 0).any(1)
+    bad = len(splats) - int(finite.sum())
+    if bad and not drop_nonfinite:
+        raise UnreadableFile(
+            f"{path} has {bad} of {len(splats)} splats with NaN or infinite values or a zero rotation; "
+            "load it with drop_nonfinite=True to leave them out"
+        )
+    return splats[finite] if bad else splats
+
+
+def save_splats(path: str | Path, splats: Splats) -> None:
+    """Write a scene by the ending, atomically.
+
+    .ply keeps everything as float32. .splat keeps positions, scales, colours of degree 0 and bytes for the rest; .spz
+    keeps all of a Gaussian, quantised. What a format cannot hold is dropped with a warning that says so.
+    """
+    path = Path(path)
+    ending = _known_ending(path)
+    for name, tensor in splats.tensors().items():
+        if not bool(torch.isfinite(tensor).all()):
+            bad = int((~torch.isfinite(tensor)).sum())
+            raise InvalidInput(f"{path} was not written: {name} has {bad} values that are NaN or infinite; remove those splats first")
+    lost = []
+    if splats.waves and ending != ".ply":
+        lost.append("Gabor waves (only their envelopes are written)")
+    if splats.sh_degree and ending == ".splat":
+        lost.append(f"spherical harmonics above degree 0 (the scene has degree {splats.sh_degree})")
+    if lost:
+        warnings.warn(f"{path}: {ending} cannot hold {' and '.join(lost)}; write a .ply to keep them", stacklevel=2)
+    content = _WRITERS[ending](splats.map(lambda t: t.detach().to("cpu", torch.float32)))
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def _known_ending(path: Path) -> str:
+    ending = path.suffix.lower()
+    if ending not in _READERS:
+        raise InvalidInput(f"{path}: splat files end in .ply, .splat or .spz, not {ending or 'in nothing'}; rename or convert it")
+    return ending

@@ -1,0 +1,40 @@
+"""What the readers of capture formats hand to `geokit.io.capture`: photographs with lens and pose, not yet decoded."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from geokit.geometry.point_cloud import PointCloud
+from geokit.geometry.undistort import Lens
+
+
+@dataclass(frozen=True)
+class View:
+    """One posed photograph.
+
+    name: its path inside the capture, with forward slashes. image: the file. lens: intrinsics at the size for which
+    the camera was calibrated. world_to_camera: (4, 4) float64, OpenCV axes.
+    """
+
+    name: str
+    image: Path
+    lens: Lens
+    world_to_camera: Tensor
+
+
+@dataclass
+class Listing:
+    """A capture as its files list it.
+
+    source: the file or folder that holds the poses, for messages. test: the names of the views that the capture itself
+    keeps for testing, None when it has no split of its own. background: what transparent photographs stand on.
+    """
+
+    kind: str
+    source: Path
+    views: list[View]
+    points: PointCloud | None = None
+    test: frozenset[str] | None = None
+    messages: list[str] = field(default_factory=list)
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
