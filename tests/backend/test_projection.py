@@ -1,5 +1,6 @@
 """The projection kernel against the float64 reference, gsplat, integration along the ray and finite differences."""
 
+import functools
 import math
 from dataclasses import replace
 
@@ -92,15 +93,16 @@ def test_projection_agrees_with_gsplat(seed, dtype):
     visible = depths > 0
     assert visible.sum() > 50
     assert bool((radii[visible] > 0).all()), "gsplat culls nothing that we keep"
-    camera = projection.camera_points(exact.means, exact.world_to_camera)
-    assert bool(((camera[:, 0] / camera[:, 2]).abs() > 1.3 * cx / fx)[visible].any()), "the clamped frustum is tested"
+    x, _, z = projection.camera_points(exact.means, exact.world_to_camera).unbind(-1)
+    clamped = (x / z > (1.15 * world.width - cx) / fx) | (x / z < -(0.15 * world.width + cx) / fx)
+    assert bool((clamped & visible).any()), "splats beyond the enlarged frustum are compared too"
     assert_rows_close("means2d", means2d[visible], theirs[0][visible], 1e-4, floor=1.0)
     assert_rows_close("depths", depths[visible], theirs[1][visible], 1e-4)
     assert_rows_close("conics", conics[visible], theirs[2][visible], 1e-4)
     assert_rows_close("compensation", compensation[visible], theirs[3][visible], 1e-4)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), aspect=st.sampled_from([1.0, 10.0, 100.0]), single=st.booleans())
 def test_culled_splats_have_no_visible_pixel(seed, aspect, single):
     dtype = torch.float32 if single else torch.float64
@@ -233,19 +235,21 @@ def test_no_splats_at_all():
 
 
 def wave_world():
-    world = scenes.random_world(17, count=40, waves=1, spread=0.9, behind=0.0, aspect=6.0)
+    world = scenes.random_world(17, count=24, waves=1, spread=0.9, behind=0.0, aspect=6.0)
     return replace(world, amplitudes=torch.ones_like(world.amplitudes))
 
 
-def pixels_and_integrals(world, dilation):
-    """Per splat: pixel displacements (N, 6, 2) within the picture of the splat, and the picture there (N, 6) complex."""
+@functools.cache
+def pixels_and_integrals(dilation):
+    """Pixel displacements (N, 4, 2) within the picture of each splat, and the picture there (N, 4), complex."""
+    world = wave_world()
     everything = torch.ones(len(world.means), dtype=torch.bool)
     conics = reference(world, everything, dilation=dilation).conics
     points = projection.camera_points(world.means, world.world_to_camera)
     affine = projection.affine_maps(points, world.world_to_camera, world.intrinsics, world.width, world.height)
     covariance = projection.covariances(world.quats, world.scales)
     precision = conics[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
-    offsets = scenes.normal(scenes.generator(0), len(conics), 6, 2) @ torch.linalg.cholesky(precision.inverse()).mT
+    offsets = scenes.normal(scenes.generator(0), len(conics), 4, 2) @ torch.linalg.cholesky(precision.inverse()).mT
     pictures = [
         gabor.filtered_integrals(covariance[i], world.frequencies[i, 0], affine[i], offsets[i], dilation)
         for i in range(len(conics))
@@ -266,11 +270,11 @@ def picture(offsets, conics, scale, frequency, attenuation):
 @pytest.mark.parametrize("dilation", [0.0, 0.3])
 def test_wave_agrees_with_integration_along_the_ray_and_naive_projections_do_not(dilation, dtype):
     world = wave_world()
-    offsets, integrals, affine = pixels_and_integrals(world, dilation)
+    offsets, integrals, affine = pixels_and_integrals(dilation)
     found = ops.project(*scenes.arguments(scenes.cast(world, dtype)), dilation=dilation)
     _, depths, conics, compensation, waves2d = (t.double() for t in found)
     visible = depths > 0
-    assert visible.sum() >= 30
+    assert visible.sum() >= 20
 
     def error(frequency, attenuation):
         drawn = picture(offsets, conics, compensation, frequency, attenuation)

@@ -96,7 +96,7 @@ def test_clamped_alphas_have_no_gradient(waves, dtype):
     alone = scenes.with_gradients(scenes.cast(replace(screen, depths=depths * (depths == 1)), dtype))
     image, transmittance, _ = ops.rasterize(*scenes.arguments(alone))
     clamped = (raw > 1.0).nonzero()[0]
-    torch.testing.assert_close(float(transmittance[*clamped]), 0.001, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(transmittance[*clamped].item(), 0.001, rtol=1e-4, atol=1e-7)
     gradients = scenes.gradients(alone, image[*clamped].sum())
     for name in ("means2d", "conics", "opacities", "waves"):
         assert not gradients[name].any(), name

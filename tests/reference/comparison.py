@@ -16,8 +16,11 @@ def assert_rows_close(name: str, found: Tensor, expected: Tensor, tolerance: flo
     scale = expected.abs().flatten(1).amax(1) if expected.dim() > 1 else expected.abs()
     allowed = tolerance * (scale + floor).reshape(-1, *[1] * (expected.dim() - 1))
     excess = (found - expected).abs() - allowed
-    worst = int(excess.flatten(1).amax(1).argmax() if excess.dim() > 1 else excess.argmax())
-    assert bool((excess <= 0).all()), f"{name}: row {worst} is {found[worst].tolist()}, not {expected[worst].tolist()}"
+    worst = tuple(int(i) for i in torch.unravel_index(excess.argmax(), excess.shape))
+    assert float(excess.max()) <= 0, (
+        f"{name}{list(worst)} is {float(found[worst])}, not {float(expected[worst])} within "
+        f"{float(allowed.expand_as(excess)[worst]):.3g}; {int((excess > 0).sum())} of {excess.numel()} entries are off"
+    )
 
 
 def assert_close(name: str, found: Tensor, expected: Tensor, tolerance: float) -> None:

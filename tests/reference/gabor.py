@@ -42,7 +42,7 @@ def filtered_integrals(
         return line_integrals(covariance, frequency, affine, offsets)
     sigma = math.sqrt(dilation)
     narrowest = torch.linalg.eigvalsh(affine @ covariance @ affine.T)[0].sqrt()
-    step = 0.4 * (1 / dilation + 1 / float(narrowest) ** 2) ** -0.5  # resolves filter times picture
+    step = 0.6 * (1 / dilation + 1 / float(narrowest) ** 2) ** -0.5  # resolves filter times picture
     line = torch.arange(-6 * sigma, 6 * sigma + step / 2, step, dtype=torch.float64)
     shifts = torch.cartesian_prod(line, line)
     weights = torch.exp(-(shifts**2).sum(-1) / (2 * dilation)) * step**2 / (2 * math.pi * dilation)

@@ -97,7 +97,7 @@ def random_world(
 ) -> World:
     """Splats over `spread` times the frustum, a share `behind` of them behind the camera; the centre is off-centre.
 
-    Projected standard deviations range from a fraction of a pixel to some twenty pixels, the ratio of a splat's
+    Projected standard deviations range from a fraction of a pixel to half the image, the ratio of a splat's
     largest to smallest scale up to `aspect`; waves have 0 to 1 cycles per standard deviation.
     """
     g = generator(seed)
@@ -109,7 +109,7 @@ def random_world(
     camera = torch.where(uniform(g, count, 1) < behind, -camera, camera)
     pose = random_pose(g)
     means = (camera - pose[:3, 3]) @ pose[:3, :3]
-    size = depths / fx * torch.exp(uniform(g, count, low=-0.5, high=2.0))
+    size = depths / fx * torch.exp(uniform(g, count, low=-0.5, high=3.2))
     scales = size[:, None] * aspect ** uniform(g, count, 3, low=-0.5, high=0.5)
     quats = normal(g, count, 4)
     rotations = projection.rotation_matrices(quats)
