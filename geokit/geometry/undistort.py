@@ -44,7 +44,8 @@ class Lens:
             raise InvalidInput(f"camera intrinsics must be finite, got {numbers}")
         if min(self.width, self.height) < 1 or min(self.fx, self.fy) <= 0:
             raise InvalidInput(
-                f"image size and focal lengths must be positive, got {self.width}x{self.height}, fx {self.fx}, fy {self.fy}"
+                f"image size and focal lengths must be positive, got {self.width}x{self.height}, fx {self.fx}, fy "
+                f"{self.fy}"
             )
         most = 4 if self.model == "fisheye" else 8
         if len(self.coefficients) > most:
@@ -68,7 +69,7 @@ class Lens:
 
 
 def distort(points: Tensor, lens: Lens) -> Tensor:
-    """Ideal normalised coordinates (..., 2) float64, x / z and y / z, to the normalised coordinates that the lens shows."""
+    """Ideal normalised coordinates (..., 2) float64, x / z and y / z, to those that the lens shows."""
     x, y = points.unbind(-1)
     r2 = x * x + y * y
     if lens.model == "fisheye":
@@ -120,7 +121,10 @@ def undistort(points: Tensor, lens: Lens, iterations: int = 30) -> Tensor:
         det = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
         det = torch.where(det.abs() < 1e-12, torch.full_like(det, 1e-12), det)
         change = torch.stack(
-            [dy[..., 1] * error[..., 0] - dy[..., 0] * error[..., 1], dx[..., 0] * error[..., 1] - dx[..., 1] * error[..., 0]],
+            [
+                dy[..., 1] * error[..., 0] - dy[..., 0] * error[..., 1],
+                dx[..., 0] * error[..., 1] - dx[..., 1] * error[..., 0],
+            ],
             dim=-1,
         )
         ideal = ideal - change / det[..., None]
@@ -160,7 +164,8 @@ def undistorted_camera(lens: Lens) -> Tensor:
             fx, fy = lens.width / (right - left), lens.height / (bottom - top)
             return torch.tensor([[fx, 0, -left * fx], [0, fy, -top * fy], [0, 0, 1]], dtype=torch.float64)
     raise NumericalFailure(
-        f"the {lens.model} distortion {lens.coefficients} folds the whole {lens.width}x{lens.height} image over itself; "
+        f"the {lens.model} distortion {lens.coefficients} folds the whole {lens.width}x{lens.height} image over "
+        "itself; "
         "check the distortion coefficients of the camera"
     )
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geokit.io.capture import Capture, load_capture
     from geokit.io.checkpoints import load_checkpoint, save_checkpoint
-    from geokit.io.initial_points import initial_points
     from geokit.io.photographs import load_photograph, save_picture
     from geokit.io.point_files import load_point_ply, save_point_ply
     from geokit.io.splat_files import load_splats, save_splats
@@ -16,7 +15,6 @@ _HOMES = {
     "load_capture": "capture",
     "load_checkpoint": "checkpoints",
     "save_checkpoint": "checkpoints",
-    "initial_points": "initial_points",
     "load_photograph": "photographs",
     "save_picture": "photographs",
     "load_point_ply": "point_files",
@@ -27,7 +25,6 @@ _HOMES = {
 
 __all__ = [
     "Capture",
-    "initial_points",
     "load_capture",
     "load_checkpoint",
     "load_photograph",

@@ -11,7 +11,7 @@ from geokit.io.views import Listing
 
 
 def read_blender(root: Path) -> Listing:
-    """The photographs of the three files; those of `test` (or, when there is none, `val`) are the capture's own test views."""
+    """The photographs of the files; those of `test` (or, without it, `val`) are the capture's own test views."""
     train = root / "transforms_train.json"
     listing = Listing("blender", train, [])
     listed = read_transforms(train)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,9 @@ def load_capture(
     if not (math.isfinite(downscale) and downscale >= 1):
         raise InvalidInput(f"downscale must be a number of at least 1, got {downscale}")
     if test_every < 0 or test_every == 1:
-        raise InvalidInput(f"test_every must be 0 (no test views) or at least 2, got {test_every}: nothing would be left to train on")
+        raise InvalidInput(
+            f"test_every must be 0 (no test views) or at least 2, got {test_every}: nothing would be left to train on"
+        )
     root, listing = _list(path, workspace, progress)
     views = sorted((_fitted(view) for view in listing.views), key=lambda view: view.name)
     _check_poses(views, listing)
@@ -173,7 +176,9 @@ def _list(path: Path, workspace: str | Path | None, progress: Callable[[str], No
         named = path.name.startswith("transforms_")
         return path.parent, blender.read_blender(path.parent) if named else nerfstudio.read_nerfstudio(path)
     if not path.is_dir():
-        raise UnreadableFile(f"{path} is not a folder with a capture; name the folder that holds the photographs and their poses")
+        raise UnreadableFile(
+            f"{path} is not a folder with a capture; name the folder that holds the photographs and their poses"
+        )
     model = colmap.find_model(path)
     if model is not None and not (model.parent.parent.name == "colmap" and (path / "transforms.json").is_file()):
         root, images = colmap.find_images(path, model)
@@ -188,7 +193,8 @@ def _list(path: Path, workspace: str | Path | None, progress: Callable[[str], No
 
         return path, reconstruct_poses(photographs, workspace, progress)
     raise UnreadableFile(
-        f"{path} holds no capture: no COLMAP model (sparse/0), no transforms.json, no transforms_train.json and no photographs"
+        f"{path} holds no capture: no COLMAP model (sparse/0), no transforms.json, no transforms_train.json and no "
+        "photographs"
     )
 
 
@@ -212,17 +218,19 @@ def _fitted(view: View) -> View:
 def _check_poses(views: list[View], listing: Listing) -> None:
     if len(views) < 2:
         raise UnreadableFile(
-            f"{listing.source} gives {len(views)} photograph{'s' * (len(views) != 1)} with a pose; a reconstruction needs at least 2"
+            f"{listing.source} gives {len(views)} photograph{'s' * (len(views) != 1)} with a pose; "
+            "a reconstruction needs at least 2"
         )
     repeated = {view.name for view in views}
     if len(repeated) < len(views):
-        twice = next(a.name for a, b in zip(views, views[1:]) if a.name == b.name)
+        twice = next(a.name for a, b in pairwise(views) if a.name == b.name)
         raise UnreadableFile(f"{listing.source} lists the photograph {twice!r} more than once; remove the repetition")
     poses = torch.stack([view.world_to_camera for view in views])
     size = float(poses[:, :3, 3].abs().max()) + 1e-12
     if float((poses - poses[0]).abs().max()) <= 1e-9 * size:
         raise UnreadableFile(
-            f"{listing.source}: all {len(views)} cameras have the same pose; export the poses again, or move the camera between photographs"
+            f"{listing.source}: all {len(views)} cameras have the same pose; "
+            "export the poses again, or move the camera between photographs"
         )
     centers = -(poses[:, :3, :3].transpose(1, 2) @ poses[:, :3, 3:])[..., 0]
     if float((centers - centers[0]).norm(dim=1).max()) <= 1e-9 * size:

@@ -26,7 +26,7 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], metadata: dict
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors, on the CPU, and the metadata. Raises `UnreadableFile` when the file is missing, truncated or other."""
+    """The tensors, on the CPU, and the metadata. Raises `UnreadableFile` for anything else."""
     from safetensors import SafetensorError, safe_open
 
     path = existing_file(path, "checkpoint")
@@ -35,7 +35,9 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
             described = json.loads((file.metadata() or {}).get(_KEY, "null"))
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise UnreadableFile(f"{path} is not a readable checkpoint ({error}); it is damaged: use an older one") from error
+        raise UnreadableFile(
+            f"{path} is not a readable checkpoint ({error}); it is damaged: use an older one"
+        ) from error
     if not isinstance(described, dict):
         raise UnreadableFile(f"{path} carries no geokit metadata; it is not a checkpoint of geokit")
     return tensors, described

@@ -48,7 +48,9 @@ def find_images(root: Path, model: Path) -> tuple[Path, Path]:
         for name in ("images", "images_2", "images_4", "images_8"):
             if (base / name).is_dir():
                 return base, base / name
-    raise UnreadableFile(f"{root} holds a COLMAP model but no folder 'images' beside it; copy the photographs to {root / 'images'}")
+    raise UnreadableFile(
+        f"{root} holds a COLMAP model but no folder 'images' beside it; copy the photographs to {root / 'images'}"
+    )
 
 
 def import_pycolmap() -> Any:
@@ -57,7 +59,8 @@ def import_pycolmap() -> Any:
         import pycolmap
     except ImportError as error:
         raise MissingDependency(
-            "COLMAP models and plain folders of photographs need pycolmap; install it with: pip install 'geokit[colmap]'"
+            "COLMAP models and plain folders of photographs need pycolmap; "
+            "install it with: pip install 'geokit[colmap]'"
         ) from error
     pycolmap.logging.minloglevel = 3
     return pycolmap
@@ -74,7 +77,9 @@ def read_colmap(root: Path, model: Path, images: Path) -> Listing:
     try:
         reconstruction = pycolmap.Reconstruction(str(model))
     except Exception as error:  # pycolmap throws ValueError, RuntimeError, IndexError, ... for damaged files
-        raise UnreadableFile(f"{model} is not a readable COLMAP model ({_first_line(error)}); export it again") from error
+        raise UnreadableFile(
+            f"{model} is not a readable COLMAP model ({_first_line(error)}); export it again"
+        ) from error
     listing, missing = Listing("colmap", source, []), []
     lenses = {key: _lens(camera, source) for key, camera in reconstruction.cameras.items()}
     posed = [image for image in reconstruction.images.values() if image.has_pose]
@@ -105,7 +110,9 @@ def _lens(camera: Any, source: Path) -> Lens:
     p = [float(v) for v in camera.params]
     where = f"{source}: camera {camera.camera_id}"
     if name not in {model for model, _ in _MODELS.values()}:
-        raise UnreadableFile(f"{where} has the camera model {name}; readable are {_READABLE}: undistort with COLMAP first")
+        raise UnreadableFile(
+            f"{where} has the camera model {name}; readable are {_READABLE}: undistort with COLMAP first"
+        )
     two_focals = name in ("PINHOLE", "OPENCV", "OPENCV_FISHEYE", "FULL_OPENCV")
     fx, fy, cx, cy = p[:4] if two_focals else (p[0], p[0], p[1], p[2])
     rest = tuple(p[4:] if two_focals else p[3:])
@@ -121,7 +128,8 @@ def _pose(image: Any, source: Path) -> torch.Tensor:
     pose[:3] = torch.from_numpy(np.asarray(image.cam_from_world().matrix()))
     if not bool(torch.isfinite(pose).all()):
         raise UnreadableFile(
-            f"{source}: image '{image.name}' has a pose that is NaN or infinite; remove the image or export the model again"
+            f"{source}: image '{image.name}' has a pose that is NaN or infinite; "
+            "remove the image or export the model again"
         )
     return pose
 
@@ -152,7 +160,8 @@ class _Cursor(NamedTuple):
             return struct.unpack_from("<" + layout, self.data, place)
         except struct.error as error:
             raise UnreadableFile(
-                f"{self.path} ends at byte {len(self.data)} in the middle of an entry; the file is truncated: copy or export it again"
+                f"{self.path} ends at byte {len(self.data)} in the middle of an entry; "
+                "the file is truncated: copy or export it again"
             ) from error
 
     def fits(self, what: str, count: int, bytes_each: int, place: int) -> None:
@@ -166,7 +175,9 @@ def _check_model(model: Path) -> Path:
     names = [model / f"{name}{ending}" for name in ("cameras", "images", "points3D")]
     for path in names:
         if not path.is_file():
-            raise UnreadableFile(f"{model} holds no {path.name}; a COLMAP model needs cameras, images and points3D: copy them all")
+            raise UnreadableFile(
+                f"{model} holds no {path.name}; a COLMAP model needs cameras, images and points3D: copy them all"
+            )
     checks = {"cameras": _check_cameras, "images": _check_images, "points3D": _check_points}
     optional = {"rigs": _check_rigs, "frames": _check_frames}
     for name, check in {**checks, **optional}.items():
@@ -192,10 +203,14 @@ def _check_cameras(file: _Cursor) -> None:
                 "undistort with COLMAP first"
             )
         if not (0 < width < 2**20 and 0 < height < 2**20):
-            raise UnreadableFile(f"{file.path}: camera {key} has an image size of {width}x{height}; export the model again")
+            raise UnreadableFile(
+                f"{file.path}: camera {key} has an image size of {width}x{height}; export the model again"
+            )
         parameters = file.take(f"{_MODELS[model][1]}d", place + 24)
         if not all(map(math.isfinite, parameters)):
-            raise UnreadableFile(f"{file.path}: camera {key} has parameters that are NaN or infinite; export the model again")
+            raise UnreadableFile(
+                f"{file.path}: camera {key} has parameters that are NaN or infinite; export the model again"
+            )
         place += 24 + 8 * len(parameters)
 
 
@@ -210,7 +225,8 @@ def _check_images(file: _Cursor) -> None:
         name = file.data[place + 64 : end]
         if not all(map(math.isfinite, pose)) or not any(pose[:4]):
             raise UnreadableFile(
-                f"{file.path}: image {key} ({name.decode(errors='replace')!r}) has a pose that is NaN, infinite or without "
+                f"{file.path}: image {key} ({name.decode(errors='replace')!r}) has a pose that is NaN, infinite or "
+                "without "
                 "a rotation; remove the image or export the model again"
             )
         (points,) = file.take("Q", end + 1)
@@ -258,7 +274,9 @@ def _check_text(path: Path, data: bytes) -> None:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{path} is not text ({error.reason} at byte {error.start}); export the model again") from error
+        raise UnreadableFile(
+            f"{path} is not text ({error.reason} at byte {error.start}); export the model again"
+        ) from error
     if path.stem != "images" and not path.stem.startswith("cameras"):
         return
     lines = [line for line in text.splitlines() if not line.startswith("#")]
@@ -270,7 +288,9 @@ def _check_text(path: Path, data: bytes) -> None:
                 "remove the image or export the model again"
             )
         if path.stem == "cameras" and words and not _numbers(words[2:], 5):
-            raise UnreadableFile(f"{path}: camera {words[0]} has parameters that are NaN or missing; export the model again")
+            raise UnreadableFile(
+                f"{path}: camera {words[0]} has parameters that are NaN or missing; export the model again"
+            )
 
 
 def _numbers(words: list[str], least: int) -> bool:

@@ -108,9 +108,13 @@ def _pose(matrix: object, where: str) -> Tensor:
     try:
         pose = torch.tensor(matrix, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise UnreadableFile(f"{where} has no 4x4 matrix of numbers as transform_matrix; correct or remove it") from error
+        raise UnreadableFile(
+            f"{where} has no 4x4 matrix of numbers as transform_matrix; correct or remove it"
+        ) from error
     if tuple(pose.shape) not in ((4, 4), (3, 4)):
-        raise UnreadableFile(f"{where} has a transform_matrix of shape {tuple(pose.shape)}, wanted 4x4; correct or remove it")
+        raise UnreadableFile(
+            f"{where} has a transform_matrix of shape {tuple(pose.shape)}, wanted 4x4; correct or remove it"
+        )
     if not bool(torch.isfinite(pose).all()):
         raise UnreadableFile(f"{where} has a pose that is NaN or infinite; remove the frame or export the poses again")
     rotation = pose[:3, :3] * torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)
@@ -134,7 +138,9 @@ def _lens(values: dict[str, Any], image: Path, where: str) -> Lens:
     fy = number("fl_y", 0) or _focal(number("camera_angle_y", 0), height) or fx
     fx = fx or fy
     if fx <= 0 or fy <= 0:
-        raise UnreadableFile(f"{where} has no focal length: fl_x (pixels) or camera_angle_x (radians) is missing or not positive")
+        raise UnreadableFile(
+            f"{where} has no focal length: fl_x (pixels) or camera_angle_x (radians) is missing or not positive"
+        )
     k1, k2, k3, k4, k5, k6, p1, p2 = (number(key, 0) for key in ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2"))
     model = values.get("camera_model", "OPENCV_FISHEYE" if values.get("is_fisheye") else "OPENCV")
     cx, cy = number("cx", width / 2), number("cy", height / 2)
@@ -149,7 +155,9 @@ def _lens(values: dict[str, Any], image: Path, where: str) -> Lens:
                 "undistort the photographs first"
             )
         if k4 and model != "FULL_OPENCV":
-            raise UnreadableFile(f"{where} has a k4, which camera model {model} does not define; undistort the photographs first")
+            raise UnreadableFile(
+                f"{where} has a k4, which camera model {model} does not define; undistort the photographs first"
+            )
         return Lens(width, height, fx, fy, cx, cy, "opencv", (k1, k2, p1, p2, k3, k4, k5, k6))
     except InvalidInput as error:
         raise UnreadableFile(f"{where}: {error}; correct the intrinsics") from error

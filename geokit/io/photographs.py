@@ -35,7 +35,9 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     except UnreadableFile:
         raise
     except UnidentifiedImageError as error:
-        raise UnreadableFile(f"{path} is not a picture that can be read; replace it or take it out of the capture") from error
+        raise UnreadableFile(
+            f"{path} is not a picture that can be read; replace it or take it out of the capture"
+        ) from error
     except Image.DecompressionBombError as error:
         raise UnreadableFile(f"{path} has more pixels than is safe to open ({error}); make it smaller") from error
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, ArithmeticError) as error:
@@ -81,7 +83,9 @@ def load_photograph(path: str | Path, size: tuple[int, int] | None = None) -> Te
 def _eight_bit(grey: np.ndarray, path: Path) -> np.ndarray:
     """16-bit grey scale to 8 bits; other deep pixels have no agreed range."""
     if grey.dtype.kind not in "iu" or grey.size == 0 or grey.min() < 0 or grey.max() > 65535:
-        raise UnreadableFile(f"{path} holds {grey.dtype} pixels, which have no agreed range; save it with 8 bits a channel")
+        raise UnreadableFile(
+            f"{path} holds {grey.dtype} pixels, which have no agreed range; save it with 8 bits a channel"
+        )
     return np.asarray((grey.astype(np.float32) / 257).round(), np.uint8)
 
 

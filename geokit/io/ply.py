@@ -1,8 +1,8 @@
 """The Stanford .ply container, read by property name.
 
 Our own hundred lines, because the known library is GPL: header, ascii and both binary byte orders, any scalar types in
-any order. Lists (faces) are stepped over. The count of an element is compared with the bytes that follow before anything
-is allocated.
+any order. Lists (faces) are stepped over. The count of an element is compared with the bytes that follow before
+anything is allocated.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,16 @@ from geokit.errors import UnreadableFile
 from geokit.io.safe import check_count, read_bytes
 
 _TYPES = {
-    **{"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4", "double": "f8"},
+    **{
+        "char": "i1",
+        "uchar": "u1",
+        "short": "i2",
+        "ushort": "u2",
+        "int": "i4",
+        "uint": "u4",
+        "float": "f4",
+        "double": "f8",
+    },
     **{"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"},
     **{"float32": "f4", "float64": "f8", "int64": "i8", "uint64": "u8"},
 }
@@ -93,7 +102,9 @@ def parse_header(path: Path, data: bytes) -> Header:
             else:
                 raise KeyError(words[0])
         except (KeyError, IndexError, ValueError) as error:
-            raise UnreadableFile(f"{path} has a header line that is not understood: {line[:80]!r}; export the file again") from error
+            raise UnreadableFile(
+                f"{path} has a header line that is not understood: {line[:80]!r}; export the file again"
+            ) from error
     if order is None:
         raise UnreadableFile(f"{path} names no format in its header; export the file again")
     built = tuple(Element(name, count, tuple(found)) for (name, count), found in zip(elements, properties))
@@ -129,7 +140,8 @@ def read_vertices(
     missing = [name for name in required if name not in names]
     if missing:
         raise UnreadableFile(
-            f"{path} is missing the properties {', '.join(missing)} of {what} (it has {', '.join(sorted(names)[:20]) or 'none'}); "
+            f"{path} is missing the properties {', '.join(missing)} of {what} (it has "
+            f"{', '.join(sorted(names)[:20]) or 'none'}); "
             "export it again from a program that writes them"
         )
     if not vertex.flat:
@@ -186,9 +198,13 @@ def _ascii_columns(
     try:
         numbers = np.fromstring(data[place:].decode("ascii"), np.float64, needed, sep=" ") if needed else np.zeros(0)
     except (ValueError, DeprecationWarning) as error:
-        raise UnreadableFile(f"{path} has something other than numbers among its vertices ({error}); export it again") from error
+        raise UnreadableFile(
+            f"{path} has something other than numbers among its vertices ({error}); export it again"
+        ) from error
     if len(numbers) < needed:
-        raise UnreadableFile(f"{path} promises {vertex.count} vertices but has numbers for {len(numbers) // width}; export it again")
+        raise UnreadableFile(
+            f"{path} promises {vertex.count} vertices but has numbers for {len(numbers) // width}; export it again"
+        )
     table = numbers.reshape(vertex.count, width)
     return {p.name: np.ascontiguousarray(table[:, i]) for i, p in enumerate(vertex.properties)}
 

@@ -14,7 +14,7 @@ _COLORS = ("red", "green", "blue")
 
 
 def load_point_ply(path: str | Path) -> PointCloud:
-    """The vertices of a .ply file: x y z of any type, and red green blue (integers, or floats in [0, 1]) where it has them.
+    """The vertices of a .ply: x y z of any type and, where it has them, red green blue (integers or floats in [0, 1]).
 
     Returns float32. Raises `UnreadableFile` when the file is damaged, misses x, y or z, or holds NaN.
     """

@@ -34,7 +34,9 @@ def read_bytes(path: str | Path, what: str = "file") -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(f"{path} cannot be read ({error.strerror or error}); check its permissions and the disk") from error
+        raise UnreadableFile(
+            f"{path} cannot be read ({error.strerror or error}); check its permissions and the disk"
+        ) from error
 
 
 def confined_path(folder: Path, relative: str | Path, named_in: Path | None = None) -> Path:

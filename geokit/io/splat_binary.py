@@ -19,7 +19,8 @@ def read_splat(path: Path, data: bytes) -> Splats:
     """The splats in `data`, the content of `path`."""
     if len(data) % _ROW.itemsize:
         raise UnreadableFile(
-            f"{path} has {len(data)} bytes, which is no multiple of {_ROW.itemsize}; it is truncated or no .splat: copy or export it again"
+            f"{path} has {len(data)} bytes, which is no multiple of {_ROW.itemsize}; "
+            "it is truncated or no .splat: copy or export it again"
         )
     rows = np.frombuffer(data, _ROW)
     if (rows["scale"] < 0).any():

@@ -50,7 +50,9 @@ def save_splats(path: str | Path, splats: Splats) -> None:
     for name, tensor in splats.tensors().items():
         if not bool(torch.isfinite(tensor).all()):
             bad = int((~torch.isfinite(tensor)).sum())
-            raise InvalidInput(f"{path} was not written: {name} has {bad} values that are NaN or infinite; remove those splats first")
+            raise InvalidInput(
+                f"{path} was not written: {name} has {bad} values that are NaN or infinite; remove those splats first"
+            )
     lost = []
     if splats.waves and ending != ".ply":
         lost.append("Gabor waves (only their envelopes are written)")
@@ -66,5 +68,7 @@ def save_splats(path: str | Path, splats: Splats) -> None:
 def _known_ending(path: Path) -> str:
     ending = path.suffix.lower()
     if ending not in _READERS:
-        raise InvalidInput(f"{path}: splat files end in .ply, .splat or .spz, not {ending or 'in nothing'}; rename or convert it")
+        raise InvalidInput(
+            f"{path}: splat files end in .ply, .splat or .spz, not {ending or 'in nothing'}; rename or convert it"
+        )
     return ending

@@ -11,6 +11,7 @@ Reading is by property name: any order, any number type, both byte orders and as
 """
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ _WAVE = re.compile(r"wave_(\d{1,4})_")
 
 
 def is_splat_ply(path: str | Path) -> bool:
-    """Whether the header of a .ply names the properties of a splat scene; raises `UnreadableFile` when it is no .ply."""
+    """Whether the header of a .ply names the properties of a splat scene; `UnreadableFile` when it is no .ply."""
     path = Path(path)
     with open(path, "rb") as file:
         header = parse_header(path, file.read(1 << 20))
@@ -40,7 +41,9 @@ def is_splat_ply(path: str | Path) -> bool:
 def read_splat_ply(path: Path, data: bytes) -> Splats:
     """The splats in `data`, the content of `path`; `UnreadableFile` when a property is missing or a count lies."""
     if b"element chunk" in data[:4096] and b"packed_position" in data[:4096]:
-        raise UnreadableFile(f"{path} is a compressed .ply of PlayCanvas; turn it into a plain .ply with splat-transform first")
+        raise UnreadableFile(
+            f"{path} is a compressed .ply of PlayCanvas; turn it into a plain .ply with splat-transform first"
+        )
     columns = read_vertices(path, _REQUIRED, "splats", data)
 
     def gather(*names: str) -> torch.Tensor:
@@ -50,7 +53,9 @@ def read_splat_ply(path: Path, data: bytes) -> Splats:
     rest = sum(1 for name in columns if re.fullmatch(r"f_rest_\d+", name))
     names = [f"f_rest_{i}" for i in range(rest)]
     if rest not in _REST or not all(name in columns for name in names):
-        raise UnreadableFile(f"{path} has {rest} properties f_rest_*, wanted 0, 9, 24 or 45 numbered from 0; export it again")
+        raise UnreadableFile(
+            f"{path} has {rest} properties f_rest_*, wanted 0, 9, 24 or 45 numbered from 0; export it again"
+        )
     sh = gather("f_dc_0", "f_dc_1", "f_dc_2")[:, None, :]
     if rest:
         sh = torch.cat([sh, gather(*names).reshape(-1, 3, rest // 3).transpose(1, 2)], dim=1).contiguous()
@@ -66,7 +71,9 @@ def read_splat_ply(path: Path, data: bytes) -> Splats:
     )
 
 
-def _read_waves(path: Path, columns, gather) -> tuple[torch.Tensor | None, torch.Tensor | None]:  # type: ignore[no-untyped-def]
+def _read_waves(
+    path: Path, columns: Mapping[str, np.ndarray], gather: Callable[..., torch.Tensor]
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     found = {int(match[1]) for match in map(_WAVE.match, columns) if match}
     if not found:
         return None, None
@@ -89,20 +96,26 @@ def _wave_names(k: int, per_channel: bool) -> list[str]:
 
 def write_splat_ply(splats: Splats) -> bytes:
     """The complete .ply of float32 splats on the CPU."""
-    assert splats.wave_frequencies is not None and splats.wave_weights is not None
+    assert splats.wave_frequencies is not None
+    assert splats.wave_weights is not None
     n, bases = len(splats), splats.sh_coeffs.shape[1]
     blocks = [
         (["x", "y", "z"], splats.means),
         (["nx", "ny", "nz"], torch.zeros(n, 3)),
         (["f_dc_0", "f_dc_1", "f_dc_2"], splats.sh_coeffs[:, 0]),
-        ([f"f_rest_{i}" for i in range(3 * (bases - 1))], splats.sh_coeffs[:, 1:].transpose(1, 2).reshape(n, 3 * (bases - 1))),
+        (
+            [f"f_rest_{i}" for i in range(3 * (bases - 1))],
+            splats.sh_coeffs[:, 1:].transpose(1, 2).reshape(n, 3 * (bases - 1)),
+        ),
         (["opacity"], splats.logit_opacities[:, None]),
         (["scale_0", "scale_1", "scale_2"], splats.log_scales),
         (["rot_0", "rot_1", "rot_2", "rot_3"], splats.quats),
     ]
     for k in range(splats.waves):
         weights = splats.wave_weights[:, k].flatten(1)
-        blocks.append((_wave_names(k, weights.shape[1] == 6), torch.cat([splats.wave_frequencies[:, k], weights], dim=1)))
+        blocks.append(
+            (_wave_names(k, weights.shape[1] == 6), torch.cat([splats.wave_frequencies[:, k], weights], dim=1))
+        )
     names = [name for block, _ in blocks for name in block]
     table = torch.cat([values for _, values in blocks], dim=1).numpy()
     comments = ["written by geokit"]

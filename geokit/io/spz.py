@@ -1,4 +1,4 @@
-"""The .spz format of Niantic: gzip of a 16-byte header and of quantised columns. Versions 1 to 3 are read, 3 is written.
+"""The .spz format of Niantic: gzip of a 16-byte header and of quantised columns; versions 1 to 3 read, 3 written.
 
 Header: "NGSP" as the little-endian number 0x5053474e, version, number of splats (4 bytes each), SH degree, fractional
 bits, flags, reserved (1 byte each). Columns: positions (24-bit fixed point; half floats in version 1), opacity, colour,
@@ -10,6 +10,7 @@ positions, rotations and harmonics.
 """
 
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from geokit.geometry.splats import Splats
 _MAGIC = 0x5053474E
 _HEADER = struct.Struct("<IIIBBBB")
 _COLOR_SCALE = 0.15
+_EXTENDED = 0x2  # flag: extensions follow the columns
 _FREE_BYTES, _RATIO = 64 << 20, 50  # a column of splats does not compress further than this in earnest
 # signs of the harmonics 1..15 when y and z are mirrored
 _SH_SIGNS = np.array([-1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1], np.float32)
@@ -34,7 +36,7 @@ def read_spz(path: Path, data: bytes) -> Splats:
     head = _inflate(path, unpack, data, _HEADER.size)
     if len(head) < _HEADER.size:
         raise UnreadableFile(f"{path} ends inside its header; it is truncated: copy or export it again")
-    magic, version, count, degree, bits, _flags, _ = _HEADER.unpack(head)
+    magic, version, count, degree, bits, flags, _ = _HEADER.unpack(head)
     if magic != _MAGIC:
         raise UnreadableFile(f"{path} is not a .spz file (wrong magic number {magic:#x}); check what it is")
     if version not in (1, 2, 3) or degree > 3 or bits > 23:
@@ -42,15 +44,22 @@ def read_spz(path: Path, data: bytes) -> Splats:
             f"{path} is a .spz of version {version} with harmonics of degree {degree} and {bits} fractional bits; "
             "versions 1 to 3, degrees 0 to 3 and at most 23 bits are readable: convert it"
         )
+    if flags & _EXTENDED:
+        warnings.warn(
+            f"{path} carries extensions that are not read; colours that depend on the view may be off", stacklevel=4
+        )
     widths = [6 if version == 1 else 9, 1, 3, 3, 4 if version == 3 else 3, 3 * ((degree + 1) ** 2 - 1)]
     size = count * sum(widths)
     if size > max(_FREE_BYTES, _RATIO * len(data)):
         raise UnreadableFile(
-            f"{path} promises {count} splats ({size} bytes) in {len(data)} compressed bytes, which is not believable; export it again"
+            f"{path} promises {count} splats ({size} bytes) in {len(data)} compressed bytes, which is not believable; "
+            "export it again"
         )
     body = _inflate(path, unpack, unpack.unconsumed_tail, size)
     if len(body) < size:
-        raise UnreadableFile(f"{path} promises {count} splats ({size} bytes) but only {len(body)} bytes follow; it is truncated")
+        raise UnreadableFile(
+            f"{path} promises {count} splats ({size} bytes) but only {len(body)} bytes follow; it is truncated"
+        )
     columns, place = [], 0
     for width in widths:
         columns.append(np.frombuffer(body, np.uint8, count * width, place).reshape(count, width))
@@ -71,6 +80,7 @@ def _inflate(path: Path, unpack: "zlib._Decompress", data: bytes, most: int) -> 
 def _decode(columns: list[np.ndarray], version: int, bits: int) -> Splats:
     positions, alphas, colors, scales, rotations, harmonics = columns
     count = len(alphas)
+    means: np.ndarray
     if version == 1:
         means = positions.copy().view("<f2").astype(np.float32)
     else:
@@ -94,7 +104,7 @@ def _decode(columns: list[np.ndarray], version: int, bits: int) -> Splats:
 
 def _first_three(rotations: np.ndarray) -> np.ndarray:
     """(N, 4) x y z w of versions 1 and 2."""
-    xyz = rotations.astype(np.float32) / 127.5 - 1
+    xyz = rotations.astype(np.float64) / 127.5 - 1
     return np.concatenate([xyz, np.sqrt(np.maximum(0, 1 - (xyz**2).sum(1, keepdims=True)))], axis=1)
 
 
@@ -125,7 +135,9 @@ def write_spz(splats: Splats) -> bytes:
     while bits > 0 and reach * (1 << bits) >= (1 << 23) - 1:
         bits -= 1
     if reach * (1 << bits) >= (1 << 23) - 1:
-        raise InvalidInput(f"the splats reach {reach:.3g} units from the origin, beyond what .spz can hold; write a .ply")
+        raise InvalidInput(
+            f"the splats reach {reach:.3g} units from the origin, beyond what .spz can hold; write a .ply"
+        )
     fixed = np.round(means.astype(np.float64) * (1 << bits)).astype(np.int32)
     positions = np.stack([fixed & 255, fixed >> 8 & 255, fixed >> 16 & 255], axis=-1).astype(np.uint8)
     sh = splats.sh_coeffs.numpy()
