@@ -1,0 +1,158 @@
+#include "ssim.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "../cpu/aligned.h"
+#include "../cpu/lanes.h"
+#include "../cpu/parallel.h"
+
+namespace gk {
+namespace {
+
+constexpr int kRadius = 5, kTaps = 2 * kRadius + 1;
+
+template <class T> struct Window {
+  T weight[kTaps];
+  Window() {
+    double sum = 0, raw[kTaps];
+    for (int k = 0; k < kTaps; ++k) sum += raw[k] = std::exp(-0.5 * (k - kRadius) * (k - kRadius) / (1.5 * 1.5));
+    for (int k = 0; k < kTaps; ++k) weight[k] = T(raw[k] / sum);
+  }
+};
+
+template <class T> GK_INLINE Lanes<T> load_some(const T* p, int64_t count) {
+  if (count >= kLanes) return load(p);
+  T values[kLanes] = {};
+  std::copy_n(p, count, values);
+  return load(values);
+}
+template <class T> GK_INLINE void store_some(T* p, const Lanes<T>& a, int64_t count) {
+  if (count >= kLanes) return store(p, a);
+  T values[kLanes];
+  store(values, a);
+  std::copy_n(values, count, p);
+}
+
+// Rows blurred vertically, with a zero margin for the horizontal pass; channels stay interleaved.
+template <class T> struct Rows {
+  int64_t length, margin, pitch;
+  AlignedVector<T> data;
+  Rows(int64_t count, int64_t length, int64_t channels)
+      : length(length), margin((kRadius * channels + kLanes - 1) / kLanes * kLanes),
+        pitch((length + kLanes - 1) / kLanes * kLanes + 2 * margin), data(count * pitch, T(0)) {}
+  GK_INLINE T* row(int64_t i) { return data.data() + i * pitch + margin; }
+};
+
+template <class T> GK_INLINE Lanes<T> across(const T* p, const Window<T>& window, int64_t channels) {
+  Lanes<T> total = load(p) * window.weight[kRadius];
+  for (int k = 1; k <= kRadius; ++k)
+    total = total + (load(p - k * channels) + load(p + k * channels)) * window.weight[kRadius + k];
+  return total;
+}
+
+// Zero the lanes past the end: they would otherwise leak into the horizontal pass.
+template <class T> GK_INLINE void store_row(T* row, int64_t j, int64_t length, const Lanes<T>& value) {
+  store(row + j, select(lane_index<T>() < Lanes<T>(T(length - j)), value, Lanes<T>(T(0))));
+}
+
+template <class T>
+GK_INLINE void forward_row(const SsimInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, T* row_sums, T* slopes) {
+  using L = Lanes<T>;
+  const int64_t length = in.width * in.channels, first = std::max<int64_t>(y - kRadius, 0);
+  const int64_t last = std::min<int64_t>(y + kRadius, in.height - 1);
+  for (int64_t j = 0; j < length; j += kLanes) {
+    L a = T(0), b = T(0), aa = T(0), bb = T(0), ab = T(0);
+    for (int64_t r = first; r <= last; ++r) {
+      const L u = load_some(in.image + r * length + j, length - j), v = load_some(in.target + r * length + j, length - j);
+      const T w = window.weight[r - y + kRadius];
+      const L wu = u * w, wv = v * w;
+      a = a + wu, b = b + wv, aa = aa + wu * u, bb = bb + wv * v, ab = ab + wu * v;
+    }
+    const L values[5] = {a, b, aa, bb, ab};
+    for (int q = 0; q < 5; ++q) store_row(blurred.row(q), j, length, values[q]);
+  }
+  const T c1 = T(0.01 * 0.01), c2 = T(0.03 * 0.03);
+  L total = T(0);
+  for (int64_t j = 0; j < length; j += kLanes) {
+    const L mean_a = across(blurred.row(0) + j, window, in.channels), mean_b = across(blurred.row(1) + j, window, in.channels);
+    const L var_a = across(blurred.row(2) + j, window, in.channels) - mean_a * mean_a;
+    const L var_b = across(blurred.row(3) + j, window, in.channels) - mean_b * mean_b;
+    const L covariance = across(blurred.row(4) + j, window, in.channels) - mean_a * mean_b;
+    const L n1 = mean_a * mean_b * T(2) + c1, n2 = covariance * T(2) + c2;
+    const L d1 = mean_a * mean_a + mean_b * mean_b + c1, d2 = var_a + var_b + c2;
+    const L inverse = L(T(1)) / (d1 * d2), similarity = n1 * n2 * inverse;
+    total = total + select(lane_index<T>() < L(T(length - j)), similarity, L(T(0)));
+    if (!slopes) continue;
+    const L inverse_d1 = d2 * inverse, inverse_d2 = d1 * inverse;
+    const int64_t plane = in.height * length, place = y * length + j;
+    const L by_mean = (mean_b * (n2 - n1) * inverse - similarity * mean_a * (inverse_d1 - inverse_d2)) * T(2);
+    store_some(slopes + place, by_mean, length - j);
+    store_some(slopes + plane + place, -similarity * inverse_d2, length - j);
+    store_some(slopes + 2 * plane + place, n1 * inverse * T(2), length - j);
+  }
+  row_sums[y] = sum(total);
+}
+
+template <class T>
+GK_INLINE void backward_row(const SsimInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, const T* slopes,
+                            T scale, T* image_bar) {
+  using L = Lanes<T>;
+  const int64_t length = in.width * in.channels, plane = in.height * length;
+  const int64_t first = std::max<int64_t>(y - kRadius, 0), last = std::min<int64_t>(y + kRadius, in.height - 1);
+  for (int64_t j = 0; j < length; j += kLanes)
+    for (int q = 0; q < 3; ++q) {
+      L total = T(0);
+      for (int64_t r = first; r <= last; ++r)
+        total = total + load_some(slopes + q * plane + r * length + j, length - j) * window.weight[r - y + kRadius];
+      store_row(blurred.row(q), j, length, total);
+    }
+  for (int64_t j = 0; j < length; j += kLanes) {
+    const int64_t place = y * length + j;
+    const L u = load_some(in.image + place, length - j), v = load_some(in.target + place, length - j);
+    const L bar = across(blurred.row(0) + j, window, in.channels) +
+                  u * across(blurred.row(1) + j, window, in.channels) * T(2) + v * across(blurred.row(2) + j, window, in.channels);
+    store_some(image_bar + place, bar * scale, length - j);
+  }
+}
+
+#define GK_INSTANTIATE(T, ATTRIBUTES)                                                                                  \
+  ATTRIBUTES void forward_one(const SsimInput<T>& in, const Window<T>& w, Rows<T>& rows, int64_t y, T* sums, T* slopes) { \
+    forward_row(in, w, rows, y, sums, slopes);                                                                          \
+  }                                                                                                                     \
+  ATTRIBUTES void backward_one(const SsimInput<T>& in, const Window<T>& w, Rows<T>& rows, int64_t y, const T* slopes,   \
+                               T scale, T* bar) {                                                                       \
+    backward_row(in, w, rows, y, slopes, scale, bar);                                                                   \
+  }
+GK_INSTANTIATE(float, GK_MULTIVERSION)
+GK_INSTANTIATE(double, )
+#undef GK_INSTANTIATE
+
+}  // namespace
+
+template <class T> void ssim_forward(const SsimInput<T>& in, T* row_sums, T* slopes) {
+  const Window<T> window;
+#pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
+  {
+    Rows<T> rows(5, in.width * in.channels, in.channels);
+#pragma omp for schedule(static)
+    for (int64_t y = 0; y < in.height; ++y) forward_one(in, window, rows, y, row_sums, slopes);
+  }
+}
+
+template <class T> void ssim_backward(const SsimInput<T>& in, const T* slopes, T scale, T* image_bar) {
+  const Window<T> window;
+#pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
+  {
+    Rows<T> rows(3, in.width * in.channels, in.channels);
+#pragma omp for schedule(static)
+    for (int64_t y = 0; y < in.height; ++y) backward_one(in, window, rows, y, slopes, scale, image_bar);
+  }
+}
+
+template void ssim_forward(const SsimInput<float>&, float*, float*);
+template void ssim_forward(const SsimInput<double>&, double*, double*);
+template void ssim_backward(const SsimInput<float>&, const float*, float, float*);
+template void ssim_backward(const SsimInput<double>&, const double*, double, double*);
+
+}  // namespace gk

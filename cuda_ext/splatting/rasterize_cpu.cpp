@@ -1,0 +1,472 @@
+#include "rasterize.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "../cpu/aligned.h"
+#include "../cpu/lanes.h"
+#include "../cpu/parallel.h"
+
+namespace gk {
+namespace {
+
+// 2^x for x <= 0: one multiplication cheaper than exp; the conic is scaled by log2(e) once a splat instead.
+GK_INLINE Lanes<double> exp2_nonpositive(const Lanes<double>& x) {
+  return each_lane(x, [](double t) { return std::exp2(t); });
+}
+GK_INLINE Lanes<float> exp2_nonpositive(const Lanes<float>& x) { return exp2_bounded(maximum(x, Lanes<float>(-126.f))); }
+
+template <class T> struct Tile {
+  int64_t x0, y0;
+  Lanes<T> x;  // pixel centres of a row
+  const int32_t* ids;
+  int64_t count;
+};
+
+template <class T> GK_INLINE Tile<T> make_tile(const RasterInput<T>& in, int64_t t) {
+  const int64_t columns = tile_columns(in.width);
+  Tile<T> tile;
+  tile.x0 = (t % columns) * kTile, tile.y0 = (t / columns) * kTile;
+  tile.x = lane_index<T>() + T(tile.x0 + 0.5);
+  tile.ids = in.ids + in.offsets[t];
+  tile.count = in.offsets[t + 1] - in.offsets[t];
+  return tile;
+}
+
+// One wave over a tile: by the addition theorem its value in a row is columns' (cos, sin) against row scalars.
+template <class T> struct WaveOverTile {
+  Lanes<T> cosine, sine;              // of fx dx, along the row
+  T row_cosine[kTile], row_sine[kTile];  // of fy dy, down the rows
+  T even[kTile], odd[kTile];          // a cos + b sin of the row angle, b cos - a sin
+};
+
+// A splat prepared for the sixteen rows of one tile.
+template <class T, bool kWaves> struct SplatOverTile {
+  Lanes<T> dx, quadratic, linear;  // exponent (base 2) = quadratic + dy (linear + constant dy)
+  T constant, opacity, my;
+  unsigned rows;  // bit y: the ellipse reaches row y
+  int waves;
+  WaveOverTile<T> wave[kWaves ? kMaxWaves : 1];
+};
+
+template <class T> GK_INLINE unsigned rows_reached(T my, T half_height, int64_t y0) {
+  const T low = maximum(std::ceil(my - half_height - T(0.5)) - T(y0), T(0));
+  const T high = minimum(std::floor(my + half_height - T(0.5)) - T(y0), T(kTile - 1));
+  if (!(low <= high)) return 0;
+  return (2u << int(high)) - (1u << int(low));
+}
+
+template <class T, bool kWaves>
+GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, int32_t id, SplatOverTile<T, kWaves>& s) {
+  const T log2e = T(1.4426950408889634);
+  const T* conic = in.conics + 3 * id;
+  s.my = in.means2d[2 * id + 1];
+  s.dx = tile.x - in.means2d[2 * id];
+  s.quadratic = s.dx * s.dx * (T(-0.5) * log2e * conic[0]);
+  s.linear = s.dx * (-log2e * conic[1]);
+  s.constant = T(-0.5) * log2e * conic[2];
+  s.opacity = in.opacities[id];
+  s.rows = rows_reached(s.my, in.reaches[2 * id + 1], tile.y0);
+  if constexpr (kWaves) {
+    s.waves = int(in.waves);
+    const Lanes<T> dy = lane_index<T>() + (T(tile.y0 + 0.5) - s.my);
+    for (int k = 0; k < s.waves; ++k) {
+      const T* p = in.wave_parameters + 4 * (in.waves * id + k);
+      auto& wave = s.wave[k];
+      Lanes<T> c, n;
+      cosine_sine_of_turns(s.dx * p[0], wave.cosine, wave.sine);
+      cosine_sine_of_turns(dy * p[1], c, n);
+      store(wave.row_cosine, c), store(wave.row_sine, n);
+      store(wave.even, c * p[2] + n * p[3]), store(wave.odd, c * p[3] - n * p[2]);
+    }
+  }
+}
+
+// Opacity times envelope, and the modulated alpha before its bounds, of one row.
+template <class T, bool kWaves>
+GK_INLINE void evaluate(const SplatOverTile<T, kWaves>& s, int y, T dy, Lanes<T>& envelope, Lanes<T>& raw) {
+  envelope = exp2_nonpositive(s.quadratic + (s.linear + s.constant * dy) * dy) * s.opacity;
+  raw = envelope;
+  if constexpr (kWaves) {
+    Lanes<T> modulation = T(1);
+    for (int k = 0; k < s.waves; ++k) {
+      const auto& wave = s.wave[k];
+      modulation = modulation + wave.cosine * wave.even[y] + wave.sine * wave.odd[y];
+    }
+    raw = raw * modulation;
+  }
+}
+
+template <class T> GK_INLINE Lanes<T> bounded(const Lanes<T>& raw) {
+  return select(raw >= Lanes<T>(T(kAlphaMin)), minimum(raw, Lanes<T>(T(kAlphaMax))), Lanes<T>(T(0)));
+}
+
+template <class T> GK_INLINE T row_offset(const Tile<T>& tile, T my, int y) { return T(tile.y0 + y) + T(0.5) - my; }
+
+// Rows in which some pixel is still open. Checked every eighth splat.
+constexpr int64_t kCheckEvery = 8;
+template <class T> GK_INLINE unsigned open_rows(const Lanes<T>* transmittance, unsigned open) {
+  for (unsigned rows = open; rows; rows &= rows - 1) {
+    const int y = __builtin_ctz(rows);
+    if (largest(transmittance[y]) < T(kOpaque)) open &= ~(1u << y);
+  }
+  return open;
+}
+
+GK_INLINE unsigned rows_inside(int64_t y0, int64_t height) {
+  return height - y0 >= kTile ? 0xffffu : (1u << (height - y0)) - 1u;
+}
+
+template <class T> GK_INLINE void mark_median(int32_t* ids, const Lanes<T>& before, const Lanes<T>& after, int32_t id) {
+  for (int x = 0; x < kLanes; ++x) ids[x] = (before.v[x] >= T(0.5)) & (after.v[x] < T(0.5)) ? id : ids[x];
+}
+
+// kChannels = 0: any number, known at run time.
+template <class T, int kChannels, bool kWaves>
+GK_INLINE void forward_tile(const RasterInput<T>& in, const RasterOutput<T>& out, int64_t t, T* color) {
+  const Tile<T> tile = make_tile(in, t);
+  const int64_t channels = kChannels ? kChannels : in.channels;
+  Lanes<T> transmittance[kTile];
+  int32_t median[kTile][kLanes];
+  for (int y = 0; y < kTile; ++y) transmittance[y] = T(1);
+  std::fill(color, color + channels * kTile * kLanes, T(0));
+  if (out.median_ids) std::fill(&median[0][0], &median[0][0] + kTile * kLanes, -1);
+  unsigned open = rows_inside(tile.y0, in.height);
+  int64_t pairs = 0;
+  SplatOverTile<T, kWaves> s;
+  for (int64_t i = 0; i < tile.count; ++i) {
+    if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) break;
+    const int32_t id = tile.ids[i];
+    place(in, tile, id, s);
+    const T* feature = in.features + channels * id;
+    for (unsigned rows = s.rows & open; rows; rows &= rows - 1) {
+      const int y = __builtin_ctz(rows);
+      Lanes<T> envelope, raw;
+      evaluate(s, y, row_offset(tile, s.my, y), envelope, raw);
+      const Lanes<T> before = transmittance[y], weight = before * bounded(raw);
+      transmittance[y] = before - weight;
+      for (int64_t c = 0; c < channels; ++c) {
+        T* p = color + (c * kTile + y) * kLanes;
+        store(p, load(p) + weight * feature[c]);
+      }
+      if (out.median_ids) mark_median(median[y], before, transmittance[y], id);
+    }
+    pairs += kLanes * __builtin_popcount(s.rows & open);
+  }
+  if (out.pairs) out.pairs[t] = pairs;
+  const int64_t wide = std::min<int64_t>(kTile, in.width - tile.x0), high = std::min<int64_t>(kTile, in.height - tile.y0);
+  for (int64_t y = 0; y < high; ++y) {
+    const int64_t first = (tile.y0 + y) * in.width + tile.x0;
+    T through[kLanes];
+    store(through, transmittance[y]);
+    for (int64_t x = 0; x < wide; ++x) {
+      out.transmittance[first + x] = through[x];
+      if (out.median_ids) out.median_ids[first + x] = median[y][x];
+      for (int64_t c = 0; c < channels; ++c)
+        out.image[(first + x) * channels + c] = color[(c * kTile + y) * kLanes + x] + through[x] * in.background[c];
+    }
+  }
+}
+
+// The backward pass replays a chunk of a tile's list forward, keeping alpha and transmittance of every row it evaluates,
+// then walks the chunk back to front. No division: the light behind a splat follows r <- r + alpha (c.g - r).
+constexpr int64_t kChunk = 256;  // splats: what is kept stays within a core's cache
+
+template <class T> struct Kept {
+  AlignedVector<T> alpha, transmittance, envelope;  // rows of kLanes
+  AlignedVector<T> starts;                          // transmittance of the tile at the start of each chunk
+  std::vector<unsigned> open;                     // rows open at the start of each chunk
+  AlignedVector<T> cotangent;                       // (C, rows, lanes) of the image
+  AlignedVector<T> feature_sum;                     // (C, lanes)
+  unsigned rows[kChunk];
+
+  void prepare(int64_t longest, int64_t channels, bool waves) {
+    const size_t size = std::min(longest, kChunk) * kTile * kLanes, chunks = size_t(longest / kChunk + 1);
+    alpha.resize(size), transmittance.resize(size), envelope.resize(waves ? size : 0);
+    starts.resize(chunks * kTile * kLanes), open.resize(chunks), cotangent.resize(channels * kTile * kLanes);
+    feature_sum.resize(channels * kLanes);
+  }
+};
+
+// Replays splats [begin, end); returns how far it came before every row closed.
+template <class T, bool kWaves, bool kKeep>
+GK_INLINE int64_t replay(const RasterInput<T>& in, const Tile<T>& tile, int64_t begin, int64_t end,
+                         Lanes<T>* transmittance, unsigned& open, Kept<T>& kept) {
+  SplatOverTile<T, kWaves> s;
+  T *alpha_out = kept.alpha.data(), *before_out = kept.transmittance.data(), *envelope_out = kept.envelope.data();
+  for (int64_t i = begin; i < end; ++i) {
+    if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) return i;
+    place(in, tile, tile.ids[i], s);
+    const unsigned touched = s.rows & open;
+    if constexpr (kKeep) kept.rows[i - begin] = touched;
+    for (unsigned rows = touched; rows; rows &= rows - 1) {
+      const int y = __builtin_ctz(rows);
+      Lanes<T> envelope, raw;
+      evaluate(s, y, row_offset(tile, s.my, y), envelope, raw);
+      const Lanes<T> before = transmittance[y], alpha = bounded(raw);
+      transmittance[y] = before - before * alpha;
+      if constexpr (kKeep) {
+        store(alpha_out, alpha), store(before_out, before);
+        alpha_out += kLanes, before_out += kLanes;
+        if constexpr (kWaves) {  // zero where alpha is at a bound and does not depend on the splat
+          const auto free = (raw >= Lanes<T>(T(kAlphaMin))) & (raw <= Lanes<T>(T(kAlphaMax)));
+          store(envelope_out, select(free, envelope, Lanes<T>(T(0))));
+          envelope_out += kLanes;
+        }
+      }
+    }
+  }
+  return end;
+}
+
+template <class T> struct WaveSums { Lanes<T> c, s, cy, sy; };  // of alpha_bar envelope (cos, sin) [dy], down the rows
+
+template <class T, int kChannels, bool kWaves>
+GK_INLINE void backward_splat(const RasterInput<T>& in, bool absolute_wanted, const Tile<T>& tile, int32_t id,
+                              unsigned rows, T* row_out, Lanes<T>* behind, Kept<T>& kept, const T*& alpha_in, const T*& before_in,
+                              const T*& envelope_in) {
+  using L = Lanes<T>;
+  const int64_t channels = kChannels ? kChannels : in.channels;
+  const T a = in.conics[3 * id], b = in.conics[3 * id + 1], c = in.conics[3 * id + 2];
+  const T* feature = in.features + channels * id;
+  const T* cotangent = kept.cotangent.data();
+  SplatOverTile<T, kWaves> s;
+  s.my = in.means2d[2 * id + 1];
+  s.dx = tile.x - in.means2d[2 * id];
+  if constexpr (kWaves) place(in, tile, id, s);
+  WaveSums<T> wave_sums[kWaves ? kMaxWaves : 1];
+  if constexpr (kWaves)
+    for (int k = 0; k < s.waves; ++k) wave_sums[k] = {L(T(0)), L(T(0)), L(T(0)), L(T(0))};
+  L v0 = T(0), v1 = T(0), v2 = T(0), absolute_x = T(0), absolute_y = T(0);
+  L feature_sum[kChannels ? kChannels : 1];
+  for (int q = 0; q < kChannels; ++q) feature_sum[q] = T(0);
+  if constexpr (!kChannels) std::fill(kept.feature_sum.begin(), kept.feature_sum.end(), T(0));
+  for (; rows; rows ^= 1u << (31 - __builtin_clz(rows))) {  // bottom row first: the order in which they were kept, reversed
+    const int y = 31 - __builtin_clz(rows);
+    alpha_in -= kLanes, before_in -= kLanes;
+    const L alpha = load(alpha_in), before = load(before_in), weight = before * alpha;
+    const T dy = row_offset(tile, s.my, y);
+    L shade = T(0);
+    for (int64_t q = 0; q < channels; ++q) {
+      const L g = load(cotangent + (q * kTile + y) * kLanes);
+      shade = shade + g * feature[q];
+      if constexpr (kChannels) {
+        feature_sum[q] = feature_sum[q] + weight * g;
+      } else {
+        T* p = &kept.feature_sum[q * kLanes];
+        store(p, load(p) + weight * g);
+      }
+    }
+    const L difference = shade - behind[y], alpha_bar = before * difference;
+    behind[y] = behind[y] + alpha * difference;
+    L v, slope_x = T(0), slope_y = T(0);  // v: gradient to the exponent
+    if constexpr (kWaves) {
+      envelope_in -= kLanes;
+      const L modulation_bar = alpha_bar * load(envelope_in);
+      L modulation = T(1);
+      for (int k = 0; k < s.waves; ++k) {
+        const auto& wave = s.wave[k];
+        modulation = modulation + wave.cosine * wave.even[y] + wave.sine * wave.odd[y];
+        const L mc = modulation_bar * wave.row_cosine[y], ms = modulation_bar * wave.row_sine[y];
+        auto& sums = wave_sums[k];
+        sums.c = sums.c + mc, sums.s = sums.s + ms;
+        sums.cy = sums.cy + mc * dy, sums.sy = sums.sy + ms * dy;
+        if (absolute_wanted) {
+          const T* p = in.wave_parameters + 4 * (in.waves * id + k);
+          const L turn = modulation_bar * (wave.cosine * wave.odd[y] - wave.sine * wave.even[y]);
+          slope_x = slope_x + turn * (T(6.283185307179586) * p[0]);
+          slope_y = slope_y + turn * (T(6.283185307179586) * p[1]);
+        }
+      }
+      v = modulation_bar * modulation;
+    } else {
+      v = select(alpha < L(T(kAlphaMax)), alpha_bar * alpha, L(T(0)));
+    }
+    v0 = v0 + v, v1 = v1 + v * dy, v2 = v2 + v * (dy * dy);
+    if (absolute_wanted) {
+      absolute_x = absolute_x + absolute(v * (s.dx * a + b * dy) - slope_x);
+      absolute_y = absolute_y + absolute(v * (s.dx * b + c * dy) - slope_y);
+    }
+  }
+  const T sx = sum(v0 * s.dx), sy = sum(v1);
+  T mean_x = a * sx + b * sy, mean_y = b * sx + c * sy;
+  row_out[2] = T(-0.5) * sum(v0 * s.dx * s.dx);
+  row_out[3] = -sum(v1 * s.dx);
+  row_out[4] = T(-0.5) * sum(v2);
+  row_out[5] = sum(v0) / maximum(in.opacities[id], T(1e-12));
+  row_out[6] = sum(absolute_x);
+  row_out[7] = sum(absolute_y);
+  for (int q = 0; q < channels; ++q)
+    row_out[8 + q] = kChannels ? sum(feature_sum[kChannels ? q : 0]) : sum(load(&kept.feature_sum[q * kLanes]));
+  if constexpr (kWaves)
+    for (int k = 0; k < s.waves; ++k) {
+      const T* p = in.wave_parameters + 4 * (in.waves * id + k);
+      const auto& w = s.wave[k];
+      const auto& m = wave_sums[k];
+      const L cosine = w.cosine * m.c - w.sine * m.s, sine = w.sine * m.c + w.cosine * m.s;
+      const L cosine_y = w.cosine * m.cy - w.sine * m.sy, sine_y = w.sine * m.cy + w.cosine * m.sy;
+      const T two_pi = T(6.283185307179586);
+      const L turn = (cosine * p[3] - sine * p[2]) * two_pi;
+      const T turn_sum = sum(turn);
+      mean_x -= p[0] * turn_sum, mean_y -= p[1] * turn_sum;
+      T* q = row_out + 8 + channels + 4 * k;
+      q[0] = sum(turn * s.dx), q[1] = sum((cosine_y * p[3] - sine_y * p[2]) * two_pi);
+      q[2] = sum(cosine), q[3] = sum(sine);
+    }
+  row_out[0] = mean_x, row_out[1] = mean_y;
+}
+
+template <class T, int kChannels, bool kWaves>
+GK_INLINE void backward_tile(const RasterInput<T>& in, const RasterCotangent<T>& bar, const RasterGradient<T>& grad,
+                             int64_t t, Kept<T>& kept) {
+  using L = Lanes<T>;
+  const Tile<T> tile = make_tile(in, t);
+  if (!tile.count) return;
+  const int64_t channels = kChannels ? kChannels : in.channels, length = gradient_row_length(channels, in.waves);
+  const int64_t wide = std::min<int64_t>(kTile, in.width - tile.x0), high = std::min<int64_t>(kTile, in.height - tile.y0);
+  L transmittance[kTile], behind[kTile];
+  T* cotangent = kept.cotangent.data();
+  std::fill(kept.cotangent.begin(), kept.cotangent.end(), T(0));
+  for (int64_t y = 0; y < kTile; ++y) {
+    T light[kLanes] = {};
+    for (int64_t x = 0; x < wide && y < high; ++x) {
+      const int64_t pixel = (tile.y0 + y) * in.width + tile.x0 + x;
+      light[x] = bar.transmittance[pixel];
+      for (int64_t q = 0; q < channels; ++q) {
+        const T g = bar.image[pixel * channels + q];
+        cotangent[(q * kTile + y) * kLanes + x] = g;
+        light[x] += in.background[q] * g;
+      }
+    }
+    behind[y] = load(light);
+    transmittance[y] = T(1);
+  }
+  const int32_t* slots = grad.slots + in.offsets[t];
+  const auto clear = [&](int64_t first, int64_t last) GK_INLINE_LAMBDA {
+    for (int64_t i = first; i < last; ++i) std::fill_n(grad.rows + slots[i] * length, length, T(0));
+  };
+  // Forward to the last chunk, remembering how each begins.
+  unsigned open = rows_inside(tile.y0, in.height);
+  int64_t chunk = 0, stop = tile.count;
+  const auto remember = [&]() GK_INLINE_LAMBDA {
+    for (int y = 0; y < kTile; ++y) store(&kept.starts[(chunk * kTile + y) * kLanes], transmittance[y]);
+    kept.open[chunk] = open;
+  };
+  remember();
+  while ((chunk + 1) * kChunk < stop) {
+    const int64_t next = (chunk + 1) * kChunk;
+    const int64_t reached = replay<T, kWaves, false>(in, tile, chunk * kChunk, next, transmittance, open, kept);
+    if (reached < next) {
+      stop = reached;
+      break;
+    }
+    ++chunk;
+    remember();
+  }
+  clear(stop, tile.count);
+  for (; chunk >= 0; --chunk) {
+    const int64_t begin = chunk * kChunk, end = std::min(begin + kChunk, stop);
+    for (int y = 0; y < kTile; ++y) transmittance[y] = load(&kept.starts[(chunk * kTile + y) * kLanes]);
+    open = kept.open[chunk];
+    const int64_t reached = replay<T, kWaves, true>(in, tile, begin, end, transmittance, open, kept);
+    clear(reached, end);
+    int64_t evaluated = 0;
+    for (int64_t i = begin; i < reached; ++i) evaluated += __builtin_popcount(kept.rows[i - begin]);
+    const T* alpha = kept.alpha.data() + evaluated * kLanes;
+    const T* before = kept.transmittance.data() + evaluated * kLanes;
+    const T* envelope = kept.envelope.data() + (kWaves ? evaluated * kLanes : 0);
+    for (int64_t i = reached - 1; i >= begin; --i) {
+      T* row_out = grad.rows + slots[i] * length;
+      if (const unsigned rows = kept.rows[i - begin])
+        backward_splat<T, kChannels, kWaves>(in, grad.absolute != nullptr, tile, tile.ids[i], rows, row_out, behind, kept,
+                                             alpha, before, envelope);
+      else
+        std::fill_n(row_out, length, T(0));
+    }
+  }
+}
+
+// Sums the rows of every splat in their fixed order.
+template <class T> void gather_rows(const RasterInput<T>& in, const RasterGradient<T>& grad, int64_t i) {
+  const int64_t length = gradient_row_length(in.channels, in.waves);
+  const auto total = [&](int64_t column) {
+    T s = 0;
+    for (int32_t slot = grad.first_slots[i]; slot < grad.first_slots[i + 1]; ++slot) s += grad.rows[slot * length + column];
+    return s;
+  };
+  for (int c = 0; c < 2; ++c) grad.means2d[2 * i + c] = total(c);
+  for (int c = 0; c < 3; ++c) grad.conics[3 * i + c] = total(2 + c);
+  grad.opacities[i] = total(5);
+  if (grad.absolute)
+    for (int c = 0; c < 2; ++c) grad.absolute[2 * i + c] = total(6 + c);
+  for (int64_t c = 0; c < in.channels; ++c) grad.features[in.channels * i + c] = total(8 + c);
+  for (int64_t c = 0; c < 4 * in.waves; ++c) grad.wave_parameters[4 * in.waves * i + c] = total(8 + in.channels + c);
+}
+
+#define GK_INSTANTIATE(T, ATTRIBUTES, NAME, CHANNELS, WAVES)                                                         \
+  ATTRIBUTES void forward_##NAME(const RasterInput<T>& in, const RasterOutput<T>& out, int64_t t, T* color) {         \
+    forward_tile<T, CHANNELS, WAVES>(in, out, t, color);                                                              \
+  }                                                                                                                   \
+  ATTRIBUTES void backward_##NAME(const RasterInput<T>& in, const RasterCotangent<T>& bar, const RasterGradient<T>& g, \
+                                  int64_t t, Kept<T>& kept) {                                                         \
+    backward_tile<T, CHANNELS, WAVES>(in, bar, g, t, kept);                                                           \
+  }
+GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_rgb, 3, false)
+GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_any, 0, false)
+GK_INSTANTIATE(float, GK_MULTIVERSION, gabor_rgb, 3, true)
+GK_INSTANTIATE(float, GK_MULTIVERSION, gabor_any, 0, true)
+GK_INSTANTIATE(double, , gaussian_any, 0, false)
+GK_INSTANTIATE(double, , gabor_any, 0, true)
+#undef GK_INSTANTIATE
+
+void forward_one(const RasterInput<float>& in, const RasterOutput<float>& out, int64_t t, float* color) {
+  if (in.channels == 3) in.waves ? forward_gabor_rgb(in, out, t, color) : forward_gaussian_rgb(in, out, t, color);
+  else in.waves ? forward_gabor_any(in, out, t, color) : forward_gaussian_any(in, out, t, color);
+}
+void forward_one(const RasterInput<double>& in, const RasterOutput<double>& out, int64_t t, double* color) {
+  in.waves ? forward_gabor_any(in, out, t, color) : forward_gaussian_any(in, out, t, color);
+}
+void backward_one(const RasterInput<float>& in, const RasterCotangent<float>& bar, const RasterGradient<float>& g, int64_t t,
+                  Kept<float>& kept) {
+  if (in.channels == 3) in.waves ? backward_gabor_rgb(in, bar, g, t, kept) : backward_gaussian_rgb(in, bar, g, t, kept);
+  else in.waves ? backward_gabor_any(in, bar, g, t, kept) : backward_gaussian_any(in, bar, g, t, kept);
+}
+void backward_one(const RasterInput<double>& in, const RasterCotangent<double>& bar, const RasterGradient<double>& g,
+                  int64_t t, Kept<double>& kept) {
+  in.waves ? backward_gabor_any(in, bar, g, t, kept) : backward_gaussian_any(in, bar, g, t, kept);
+}
+
+}  // namespace
+
+template <class T> void rasterize_forward(const RasterInput<T>& in, const RasterOutput<T>& out) {
+  const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
+#pragma omp parallel if (int64_t(in.offsets[tiles]) * 64 + in.width * in.height > kParallelWork)
+  {
+    AlignedVector<T> color(in.channels * kTile * kLanes);
+#pragma omp for schedule(dynamic, 2)
+    for (int64_t t = 0; t < tiles; ++t) forward_one(in, out, t, color.data());
+  }
+}
+
+template <class T>
+void rasterize_backward(const RasterInput<T>& in, const RasterCotangent<T>& bar, const RasterGradient<T>& grad) {
+  const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
+  int64_t longest = 0;
+  for (int64_t t = 0; t < tiles; ++t) longest = std::max<int64_t>(longest, in.offsets[t + 1] - in.offsets[t]);
+#pragma omp parallel if (int64_t(in.offsets[tiles]) * 64 + in.width * in.height > kParallelWork)
+  {
+    Kept<T> kept;
+    kept.prepare(longest, in.channels, in.waves > 0);
+#pragma omp for schedule(dynamic, 2)
+    for (int64_t t = 0; t < tiles; ++t) backward_one(in, bar, grad, t, kept);
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < in.splats; ++i) gather_rows(in, grad, i);
+  }
+}
+
+template void rasterize_forward(const RasterInput<float>&, const RasterOutput<float>&);
+template void rasterize_forward(const RasterInput<double>&, const RasterOutput<double>&);
+template void rasterize_backward(const RasterInput<float>&, const RasterCotangent<float>&, const RasterGradient<float>&);
+template void rasterize_backward(const RasterInput<double>&, const RasterCotangent<double>&, const RasterGradient<double>&);
+
+}  // namespace gk
