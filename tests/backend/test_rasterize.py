@@ -81,6 +81,12 @@ def test_small_and_large_splats(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_long_lists(dtype):
+    screen = scenes.random_screen(19, count=600, width=20, height=18, opacity=(0.01, 0.03), sigma=(2.0, 20.0))
+    assert_agrees(screen, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("waves", [0, 1])
 def test_clamped_alphas_have_no_gradient(waves, dtype):
     screen = scenes.random_screen(8, count=4, waves=waves, opacity=(0.99, 1.0), sigma=(3.0, 8.0), width=30, height=30)

@@ -62,7 +62,7 @@ def cases(dtype):
     sizes = [(64, 48), (45, 38), (16, 16), (5, 3), (200, 17)]
     for seed, (width, height) in enumerate(sizes):
         screen = scenes.random_screen(seed, count=150, width=width, height=height, sigma=(0.3, 20.0))
-        amplitudes = scenes.uniform(scenes.generator(seed), 150, high=1.0) ** 3
+        amplitudes = scenes.uniform(scenes.generator(seed), 150, high=1.2) ** 3
         yield scenes.cast(screen, dtype), amplitudes.to(dtype)
 
 

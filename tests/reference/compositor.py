@@ -33,7 +33,7 @@ def pixel_centers(width: int, height: int, like: Tensor) -> Tensor:
 
 def front_to_back(depths: Tensor) -> list[int]:
     """Indices of the splats in front of the camera, by depth, ties by index."""
-    return sorted((i for i, z in enumerate(depths.tolist()) if z > 0), key=lambda i: (float(depths[i]), i))
+    return [i for z, i in sorted((z, i) for i, z in enumerate(depths.tolist())) if z > 0]
 
 
 def raw_alpha(offsets: Tensor, conic: Tensor, opacity: Tensor, waves: Tensor) -> Tensor:
@@ -64,12 +64,14 @@ def rasterize(
     image = pixels.new_zeros(height, width, features.shape[1])
     median_ids = torch.full((height, width), -1, dtype=torch.int32)
     margin = pixels.new_full((height, width), math.inf)
+    splats = list(zip(means2d.unbind(-2), conics.unbind(0), opacities.unbind(0), waves.unbind(0), features.unbind(0)))
     for i in front_to_back(depths):
-        alpha = raw_alpha(pixels - means2d[..., i, :], conics[i], opacities[i], waves[i])
+        mean2d, conic, opacity, bank, feature = splats[i]
+        alpha = raw_alpha(pixels - mean2d, conic, opacity, bank)
         for threshold in (SMALLEST_ALPHA, LARGEST_ALPHA):
             margin = torch.minimum(margin, (alpha.detach() / threshold - 1).abs())
         alpha = torch.where(alpha < SMALLEST_ALPHA, 0.0, alpha.clamp(max=LARGEST_ALPHA))
-        image = image + (transmittance * alpha)[..., None] * features[i]
+        image = image + (transmittance * alpha)[..., None] * feature
         transmittance = transmittance * (1 - alpha)
         margin = torch.minimum(margin, (transmittance.detach() / 0.5 - 1).abs())
         median_ids[(median_ids < 0) & (transmittance < 0.5)] = i
