@@ -110,7 +110,7 @@ def undistort(points: Tensor, lens: Lens, iterations: int = 30) -> Tensor:
 
     Only the part of the plane inside the fold radius counts as an answer.
     """
-    scale = _bound(points.norm(dim=-1), lens)
+    scale = _radial_guess(points.norm(dim=-1), lens)
     ideal = points * scale[..., None]
     step = 1e-6
     for _ in range(iterations):
@@ -127,13 +127,16 @@ def undistort(points: Tensor, lens: Lens, iterations: int = 30) -> Tensor:
             ],
             dim=-1,
         )
-        ideal = ideal - change / det[..., None]
+        change = change / det[..., None]
+        ideal = ideal - change
+        if float(change.abs().nan_to_num().max()) < 1e-13:
+            break
     off = (distort(ideal, lens) - points).norm(dim=-1)
     good = (off < 1e-9 * (1 + points.norm(dim=-1))) & (ideal.norm(dim=-1) <= fold_radius(lens))
     return torch.where(good[..., None], ideal, torch.nan)
 
 
-def _bound(distorted: Tensor, lens: Lens) -> Tensor:
+def _radial_guess(distorted: Tensor, lens: Lens) -> Tensor:
     """A start for Newton: the factor by which the radial curve alone, looked up in a table, stretches each radius."""
     r = torch.linspace(0, fold_radius(lens), 4097, dtype=torch.float64)
     table = _radial(r, lens)

@@ -20,9 +20,22 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], metadata: dict
         described = json.dumps(metadata)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{path}: the metadata of a checkpoint must be plain JSON values ({error})") from error
-    content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, {_KEY: described})
+    content = save(_apart(tensors), {_KEY: described})
     with atomic_write(path) as file:
         file.write(content)
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous, no two of them in one storage (safetensors refuses that)."""
+    taken: set[int] = set()
+    plain = {}
+    for name, tensor in tensors.items():
+        own = tensor.detach().cpu().contiguous()
+        if own.untyped_storage().data_ptr() in taken:
+            own = own.clone()
+        taken.add(own.untyped_storage().data_ptr())
+        plain[name] = own
+    return plain
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

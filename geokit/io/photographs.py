@@ -1,6 +1,5 @@
 """Photographs and pictures: pixels in, pixels out, by pillow."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +27,8 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     """The picture behind `path`, its header read; every failure of pillow inside becomes one sentence."""
     path = existing_file(path, "photograph")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                yield picture
+        with Image.open(path) as picture:
+            yield picture
     except UnreadableFile:
         raise
     except UnidentifiedImageError as error:
@@ -48,10 +45,10 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
 
 def _turned(picture: Image.Image, size: tuple[int, int] | None) -> bool:
     """Whether the EXIF orientation is to be applied so that the picture has the wanted (width, height)."""
+    if size is not None and (picture.size == size or picture.size != (size[1], size[0])):
+        return False  # and EXIF is not asked for: of a .png that would decode all pixels
     orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
-    if size is None:
-        return orientation != 1
-    return orientation in _TURNED and picture.size != size and picture.size == (size[1], size[0])
+    return orientation != 1 if size is None else orientation in _TURNED
 
 
 def photograph_size(path: str | Path, size: tuple[int, int] | None = None) -> tuple[int, int]:
