@@ -10,28 +10,33 @@
 namespace gk {
 namespace {
 
-constexpr double kSlack = 1e-3;  // pixels; rounding never loses a tile
+template <class T> constexpr T kSlack = T(1e-3);  // pixels; rounding never loses a tile
 
-inline int64_t clamp_pixel(double x, int64_t size) { return int64_t(std::min(std::max(x, -1.0), double(size))); }
+template <class T> inline int64_t first_pixel(T low, int64_t size) {  // first pixel centre at or after `low`
+  return int64_t(std::ceil(std::min(std::max(low - T(0.5), T(0)), T(size))));
+}
+template <class T> inline int64_t last_pixel(T high, int64_t size) {  // last pixel centre at or before `high`
+  return int64_t(std::floor(std::min(std::max(high - T(0.5), T(-1)), T(size - 1))));
+}
 
 // Calls visit(tile_row, first_column, last_column) for every row of tiles that the ellipse touches.
-template <class T, class Visit> void visit_rows(const BinInput<T>& in, const T* reaches, int64_t i, Visit visit) {
-  const double reach2 = reaches[2 * i], half_height = reaches[2 * i + 1];
-  const double a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
-  const double mx = in.means2d[2 * i], my = in.means2d[2 * i + 1];
-  const int64_t top = std::max<int64_t>(clamp_pixel(std::ceil(my - half_height - 0.5), in.height), 0);
-  const int64_t bottom = std::min<int64_t>(clamp_pixel(std::floor(my + half_height - 0.5), in.height), in.height - 1);
-  if (top > bottom) return;
-  const double widest = std::sqrt(reach2 * c / det);  // half width, reached at dy = -(b/c) dx
+template <class T, class Visit> inline void visit_rows(const BinInput<T>& in, const T* reaches, int64_t i, Visit visit) {
+  const T reach2 = reaches[2 * i], half_height = reaches[2 * i + 1];
+  const T a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
+  const T mx = in.means2d[2 * i], my = in.means2d[2 * i + 1];
+  const T half_width = std::sqrt(reach2 * c / det) + kSlack<T>;  // reached at dy = -(b/c) dx
+  const int64_t top = first_pixel(my - half_height, in.height), bottom = last_pixel(my + half_height, in.height);
+  const int64_t leftmost = first_pixel(mx - half_width, in.width), rightmost = last_pixel(mx + half_width, in.width);
+  if (top > bottom || leftmost > rightmost) return;
+  if (top / kTile == bottom / kTile) return visit(top / kTile, leftmost / kTile, rightmost / kTile);
+  const T inverse_a = T(1) / a, tilt = b / c * half_width;
   for (int64_t row = top / kTile; row <= bottom / kTile; ++row) {
-    const double low = std::max<double>(std::max(top, row * kTile) + 0.5 - my, -half_height);
-    const double high = std::min<double>(std::min(bottom, row * kTile + kTile - 1) + 0.5 - my, half_height);
-    const double dy_right = std::min(std::max(-b / c * widest, low), high);
-    const double dy_left = std::min(std::max(b / c * widest, low), high);
-    const double right = (-b * dy_right + std::sqrt(std::max(reach2 * a - det * dy_right * dy_right, 0.0))) / a;
-    const double left = (-b * dy_left - std::sqrt(std::max(reach2 * a - det * dy_left * dy_left, 0.0))) / a;
-    const int64_t first = std::max<int64_t>(clamp_pixel(std::ceil(mx + left - kSlack - 0.5), in.width), 0);
-    const int64_t last = std::min<int64_t>(clamp_pixel(std::floor(mx + right + kSlack - 0.5), in.width), in.width - 1);
+    const T low = std::max(T(std::max(top, row * kTile)) + T(0.5) - my, -half_height);
+    const T high = std::min(T(std::min(bottom, row * kTile + kTile - 1)) + T(0.5) - my, half_height);
+    const T dy_right = std::min(std::max(-tilt, low), high), dy_left = std::min(std::max(tilt, low), high);
+    const T right = (-b * dy_right + std::sqrt(std::max(reach2 * a - det * dy_right * dy_right, T(0)))) * inverse_a;
+    const T left = (-b * dy_left - std::sqrt(std::max(reach2 * a - det * dy_left * dy_left, T(0)))) * inverse_a;
+    const int64_t first = first_pixel(mx + left - kSlack<T>, in.width), last = last_pixel(mx + right + kSlack<T>, in.width);
     if (first <= last) visit(row, first / kTile, last / kTile);
   }
 }
@@ -80,15 +85,18 @@ template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t*
   int64_t total = 0;
 #pragma omp parallel for schedule(static) reduction(+ : total) if (in.splats * 32 > kParallelWork)
   for (int64_t i = 0; i < in.splats; ++i) {
-    const double a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
-    const double reach2 = 2.0 * std::log(double(in.amplitudes[i]) / kAlphaMin);
-    const double half_height = std::sqrt(reach2 * a / det) + kSlack;
-    const bool usable = in.depths[i] > 0 && reach2 > 0 && a > 0 && det > 0 && half_height < 1e9 &&
-                        std::isfinite(in.means2d[2 * i]) && std::isfinite(in.means2d[2 * i + 1]);
-    reaches[2 * i] = usable ? T(reach2) : T(0);
-    reaches[2 * i + 1] = usable ? T(half_height) : T(0);
     int32_t count = 0;
-    if (usable) visit_rows(in, reaches, i, [&](int64_t, int64_t first, int64_t last) { count += int32_t(last - first + 1); });
+    reaches[2 * i] = reaches[2 * i + 1] = 0;
+    if (in.depths[i] > 0) {
+      const T a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
+      const T reach2 = T(2) * std::log(in.amplitudes[i] * T(1 / kAlphaMin));
+      const T half_height = std::sqrt(reach2 * a / det) + kSlack<T>;
+      if (reach2 > 0 && a > 0 && det > 0 && half_height < T(1e9) && std::isfinite(in.means2d[2 * i]) &&
+          std::isfinite(in.means2d[2 * i + 1])) {
+        reaches[2 * i] = reach2, reaches[2 * i + 1] = half_height;
+        visit_rows(in, reaches, i, [&](int64_t, int64_t first, int64_t last) { count += int32_t(last - first + 1); });
+      }
+    }
     counts[i] = count;
     total += count;
   }
@@ -101,31 +109,28 @@ void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, in
   const int64_t columns = tile_columns(in.width), tiles = columns * tile_rows(in.height);
   first_slots[0] = 0;
   for (int64_t i = 0; i < in.splats; ++i) first_slots[i + 1] = first_slots[i] + counts[i];
-  const std::vector<int32_t> order = front_to_back(in.depths, in.splats);
-  std::vector<int32_t> next(tiles + 1, 0);
-  for (int64_t i = 0; i < in.splats; ++i)
+  const int32_t total = first_slots[in.splats];
+  std::vector<int32_t> tile_of_slot(total), next(tiles, 0);
+#pragma omp parallel for schedule(static) if (in.splats * 32 > kParallelWork)
+  for (int64_t i = 0; i < in.splats; ++i) {
+    int32_t slot = first_slots[i];
     if (counts[i])
       visit_rows(in, reaches, i, [&](int64_t row, int64_t first, int64_t last) {
-        for (int64_t column = first; column <= last; ++column) ++next[row * columns + column];
+        for (int64_t column = first; column <= last; ++column) tile_of_slot[slot++] = int32_t(row * columns + column);
       });
-  int32_t total = 0;
+  }
+  for (const int32_t tile : tile_of_slot) ++next[tile];
+  int32_t start = 0;
   for (int64_t t = 0; t < tiles; ++t) {
-    const int32_t count = next[t];
-    offsets[t] = next[t] = total;
-    total += count;
+    offsets[t] = start, start += next[t];
+    next[t] = offsets[t];
   }
-  offsets[tiles] = total;
-  for (const int32_t i : order) {
-    if (!counts[i]) continue;
-    int32_t slot = first_slots[i];
-    visit_rows(in, reaches, i, [&](int64_t row, int64_t first, int64_t last) {
-      for (int64_t column = first; column <= last; ++column) {
-        const int32_t place = next[row * columns + column]++;
-        ids[place] = i;
-        slots[place] = slot++;
-      }
-    });
-  }
+  offsets[tiles] = start;
+  for (const int32_t i : front_to_back(in.depths, in.splats))
+    for (int32_t slot = first_slots[i]; slot < first_slots[i + 1]; ++slot) {
+      const int32_t place = next[tile_of_slot[slot]]++;
+      ids[place] = i, slots[place] = slot;
+    }
 }
 
 template int64_t bin_count(const BinInput<float>&, float*, int32_t*);

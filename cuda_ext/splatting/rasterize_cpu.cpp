@@ -16,6 +16,23 @@ GK_INLINE Lanes<double> exp2_nonpositive(const Lanes<double>& x) {
 }
 GK_INLINE Lanes<float> exp2_nonpositive(const Lanes<float>& x) { return exp2_bounded(maximum(x, Lanes<float>(-126.f))); }
 
+// What the pixel loops need of a splat, in one cache line.
+template <class T> struct alignas(sizeof(T) * kLanes) Record {
+  T mx, my;
+  T a, b, c;         // of the conic
+  T opacity;
+  T half_height;     // of the ellipse, pixels
+  T rgb[3];          // the features when there are three
+};
+template <class T> using Records = AlignedVector<Record<T>>;
+
+template <class T> Record<T> make_record(const RasterInput<T>& in, int64_t i) {
+  Record<T> r = {in.means2d[2 * i], in.means2d[2 * i + 1], in.conics[3 * i], in.conics[3 * i + 1], in.conics[3 * i + 2],
+                 in.opacities[i], in.reaches[2 * i + 1], {}};
+  if (in.channels == 3) std::copy_n(in.features + 3 * i, 3, r.rgb);
+  return r;
+}
+
 template <class T> struct Tile {
   int64_t x0, y0;
   Lanes<T> x;  // pixel centres of a row
@@ -31,6 +48,11 @@ template <class T> GK_INLINE Tile<T> make_tile(const RasterInput<T>& in, int64_t
   tile.ids = in.ids + in.offsets[t];
   tile.count = in.offsets[t + 1] - in.offsets[t];
   return tile;
+}
+
+constexpr int64_t kAhead = 6;  // list entries
+template <class T> GK_INLINE void prefetch(const Tile<T>& tile, const Record<T>* records, int64_t i) {
+  if (i >= 0 && i < tile.count) __builtin_prefetch(records + tile.ids[i]);
 }
 
 // One wave over a tile: by the addition theorem its value in a row is columns' (cos, sin) against row scalars.
@@ -57,16 +79,16 @@ template <class T> GK_INLINE unsigned rows_reached(T my, T half_height, int64_t 
 }
 
 template <class T, bool kWaves>
-GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, int32_t id, SplatOverTile<T, kWaves>& s) {
+GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, const Record<T>& r, int32_t id,
+                     SplatOverTile<T, kWaves>& s) {
   const T log2e = T(1.4426950408889634);
-  const T* conic = in.conics + 3 * id;
-  s.my = in.means2d[2 * id + 1];
-  s.dx = tile.x - in.means2d[2 * id];
-  s.quadratic = s.dx * s.dx * (T(-0.5) * log2e * conic[0]);
-  s.linear = s.dx * (-log2e * conic[1]);
-  s.constant = T(-0.5) * log2e * conic[2];
-  s.opacity = in.opacities[id];
-  s.rows = rows_reached(s.my, in.reaches[2 * id + 1], tile.y0);
+  s.my = r.my;
+  s.dx = tile.x - r.mx;
+  s.quadratic = s.dx * s.dx * (T(-0.5) * log2e * r.a);
+  s.linear = s.dx * (-log2e * r.b);
+  s.constant = T(-0.5) * log2e * r.c;
+  s.opacity = r.opacity;
+  s.rows = rows_reached(s.my, r.half_height, tile.y0);
   if constexpr (kWaves) {
     s.waves = int(in.waves);
     const Lanes<T> dy = lane_index<T>() + (T(tile.y0 + 0.5) - s.my);
@@ -123,7 +145,7 @@ template <class T> GK_INLINE void mark_median(int32_t* ids, const Lanes<T>& befo
 
 // kChannels = 0: any number, known at run time.
 template <class T, int kChannels, bool kWaves>
-GK_INLINE void forward_tile(const RasterInput<T>& in, const RasterOutput<T>& out, int64_t t, T* color) {
+GK_INLINE void forward_tile(const RasterInput<T>& in, const Record<T>* records, const RasterOutput<T>& out, int64_t t, T* color) {
   const Tile<T> tile = make_tile(in, t);
   const int64_t channels = kChannels ? kChannels : in.channels;
   Lanes<T> transmittance[kTile];
@@ -137,8 +159,9 @@ GK_INLINE void forward_tile(const RasterInput<T>& in, const RasterOutput<T>& out
   for (int64_t i = 0; i < tile.count; ++i) {
     if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) break;
     const int32_t id = tile.ids[i];
-    place(in, tile, id, s);
-    const T* feature = in.features + channels * id;
+    prefetch(tile, records, i + kAhead);
+    place(in, tile, records[id], id, s);
+    const T* feature = kChannels == 3 ? records[id].rgb : in.features + channels * id;
     for (unsigned rows = s.rows & open; rows; rows &= rows - 1) {
       const int y = __builtin_ctz(rows);
       Lanes<T> envelope, raw;
@@ -190,13 +213,14 @@ template <class T> struct Kept {
 
 // Replays splats [begin, end); returns how far it came before every row closed.
 template <class T, bool kWaves, bool kKeep>
-GK_INLINE int64_t replay(const RasterInput<T>& in, const Tile<T>& tile, int64_t begin, int64_t end,
+GK_INLINE int64_t replay(const RasterInput<T>& in, const Record<T>* records, const Tile<T>& tile, int64_t begin, int64_t end,
                          Lanes<T>* transmittance, unsigned& open, Kept<T>& kept) {
   SplatOverTile<T, kWaves> s;
   T *alpha_out = kept.alpha.data(), *before_out = kept.transmittance.data(), *envelope_out = kept.envelope.data();
   for (int64_t i = begin; i < end; ++i) {
     if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) return i;
-    place(in, tile, tile.ids[i], s);
+    prefetch(tile, records, i + kAhead);
+    place(in, tile, records[tile.ids[i]], tile.ids[i], s);
     const unsigned touched = s.rows & open;
     if constexpr (kKeep) kept.rows[i - begin] = touched;
     for (unsigned rows = touched; rows; rows &= rows - 1) {
@@ -222,18 +246,18 @@ GK_INLINE int64_t replay(const RasterInput<T>& in, const Tile<T>& tile, int64_t 
 template <class T> struct WaveSums { Lanes<T> c, s, cy, sy; };  // of alpha_bar envelope (cos, sin) [dy], down the rows
 
 template <class T, int kChannels, bool kWaves>
-GK_INLINE void backward_splat(const RasterInput<T>& in, bool absolute_wanted, const Tile<T>& tile, int32_t id,
+GK_INLINE void backward_splat(const RasterInput<T>& in, const Record<T>& record, bool absolute_wanted, const Tile<T>& tile, int32_t id,
                               unsigned rows, T* row_out, Lanes<T>* behind, Kept<T>& kept, const T*& alpha_in, const T*& before_in,
                               const T*& envelope_in) {
   using L = Lanes<T>;
   const int64_t channels = kChannels ? kChannels : in.channels;
-  const T a = in.conics[3 * id], b = in.conics[3 * id + 1], c = in.conics[3 * id + 2];
-  const T* feature = in.features + channels * id;
+  const T a = record.a, b = record.b, c = record.c;
+  const T* feature = kChannels == 3 ? record.rgb : in.features + channels * id;
   const T* cotangent = kept.cotangent.data();
   SplatOverTile<T, kWaves> s;
-  s.my = in.means2d[2 * id + 1];
-  s.dx = tile.x - in.means2d[2 * id];
-  if constexpr (kWaves) place(in, tile, id, s);
+  s.my = record.my;
+  s.dx = tile.x - record.mx;
+  if constexpr (kWaves) place(in, tile, record, id, s);
   WaveSums<T> wave_sums[kWaves ? kMaxWaves : 1];
   if constexpr (kWaves)
     for (int k = 0; k < s.waves; ++k) wave_sums[k] = {L(T(0)), L(T(0)), L(T(0)), L(T(0))};
@@ -293,7 +317,7 @@ GK_INLINE void backward_splat(const RasterInput<T>& in, bool absolute_wanted, co
   row_out[2] = T(-0.5) * sum(v0 * s.dx * s.dx);
   row_out[3] = -sum(v1 * s.dx);
   row_out[4] = T(-0.5) * sum(v2);
-  row_out[5] = sum(v0) / maximum(in.opacities[id], T(1e-12));
+  row_out[5] = sum(v0) / maximum(record.opacity, T(1e-12));
   row_out[6] = sum(absolute_x);
   row_out[7] = sum(absolute_y);
   for (int q = 0; q < channels; ++q)
@@ -317,7 +341,7 @@ GK_INLINE void backward_splat(const RasterInput<T>& in, bool absolute_wanted, co
 }
 
 template <class T, int kChannels, bool kWaves>
-GK_INLINE void backward_tile(const RasterInput<T>& in, const RasterCotangent<T>& bar, const RasterGradient<T>& grad,
+GK_INLINE void backward_tile(const RasterInput<T>& in, const Record<T>* records, const RasterCotangent<T>& bar, const RasterGradient<T>& grad,
                              int64_t t, Kept<T>& kept) {
   using L = Lanes<T>;
   const Tile<T> tile = make_tile(in, t);
@@ -355,7 +379,7 @@ GK_INLINE void backward_tile(const RasterInput<T>& in, const RasterCotangent<T>&
   remember();
   while ((chunk + 1) * kChunk < stop) {
     const int64_t next = (chunk + 1) * kChunk;
-    const int64_t reached = replay<T, kWaves, false>(in, tile, chunk * kChunk, next, transmittance, open, kept);
+    const int64_t reached = replay<T, kWaves, false>(in, records, tile, chunk * kChunk, next, transmittance, open, kept);
     if (reached < next) {
       stop = reached;
       break;
@@ -368,7 +392,7 @@ GK_INLINE void backward_tile(const RasterInput<T>& in, const RasterCotangent<T>&
     const int64_t begin = chunk * kChunk, end = std::min(begin + kChunk, stop);
     for (int y = 0; y < kTile; ++y) transmittance[y] = load(&kept.starts[(chunk * kTile + y) * kLanes]);
     open = kept.open[chunk];
-    const int64_t reached = replay<T, kWaves, true>(in, tile, begin, end, transmittance, open, kept);
+    const int64_t reached = replay<T, kWaves, true>(in, records, tile, begin, end, transmittance, open, kept);
     clear(reached, end);
     int64_t evaluated = 0;
     for (int64_t i = begin; i < reached; ++i) evaluated += __builtin_popcount(kept.rows[i - begin]);
@@ -377,8 +401,9 @@ GK_INLINE void backward_tile(const RasterInput<T>& in, const RasterCotangent<T>&
     const T* envelope = kept.envelope.data() + (kWaves ? evaluated * kLanes : 0);
     for (int64_t i = reached - 1; i >= begin; --i) {
       T* row_out = grad.rows + slots[i] * length;
+      prefetch(tile, records, i - kAhead);
       if (const unsigned rows = kept.rows[i - begin])
-        backward_splat<T, kChannels, kWaves>(in, grad.absolute != nullptr, tile, tile.ids[i], rows, row_out, behind, kept,
+        backward_splat<T, kChannels, kWaves>(in, records[tile.ids[i]], grad.absolute != nullptr, tile, tile.ids[i], rows, row_out, behind, kept,
                                              alpha, before, envelope);
       else
         std::fill_n(row_out, length, T(0));
@@ -404,12 +429,12 @@ template <class T> void gather_rows(const RasterInput<T>& in, const RasterGradie
 }
 
 #define GK_INSTANTIATE(T, ATTRIBUTES, NAME, CHANNELS, WAVES)                                                         \
-  ATTRIBUTES void forward_##NAME(const RasterInput<T>& in, const RasterOutput<T>& out, int64_t t, T* color) {         \
-    forward_tile<T, CHANNELS, WAVES>(in, out, t, color);                                                              \
+  ATTRIBUTES void forward_##NAME(const RasterInput<T>& in, const Record<T>* records, const RasterOutput<T>& out, int64_t t, T* color) {         \
+    forward_tile<T, CHANNELS, WAVES>(in, records, out, t, color);                                                     \
   }                                                                                                                   \
-  ATTRIBUTES void backward_##NAME(const RasterInput<T>& in, const RasterCotangent<T>& bar, const RasterGradient<T>& g, \
-                                  int64_t t, Kept<T>& kept) {                                                         \
-    backward_tile<T, CHANNELS, WAVES>(in, bar, g, t, kept);                                                           \
+  ATTRIBUTES void backward_##NAME(const RasterInput<T>& in, const Record<T>* records, const RasterCotangent<T>& bar,              \
+                                  const RasterGradient<T>& g, int64_t t, Kept<T>& kept) {                                                         \
+    backward_tile<T, CHANNELS, WAVES>(in, records, bar, g, t, kept);                                                  \
   }
 GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_rgb, 3, false)
 GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_any, 0, false)
@@ -419,32 +444,40 @@ GK_INSTANTIATE(double, , gaussian_any, 0, false)
 GK_INSTANTIATE(double, , gabor_any, 0, true)
 #undef GK_INSTANTIATE
 
-void forward_one(const RasterInput<float>& in, const RasterOutput<float>& out, int64_t t, float* color) {
-  if (in.channels == 3) in.waves ? forward_gabor_rgb(in, out, t, color) : forward_gaussian_rgb(in, out, t, color);
-  else in.waves ? forward_gabor_any(in, out, t, color) : forward_gaussian_any(in, out, t, color);
+void forward_one(const RasterInput<float>& in, const Record<float>* records, const RasterOutput<float>& out, int64_t t, float* color) {
+  if (in.channels == 3)
+    in.waves ? forward_gabor_rgb(in, records, out, t, color) : forward_gaussian_rgb(in, records, out, t, color);
+  else
+    in.waves ? forward_gabor_any(in, records, out, t, color) : forward_gaussian_any(in, records, out, t, color);
 }
-void forward_one(const RasterInput<double>& in, const RasterOutput<double>& out, int64_t t, double* color) {
-  in.waves ? forward_gabor_any(in, out, t, color) : forward_gaussian_any(in, out, t, color);
+void forward_one(const RasterInput<double>& in, const Record<double>* records, const RasterOutput<double>& out, int64_t t,
+                 double* color) {
+  in.waves ? forward_gabor_any(in, records, out, t, color) : forward_gaussian_any(in, records, out, t, color);
 }
-void backward_one(const RasterInput<float>& in, const RasterCotangent<float>& bar, const RasterGradient<float>& g, int64_t t,
-                  Kept<float>& kept) {
-  if (in.channels == 3) in.waves ? backward_gabor_rgb(in, bar, g, t, kept) : backward_gaussian_rgb(in, bar, g, t, kept);
-  else in.waves ? backward_gabor_any(in, bar, g, t, kept) : backward_gaussian_any(in, bar, g, t, kept);
+void backward_one(const RasterInput<float>& in, const Record<float>* records, const RasterCotangent<float>& bar,
+                  const RasterGradient<float>& g, int64_t t, Kept<float>& kept) {
+  if (in.channels == 3)
+    in.waves ? backward_gabor_rgb(in, records, bar, g, t, kept) : backward_gaussian_rgb(in, records, bar, g, t, kept);
+  else
+    in.waves ? backward_gabor_any(in, records, bar, g, t, kept) : backward_gaussian_any(in, records, bar, g, t, kept);
 }
-void backward_one(const RasterInput<double>& in, const RasterCotangent<double>& bar, const RasterGradient<double>& g,
-                  int64_t t, Kept<double>& kept) {
-  in.waves ? backward_gabor_any(in, bar, g, t, kept) : backward_gaussian_any(in, bar, g, t, kept);
+void backward_one(const RasterInput<double>& in, const Record<double>* records, const RasterCotangent<double>& bar,
+                  const RasterGradient<double>& g, int64_t t, Kept<double>& kept) {
+  in.waves ? backward_gabor_any(in, records, bar, g, t, kept) : backward_gaussian_any(in, records, bar, g, t, kept);
 }
 
 }  // namespace
 
 template <class T> void rasterize_forward(const RasterInput<T>& in, const RasterOutput<T>& out) {
   const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
+  Records<T> records(in.splats);
 #pragma omp parallel if (int64_t(in.offsets[tiles]) * 64 + in.width * in.height > kParallelWork)
   {
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < in.splats; ++i) records[i] = make_record(in, i);
     AlignedVector<T> color(in.channels * kTile * kLanes);
 #pragma omp for schedule(dynamic, 2)
-    for (int64_t t = 0; t < tiles; ++t) forward_one(in, out, t, color.data());
+    for (int64_t t = 0; t < tiles; ++t) forward_one(in, records.data(), out, t, color.data());
   }
 }
 
@@ -453,12 +486,15 @@ void rasterize_backward(const RasterInput<T>& in, const RasterCotangent<T>& bar,
   const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
   int64_t longest = 0;
   for (int64_t t = 0; t < tiles; ++t) longest = std::max<int64_t>(longest, in.offsets[t + 1] - in.offsets[t]);
+  Records<T> records(in.splats);
 #pragma omp parallel if (int64_t(in.offsets[tiles]) * 64 + in.width * in.height > kParallelWork)
   {
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < in.splats; ++i) records[i] = make_record(in, i);
     Kept<T> kept;
     kept.prepare(longest, in.channels, in.waves > 0);
 #pragma omp for schedule(dynamic, 2)
-    for (int64_t t = 0; t < tiles; ++t) backward_one(in, bar, grad, t, kept);
+    for (int64_t t = 0; t < tiles; ++t) backward_one(in, records.data(), bar, grad, t, kept);
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < in.splats; ++i) gather_rows(in, grad, i);
   }
