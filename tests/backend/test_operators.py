@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from geokit.backend import image_ops
 from geokit.backend import splatting_ops as ops
 from tests.reference import scenes
 from tests.reference.comparison import assert_close
@@ -54,7 +55,7 @@ def rasterize_without_probe_and_back():
 
 def ssim_and_back():
     g = scenes.generator(0)
-    ops.ssim(scenes.uniform(g, 13, 12, 3).requires_grad_(), scenes.uniform(g, 13, 12, 3)).backward()
+    image_ops.ssim(scenes.uniform(g, 13, 12, 3).requires_grad_(), scenes.uniform(g, 13, 12, 3)).backward()
 
 
 EXERCISES = {

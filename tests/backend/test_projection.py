@@ -118,14 +118,12 @@ def test_culled_splats_have_no_visible_pixel(seed, aspect, single):
 
 
 def test_culling_keeps_hardly_anything_invisible():
-    """What is kept touches the image: of it, only splats between the border and the first pixel centres are unseen."""
+    """What is kept but unseen passes a corner with its bounding box, or the border short of the first pixel centres."""
     world = scenes.random_world(31, count=1000, waves=0, spread=2.5)
     kept = ops.project(*scenes.arguments(world))[1] > 0
-    exactly_kept = projection.project(*scenes.arguments(world)).depths > 0
     seen = brute_force_peak(world) >= 1 / 255
     assert bool(kept[seen].all())
-    assert int(kept.sum()) <= 1.01 * int(exactly_kept.sum())
-    assert int(kept.sum()) <= 1.05 * int(seen.sum())
+    assert int(kept.sum()) <= 1.1 * int(seen.sum())
 
 
 def test_amplitude_at_the_threshold_culls():

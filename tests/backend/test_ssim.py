@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geokit.backend import splatting_ops as ops
+from geokit.backend import image_ops as ops
 from tests.reference import scenes, similarity
 from tests.reference.comparison import assert_close, threads
 

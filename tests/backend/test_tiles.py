@@ -140,7 +140,8 @@ def test_empty_scenes():
 @pytest.mark.parametrize("offset", [0.0, 1e4, 1e9, -1e9])
 def test_splats_far_outside_are_in_no_list(offset):
     screen = scenes.random_screen(1, count=20, width=40, height=40)
-    screen = replace(screen, means2d=torch.where(screen.means2d > 20, 1e3 + offset, -1e3 + offset))
+    sides = torch.where(screen.means2d > 20, 1e3, -1e3).to(torch.float64)
+    screen = replace(screen, means2d=sides + offset)
     assert not any(tile_lists(screen, torch.ones(20, dtype=torch.float64)))
 
 
