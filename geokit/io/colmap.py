@@ -135,7 +135,7 @@ def _pose(image: Any, source: Path) -> torch.Tensor:
 
 
 def _points(reconstruction: Any, model: Path) -> PointCloud | None:
-    points = list(reconstruction.points3D.values())
+    points = [point for _, point in sorted(reconstruction.points3D.items())]
     if not points:
         return None
     places = torch.from_numpy(np.array([p.xyz for p in points], np.float32))
@@ -223,9 +223,15 @@ def _check_images(file: _Cursor) -> None:
         if end < 0:
             file.take("x", len(file.data))
         name = file.data[place + 64 : end]
+        try:
+            name.decode()
+        except UnicodeDecodeError as error:
+            raise UnreadableFile(
+                f"{file.path}: image {key} has a name that is not UTF-8; export the model again"
+            ) from error
         if not all(map(math.isfinite, pose)) or not any(pose[:4]):
             raise UnreadableFile(
-                f"{file.path}: image {key} ({name.decode(errors='replace')!r}) has a pose that is NaN, infinite or "
+                f"{file.path}: image {key} ({name.decode()!r}) has a pose that is NaN, infinite or "
                 "without "
                 "a rotation; remove the image or export the model again"
             )

@@ -98,7 +98,8 @@ def parse_header(path: Path, data: bytes) -> Header:
             elif words[0] == "property" and words[1] == "list":
                 properties[-1].append(Property(words[4], _TYPES[words[3]], _TYPES[words[2]]))
             elif words[0] == "property":
-                properties[-1].append(Property(words[2], _TYPES[words[1]]))
+                swapped = words[1] not in _TYPES  # early files of Stanford put the name first
+                properties[-1].append(Property(words[2 - swapped], _TYPES[words[1 + swapped]]))
             else:
                 raise KeyError(words[0])
         except (KeyError, IndexError, ValueError) as error:

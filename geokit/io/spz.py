@@ -90,7 +90,7 @@ def _decode(columns: list[np.ndarray], version: int, bits: int) -> Splats:
     xyzw = _three_smallest(rotations) if version == 3 else _first_three(rotations)
     quats = np.concatenate([xyzw[:, 3:], xyzw[:, :3] * _AXES], axis=1)
     dc = (colors.astype(np.float32) / 255 - 0.5) / _COLOR_SCALE
-    rest = (harmonics.astype(np.float32).reshape(count, -1, 3) - 128) / 128
+    rest = (harmonics.astype(np.float32).reshape(count, harmonics.shape[1] // 3, 3) - 128) / 128
     sh = np.concatenate([dc[:, None], rest * _SH_SIGNS[: rest.shape[1], None]], axis=1)
     alpha = torch.from_numpy(alphas[:, 0].astype(np.float32)).clamp(0.25, 254.75) / 255
     return Splats(

@@ -74,9 +74,10 @@ def write_colmap(
         w, x, y, z = quaternion(pose[:3, :3])
         t = pose[:3, 3].tolist()
         write_photograph(folder / "images" / f"{i:03d}.png", seed=i)
-        lines += [f"{i + 1} {w} {x} {y} {z} {t[0]} {t[1]} {t[2]} 1 {i:03d}.png", "1.5 2.5 1 3 4 -1"]
+        lines += [f"{i + 1} {w} {x} {y} {z} {t[0]} {t[1]} {t[2]} 1 {i:03d}.png", "1.5 2.5 1 3 4 -1 5 6 2 7 8 3"]
     (text / "images.txt").write_text("# images\n" + "\n".join(lines) + "\n")
-    rows = [f"{i + 1} {0.1 * i} {-0.2 * i} 0.3 255 {i} 0 0.5 1 0" for i in range(3)]
+    tracks = [" ".join(f"{i + 1} {place}" for i in range(count)) for place in (0, 2, 3)]
+    rows = [f"{i + 1} {0.1 * i} {-0.2 * i} 0.3 255 {i} 0 0.5 {track}" for i, track in enumerate(tracks)]
     (text / "points3D.txt").write_text("\n".join(rows) + "\n")
     if binary:
         import pycolmap

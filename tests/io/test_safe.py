@@ -35,9 +35,9 @@ def test_what_was_written_is_there_and_nothing_else(tmp_path: Path) -> None:
 def test_an_error_in_the_middle_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="mine"), atomic_write(path) as file:
+    with suppress(RuntimeError), atomic_write(path) as file:
         file.write(b"half")
-        raise RuntimeError("mine")
+        raise RuntimeError
     assert path.read_bytes() == b"old"
     assert not leftovers(tmp_path)
 
