@@ -10,6 +10,7 @@
 
 #include "cpu/parallel.h"
 #include "image/ssim.h"
+#include "optimize/adam.h"
 #include "splatting/bin.h"
 #include "splatting/harmonics.h"
 #include "splatting/project.h"
@@ -204,6 +205,18 @@ template <class T> void bind_ssim(nb::module_& m) {
   });
 }
 
+template <class T> void bind_adam(nb::module_& m) {
+  define(m, "adam_step", [](Output<T> parameter, Array<T> gradient, Output<T> first_moment, Output<T> second_moment, Array<T> rates,
+                            double beta1, double beta2, double epsilon, int64_t step) {
+    const int64_t size = int64_t(parameter.size()), columns = int64_t(rates.size()), rows = columns ? size / columns : 0;
+    if (step < 1) throw std::invalid_argument("step must be at least 1");
+    const gk::AdamStep<T> s = {rows, columns, GK_DATA(gradient, rows * columns), rates.data(), T(beta1), T(beta2), T(epsilon), step,
+                               GK_DATA(parameter, rows * columns), GK_DATA(first_moment, size), GK_DATA(second_moment, size)};
+    nb::gil_scoped_release release;
+    gk::adam_step(s);
+  });
+}
+
 const char* cpu_level() {
 #if defined(__x86_64__) && defined(__GNUC__)
   __builtin_cpu_init();
@@ -228,4 +241,5 @@ NB_MODULE(_native, m) {
   bind_bin<float>(m), bind_bin<double>(m);
   bind_rasterize<float>(m), bind_rasterize<double>(m);
   bind_ssim<float>(m), bind_ssim<double>(m);
+  bind_adam<float>(m), bind_adam<double>(m);
 }

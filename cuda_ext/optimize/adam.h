@@ -1,0 +1,18 @@
+// One step of Adam (Kingma & Ba 2015) on N rows of D columns, each column with its own learning rate: contract.
+#pragma once
+#include <cstdint>
+
+namespace gk {
+
+template <class T> struct AdamStep {
+  int64_t rows, columns;  // N, D
+  const T* gradient;      // (N, D)
+  const T* rates;         // (D,)
+  T beta1, beta2, epsilon;
+  int64_t step;           // 1 for the first
+  T *parameter, *first_moment, *second_moment;  // (N, D), updated in place
+};
+
+template <class T> void adam_step(const AdamStep<T>& s);
+
+}  // namespace gk

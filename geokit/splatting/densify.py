@@ -1,0 +1,189 @@
+"""Where splats are added, moved and dropped during training."""
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from geokit.splatting.optimizer import SplatOptimizer
+from geokit.splatting.primitives import covariance_factor
+
+DEAD_OPACITY = 0.005
+
+
+class Densification(Protocol):
+    """What the trainer asks of a strategy."""
+
+    def after_step(self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None) -> None:
+        """Called after every step; `probe` (N, 2) is the absolute screen-space gradient of the step's view, in pixels."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What a resumed run needs."""
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+
+
+def relocation_split(opacities: Tensor, copies: Tensor) -> tuple[Tensor, Tensor]:
+    """Opacity and scale factor of `copies` splats that together look like one (3DGS-MCMC, Kheradmand et al. 2024, eq. 9).
+
+    opacities (M,) of the one, copies (M,) int64 >= 1 (counted up to 51); returns the opacity (M,) and factor (M,) of each.
+    """
+    copies = copies.clamp(1, 51)
+    split = 1 - (1 - opacities).clamp_min(1e-12) ** (1.0 / copies)
+    largest = int(copies.max()) if len(copies) else 1
+    i = torch.arange(largest, dtype=torch.float64)
+    # sum_{i=1}^{n} sum_{k=0}^{i-1} C(i-1, k) (-1)^k o^{k+1} / sqrt(k+1), by the hockey-stick rule sum_i C(i-1, k) = C(n, k+1)
+    log_binomial = torch.lgamma(copies[:, None] + 1.0) - torch.lgamma(i + 2) - torch.lgamma((copies[:, None] - i).clamp_min(1e-9))
+    inside = i < copies[:, None]
+    terms = log_binomial.exp() * (-1.0) ** i * split[:, None].double() ** (i + 1) / (i + 1).sqrt()
+    denominator = torch.where(inside, terms, torch.zeros_like(terms)).sum(1)
+    return split, (opacities / denominator.clamp_min(1e-12)).to(opacities.dtype)
+
+
+class Relocation:
+    """3DGS-MCMC (Kheradmand et al. 2024): dead splats move to live ones, the rest explore by noise, up to a hard cap."""
+
+    def __init__(self, max_splats: int, generator: torch.Generator, every: int = 100, noise: float = 5e5) -> None:
+        self.max_splats, self.generator, self.every, self.noise = max_splats, generator, every, noise
+
+    def growth(self, count: int, step: int, stop: int) -> int:
+        """Splats wanted after the refinement at `step`: geometric, so that the cap is reached at half of `stop`."""
+        rounds = max((stop // 2 - step) // self.every, 1)
+        factor = max(1.05, (self.max_splats / max(count, 1)) ** (1 / rounds))
+        return min(self.max_splats, math.ceil(count * factor))
+
+    def after_step(self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None) -> None:
+        start, stop = max(self.every, steps // 50), int(0.85 * steps)
+        if start <= step < stop and step % self.every == 0:
+            self.relocate(optimizer)
+            self.add(optimizer, self.growth(len(optimizer), step, stop))
+        if step < stop:
+            self.explore(optimizer, means_rate)
+
+    def relocate(self, optimizer: SplatOptimizer) -> None:
+        """Move the dead splats onto live ones drawn by opacity."""
+        opacities = optimizer.parameters["logit_opacities"].detach().sigmoid()
+        dead = (opacities <= DEAD_OPACITY).nonzero()[:, 0]
+        if not len(dead) or len(dead) == len(optimizer):
+            return
+        weights = torch.where(opacities > DEAD_OPACITY, opacities, torch.zeros_like(opacities))
+        source = torch.multinomial(weights, len(dead), replacement=True, generator=self.generator)
+        self._share(optimizer, source)
+        optimizer.copy_rows(dead, source)
+
+    def add(self, optimizer: SplatOptimizer, wanted: int) -> None:
+        """Grow to `wanted` splats by copies of splats drawn by opacity."""
+        count = wanted - len(optimizer)
+        if count <= 0:
+            return
+        opacities = optimizer.parameters["logit_opacities"].detach().sigmoid()
+        source = torch.multinomial(opacities, count, replacement=True, generator=self.generator)
+        self._share(optimizer, source)
+        optimizer.append(source)
+
+    def _share(self, optimizer: SplatOptimizer, source: Tensor) -> None:
+        """Make every splat drawn in `source` fainter and smaller, so that it and its copies look like it did before."""
+        unique, copies = source.unique(return_counts=True)
+        parameters = optimizer.parameters
+        opacities = parameters["logit_opacities"].detach()[unique].sigmoid()
+        split, factor = relocation_split(opacities, copies + 1)
+        log_scales = parameters["log_scales"].detach()[unique] + factor.clamp(1e-4, 1).log()[:, None]
+        logits = split.clamp(DEAD_OPACITY, 1 - 1e-6).logit()
+        optimizer.rewrite(unique, {"logit_opacities": logits, "log_scales": log_scales})
+
+    def explore(self, optimizer: SplatOptimizer, means_rate: float) -> None:
+        """Langevin noise, shaped by each splat's covariance and felt by faint splats only."""
+        opacities = optimizer.parameters["logit_opacities"].detach().sigmoid()
+        faint = (opacities < 0.08).nonzero()[:, 0]  # above, the gate below is less than 6e-4
+        if not len(faint):
+            return
+        gate = torch.sigmoid(-100 * (opacities[faint] - DEAD_OPACITY)) * (self.noise * means_rate)
+        with torch.no_grad():
+            factor = covariance_factor(optimizer.splats[faint])
+            noise = torch.randn(len(faint), 3, 1, generator=self.generator) * gate[:, None, None]
+            optimizer.parameters["means"][faint] += (factor @ (factor.transpose(1, 2) @ noise))[..., 0]
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        return None
+
+
+class CloneSplitPrune:
+    """The classic rule (Kerbl et al. 2023) on the absolute screen-space gradient (AbsGS, Ye et al. 2024), under a hard cap."""
+
+    def __init__(
+        self, max_splats: int, generator: torch.Generator, extent: float, every: int = 100, threshold: float = 8e-4
+    ) -> None:
+        self.max_splats, self.generator, self.extent = max_splats, generator, extent
+        self.every, self.threshold = every, threshold
+        self.gradient = torch.zeros(0)
+        self.seen = torch.zeros(0)
+
+    def after_step(self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None) -> None:
+        start, stop = max(self.every, steps // 50), steps // 2
+        if step >= stop or probe is None:
+            return
+        if len(self.gradient) != len(optimizer):
+            self.gradient, self.seen = torch.zeros(len(optimizer)), torch.zeros(len(optimizer))
+        size = probe.norm(dim=1)
+        self.gradient += size
+        self.seen += size > 0
+        if step >= start and step % self.every == 0:
+            self.refine(optimizer)
+        if step % max(self.every, steps // 10) == 0:
+            with torch.no_grad():
+                optimizer.parameters["logit_opacities"].clamp_(max=math.log(0.02 / 0.98))
+            optimizer.first_moments["logit_opacities"].zero_()
+            optimizer.second_moments["logit_opacities"].zero_()
+
+    def refine(self, optimizer: SplatOptimizer) -> None:
+        """Clone small splats and split large ones where the gradient is large; drop what is transparent or huge."""
+        mean = self.gradient / self.seen.clamp_min(1)
+        room = self.max_splats - len(optimizer)
+        chosen = (mean > self.threshold).nonzero()[:, 0]
+        if len(chosen) > room:
+            chosen = chosen[mean[chosen].topk(max(room, 0)).indices].sort().values
+        if len(chosen):
+            splats = optimizer.splats
+            large = splats.log_scales.detach()[chosen].amax(1).exp() > 0.01 * self.extent
+            optimizer.append(chosen[~large])
+            self._split(optimizer, chosen[large])
+        opacities = optimizer.parameters["logit_opacities"].detach().sigmoid()
+        sizes = optimizer.parameters["log_scales"].detach().amax(1).exp()
+        optimizer.keep((opacities > DEAD_OPACITY) & (sizes < 0.5 * self.extent))
+        self.gradient, self.seen = torch.zeros(len(optimizer)), torch.zeros(len(optimizer))
+
+    def _split(self, optimizer: SplatOptimizer, rows: Tensor) -> None:
+        """Each splat becomes two, drawn from its own density and 1.6 times smaller; waves keep their phase in the world."""
+        splats = optimizer.splats[rows].map(torch.Tensor.detach)
+        factor = covariance_factor(splats)
+        halves = []
+        for _ in range(2):
+            offset = (factor @ torch.randn(len(rows), 3, 1, generator=self.generator))[..., 0]
+            changes = {"means": splats.means + offset, "log_scales": splats.log_scales - math.log(1.6)}
+            if splats.waves:
+                changes["wave_weights"] = shifted_weights(splats.wave_frequencies, splats.wave_weights, offset)
+            halves.append(changes)
+        optimizer.append(rows, halves[1])
+        optimizer.rewrite(rows, halves[0])
+
+    def state(self) -> dict[str, Tensor]:
+        return {"densify.gradient": self.gradient, "densify.seen": self.seen}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        self.gradient, self.seen = tensors["densify.gradient"].clone(), tensors["densify.seen"].clone()
+
+
+def shifted_weights(frequencies: Tensor | None, weights: Tensor | None, offset: Tensor) -> Tensor:
+    """Wave weights (N, K, 2[, 3]) about a centre moved by `offset` (N, 3), for the same waves in the world."""
+    assert frequencies is not None and weights is not None
+    angle = 2 * math.pi * (frequencies * offset[:, None]).sum(-1)
+    if weights.dim() == 4:
+        angle = angle[..., None]
+    cosine, sine = angle.cos(), angle.sin()
+    a, b = weights[:, :, 0], weights[:, :, 1]
+    return torch.stack([a * cosine + b * sine, b * cosine - a * sine], dim=2)

@@ -1,0 +1,95 @@
+"""Splats and a camera to a picture."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geokit.backend.splatting_ops import project, rasterize, spherical_harmonics
+from geokit.errors import InvalidInput
+from geokit.geometry import Cameras, Splats
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What one camera sees.
+
+    image (H, W, C): colours over the background (or the given features). alpha (H, W): coverage in [0, 1].
+    depth, median_depth (H, W), where asked for: expected depth along the optical axis (weighted mean of the splats' depths)
+    and depth of the splat behind which less than half of the light is left; 0 where nothing is.
+    """
+
+    image: Tensor
+    alpha: Tensor
+    depth: Tensor | None = None
+    median_depth: Tensor | None = None
+
+
+def render(
+    splats: Splats,
+    camera: Cameras,
+    *,
+    background: Tensor | None = None,
+    features: Tensor | None = None,
+    sh_degree: int | None = None,
+    depth: bool = False,
+    antialiased: bool = False,
+    dilation: float = 0.3,
+    near: float = 0.01,
+    world_to_camera: Tensor | None = None,
+    screen_probe: Tensor | None = None,
+) -> Rendering:
+    """Render `splats` (any float dtype) as the one camera of `camera` sees them; differentiable in every tensor.
+
+    background (C,), black by default. features (N, C) replace the colours. sh_degree cuts the harmonics. antialiased
+    keeps a splat's energy when the pixel filter (variance `dilation`, pixels^2) widens it (Mip-Splatting, Yu et al. 2024).
+    world_to_camera (4, 4) replaces the camera's own pose, with gradients. screen_probe (N, 2): see `rasterize`.
+    Raises `InvalidInput` unless `camera` holds exactly one camera.
+    """
+    if len(camera) != 1:
+        raise InvalidInput(f"render takes one camera at a time, got {len(camera)}; index them: cameras[i]")
+    dtype, (width, height) = splats.means.dtype, camera.sizes[0]
+    pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(dtype)
+    K = camera.K[0].to(dtype)
+    intrinsics = torch.stack([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
+    opacities = torch.sigmoid(splats.logit_opacities)
+    assert splats.wave_frequencies is not None and splats.wave_weights is not None
+    weights = splats.wave_weights
+    amplitudes = opacities.detach()
+    if splats.waves:
+        strongest = weights.detach().norm(dim=2).sum(1)
+        amplitudes = amplitudes * (1 + (strongest.amax(-1) if weights.dim() == 4 else strongest))
+    means2d, depths, conics, compensation, waves2d = project(
+        splats.means, splats.quats, torch.exp(splats.log_scales), splats.wave_frequencies, amplitudes,
+        pose, intrinsics, width, height, dilation, near,
+    )  # fmt: skip
+    if antialiased:
+        opacities = opacities * compensation
+    if features is None:
+        center = -pose[:3, :3].T @ pose[:3, 3]
+        degree = splats.sh_degree if sh_degree is None else min(sh_degree, splats.sh_degree)
+        harmonics = spherical_harmonics(degree, splats.means - center, splats.sh_coeffs, depths.detach() > 0)
+        features = (harmonics + 0.5).clamp_min(0.0)
+    channels = features.shape[1]
+    if background is None:
+        background = features.new_zeros(channels)
+    if depth:
+        features = torch.cat([features, depths[:, None]], dim=1)
+        background = torch.cat([background, background.new_zeros(1)])
+
+    def blend(features: Tensor, background: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        waves = torch.cat([waves2d[..., :2], weights * waves2d[..., 2:]], dim=-1) if splats.waves else waves2d.new_zeros(len(splats), 0, 4)
+        return rasterize(means2d, conics, depths, opacities, features, waves, background, width, height, screen_probe, depth)
+
+    if weights.dim() == 3:
+        image, transmittance, median_ids = blend(features, background, weights)
+    else:  # a weight a channel: three scalar pictures; coverage and depth follow the mean weight
+        planes = [blend(features[:, c : c + 1], background[c : c + 1], weights[..., c])[0] for c in range(channels)]
+        last, transmittance, median_ids = blend(features[:, channels:], background[channels:], weights.mean(-1))
+        image = torch.cat([*planes, last], dim=-1)
+    alpha = 1 - transmittance
+    if not depth:
+        return Rendering(image, alpha)
+    expected = image[..., channels] / alpha.clamp_min(1e-6)
+    median = torch.where(median_ids >= 0, depths[median_ids.clamp_min(0).long()], depths.new_zeros(()))
+    return Rendering(image[..., :channels], alpha, expected, median)

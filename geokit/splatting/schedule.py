@@ -1,0 +1,97 @@
+"""How resolution, harmonics and learning rates change over a run. Everything depends on progress in [0, 1] alone."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geokit.errors import InvalidInput
+from geokit.geometry import Splats
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What can be chosen about a training run.
+
+    steps: optimisation steps, one view each. primitive: "gaussian" or "gabor". waves: waves a Gabor primitive carries.
+    max_splats: hard cap. initial_splats: splats to begin with. sh_degree: highest harmonics. strategy: "mcmc" or
+    "classic". ssim_weight: weight of 1 - SSIM in the loss. antialiased: keep a splat's energy under the pixel filter.
+    background: RGB in [0, 1]. means_rate is in scene extents, frequency_rate in cycles per standard deviation.
+    """
+
+    steps: int = 5000
+    primitive: str = "gaussian"
+    waves: int = 2
+    max_splats: int = 60_000
+    initial_splats: int = 20_000
+    sh_degree: int = 2
+    strategy: str = "mcmc"
+    ssim_weight: float = 0.2
+    antialiased: bool = False
+    progressive: bool = True
+    background: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    opacity_penalty: float = 0.01
+    scale_penalty: float = 0.01
+    means_rate: float = 1.6e-4
+    means_rate_decay: float = 0.01
+    quats_rate: float = 1e-3
+    scales_rate: float = 5e-3
+    opacities_rate: float = 5e-2
+    sh_rate: float = 2.5e-3
+    frequency_rate: float = 1e-2
+    weight_rate: float = 2e-2
+    initial_opacity: float = 0.3
+    initial_scale: float = 0.7
+    open_waves_at: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InvalidInput(f"steps must be at least 1, got {self.steps}")
+        if self.primitive not in ("gaussian", "gabor"):
+            raise InvalidInput(f"primitive must be 'gaussian' or 'gabor', got '{self.primitive}'")
+        if self.strategy not in ("mcmc", "classic"):
+            raise InvalidInput(f"strategy must be 'mcmc' or 'classic', got '{self.strategy}'")
+        if not 1 <= self.waves <= 16:
+            raise InvalidInput(f"waves must be 1 to 16, got {self.waves}")
+        if self.max_splats < 1 or self.initial_splats < 1:
+            raise InvalidInput(f"max_splats and initial_splats must be positive, got {self.max_splats} and {self.initial_splats}")
+        if not 0 <= self.sh_degree <= 3:
+            raise InvalidInput(f"sh_degree must be 0 to 3, got {self.sh_degree}")
+        if len(self.background) != 3 or not all(0 <= c <= 1 for c in self.background):
+            raise InvalidInput(f"background must be three numbers in [0, 1], got {self.background}")
+
+
+def reduction(config: TrainConfig, progress: float, smallest: int) -> int:
+    """By how much pictures are halved (0, 1, 2 times) at `progress`; never below 64 pixels on the shorter side."""
+    if not config.progressive:
+        return 0
+    halvings = 2 if progress < 0.1 else 1 if progress < 0.3 else 0
+    while halvings and smallest >> halvings < 64:
+        halvings -= 1
+    return halvings
+
+
+def sh_degree(config: TrainConfig, progress: float) -> int:
+    """Harmonics open one degree at a time over the first half of the run."""
+    return min(config.sh_degree, int(progress * 2 * (config.sh_degree + 1)))
+
+
+def learning_rates(config: TrainConfig, splats: Splats, extent: float, progress: float) -> dict[str, Tensor]:
+    """A rate for every value of a row of each field; that of the means decays exponentially (Kerbl et al. 2023)."""
+
+    def rates(value: float, count: int) -> Tensor:
+        return torch.full((count,), value, dtype=splats.means.dtype)
+
+    harmonics = rates(config.sh_rate / 20, splats.sh_coeffs[0].numel())
+    harmonics[:3] = config.sh_rate
+    assert splats.wave_frequencies is not None and splats.wave_weights is not None
+    return {
+        "means": rates(config.means_rate * extent * config.means_rate_decay**progress, 3),
+        "quats": rates(config.quats_rate, 4),
+        "log_scales": rates(config.scales_rate, 3),
+        "logit_opacities": rates(config.opacities_rate, 1),
+        "sh_coeffs": harmonics,
+        "wave_frequencies": rates(config.frequency_rate * 0.1**progress, splats.wave_frequencies[0].numel()),
+        "wave_weights": rates(config.weight_rate * 0.1**progress, splats.wave_weights[0].numel()),
+    }

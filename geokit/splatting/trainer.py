@@ -1,0 +1,172 @@
+"""Training: photographs and cameras to splats, one view a step."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geokit.errors import InvalidInput, NumericalFailure
+from geokit.geometry import Cameras, Splats
+from geokit.splatting.densify import CloneSplitPrune, Densification, Relocation
+from geokit.splatting.losses import photometric_loss
+from geokit.splatting.optimizer import SplatOptimizer
+from geokit.splatting.render import render
+from geokit.splatting.schedule import TrainConfig, learning_rates, reduction, sh_degree
+from geokit.splatting.waves import attenuation_penalty, open_waves, reopen_waves
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did: its number from 1, the loss, the PSNR of its view in dB, the splats after it."""
+
+    number: int
+    loss: float
+    psnr: float
+    splats: int
+
+
+class Trainer:
+    """Fits splats to photographs.
+
+    cameras: N of them; photographs: N uint8 tensors (H, W, 3) of the cameras' sizes; splats: where to begin. On the CPU
+    a run depends on nothing but its inputs: the same seed gives the same bytes, on any number of threads, whether or
+    not it was interrupted (`state`, `resume`).
+    """
+
+    def __init__(self, cameras: Cameras, photographs: Sequence[Tensor], splats: Splats, config: TrainConfig) -> None:
+        if len(cameras) != len(photographs) or not len(cameras):
+            raise InvalidInput(f"training needs one photograph a camera: got {len(photographs)} for {len(cameras)} cameras")
+        for name, (width, height), photograph in zip(cameras.names, cameras.sizes, photographs):
+            if tuple(photograph.shape) != (height, width, 3) or photograph.dtype != torch.uint8:
+                raise InvalidInput(
+                    f"photograph '{name}' must be uint8 of shape ({height}, {width}, 3), "
+                    f"got {photograph.dtype} {tuple(photograph.shape)}"
+                )
+        self.config, self.cameras = config, cameras
+        self.extent = cameras.extent
+        self.smallest = min(min(size) for size in cameras.sizes)
+        self.levels = _pyramid(cameras, photographs, reduction(config, 0.0, self.smallest))
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.optimizer = SplatOptimizer(splats)
+        self.densification = self._densification()
+        self.background = torch.tensor(config.background)
+        self.step_number = 0
+        self.queue: list[int] = []
+
+    def _densification(self) -> Densification:
+        every = max(25, min(100, self.config.steps // 50))
+        if self.config.strategy == "mcmc":
+            return Relocation(self.config.max_splats, self.generator, every)
+        return CloneSplitPrune(self.config.max_splats, self.generator, self.extent, every)
+
+    @property
+    def splats(self) -> Splats:
+        """The splats as they are now."""
+        return self.optimizer.splats.map(torch.Tensor.detach)
+
+    def step(self, progress: float | None = None) -> Step:
+        """One step. `progress` in [0, 1] drives the schedules; by default the fraction of the steps done."""
+        config = self.config
+        progress = self.step_number / config.steps if progress is None else progress
+        self.step_number += 1
+        level = reduction(config, progress, self.smallest)
+        self.optimizer.extend_sh(sh_degree(config, progress))
+        if config.primitive == "gabor":
+            self._grow_waves(level)
+        if not self.queue:
+            self.queue = torch.randperm(len(self.cameras), generator=self.generator).tolist()
+        view = self.queue.pop()
+        splats = self.optimizer.splats
+        probe = None
+        if config.strategy == "classic":
+            probe = torch.zeros(len(splats), 2, requires_grad=True)
+        loss, error = self._loss(splats, view, level, probe)
+        if not bool(torch.isfinite(loss)):
+            raise NumericalFailure(
+                f"the loss is not finite at step {self.step_number}; lower the learning rates or check the poses"
+            )
+        self._regularised(loss, splats).backward()
+        rates = learning_rates(config, splats, self.extent, progress)
+        self.optimizer.step(rates)
+        means_rate = float(rates["means"][0])
+        absolute = None
+        if probe is not None and probe.grad is not None:
+            width, height = self.cameras.sizes[view]
+            absolute = probe.grad * (torch.tensor([width, height]) / (2 * 2**level))
+        self.densification.after_step(self.optimizer, self.step_number, config.steps, means_rate, absolute)
+        return Step(self.step_number, float(loss.detach()), error, len(self.optimizer))
+
+    def _loss(self, splats: Splats, view: int, level: int, probe: Tensor | None = None) -> tuple[Tensor, float]:
+        cameras, photographs = self.levels[level]
+        target = photographs[view].to(torch.float32).div_(255)
+        picture = render(
+            splats, cameras[view], background=self.background, antialiased=self.config.antialiased, screen_probe=probe
+        ).image
+        with torch.no_grad():
+            error = float(-10 * torch.log10((picture - target).square().mean().clamp_min(1e-12)))
+        return photometric_loss(picture, target, self.config.ssim_weight), error
+
+    def _regularised(self, loss: Tensor, splats: Splats) -> Tensor:
+        config = self.config
+        if config.strategy == "mcmc":
+            loss = loss + config.opacity_penalty * splats.logit_opacities.sigmoid().mean()
+            loss = loss + config.scale_penalty / self.extent * splats.log_scales.exp().mean()
+        return loss + 0.01 * attenuation_penalty(splats) if splats.waves else loss
+
+    def _grow_waves(self, level: int) -> None:
+        """Train as Gaussians, then open the waves that the residual asks for, and later give dead ones another chance."""
+        config, number = self.config, self.step_number
+        opening = max(1, int(config.open_waves_at * config.steps))
+        again = [opening + int(f * (config.steps - opening)) for f in (0.15, 0.35, 0.55)]
+        if number != opening and number not in again:
+            return
+        views = torch.randperm(len(self.cameras), generator=self.generator)[:12].tolist()
+
+        def loss_of(splats: Splats, view: int) -> Tensor:
+            return self._loss(splats, view, level)[0]
+
+        if number == opening:
+            open_waves(self.optimizer, config.waves, views, loss_of, self.generator)
+        else:
+            reopen_waves(self.optimizer, views, loss_of, self.generator)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and metadata of a checkpoint."""
+        tensors = self.optimizer.state() | self.densification.state()
+        tensors["generator"] = self.generator.get_state()
+        metadata = {
+            "step": self.step_number,
+            "optimizer_steps": self.optimizer.step_count,
+            "queue": self.queue,
+            "config": asdict(self.config),
+        }
+        return tensors, metadata
+
+    def resume(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.optimizer = SplatOptimizer.from_state(tensors, metadata["optimizer_steps"])
+        self.densification.load(tensors)
+        self.generator.set_state(tensors["generator"])
+        self.step_number, self.queue = metadata["step"], list(metadata["queue"])
+
+
+def _pyramid(
+    cameras: Cameras, photographs: Sequence[Tensor], halvings: int
+) -> list[tuple[Cameras, list[Tensor]]]:
+    """The cameras and photographs at full size, at half, ...; halved by averaging areas."""
+    levels = [(cameras, list(photographs))]
+    for halving in range(1, halvings + 1):
+        sizes = [(max(1, w >> halving), max(1, h >> halving)) for w, h in cameras.sizes]
+        smaller = [_averaged(photograph, size) for photograph, size in zip(photographs, sizes)]
+        levels.append((cameras.resized(sizes), smaller))
+    return levels
+
+
+def _averaged(photograph: Tensor, size: tuple[int, int]) -> Tensor:
+    planes = photograph.permute(2, 0, 1)[None].to(torch.float32)
+    small = torch.nn.functional.interpolate(planes, size=(size[1], size[0]), mode="area")
+    return small[0].permute(1, 2, 0).round().to(torch.uint8).contiguous()
+
+
