@@ -83,11 +83,14 @@ class Capture:
         wanted = [i for i in dict.fromkeys(indices) if i not in self._pixels]
         for i in wanted:
             self._grid(i)
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        pool = ThreadPoolExecutor(max_workers=2)
+        try:
             for done, (i, pixels) in enumerate(zip(wanted, pool.map(self._decode, wanted)), start=1):
                 self._pixels[i] = pixels
                 if progress is not None:
                     progress(done, len(wanted))
+        finally:  # after an error or Ctrl-C do not decode the rest first
+            pool.shutdown(cancel_futures=True)
 
     def _grid(self, index: int) -> Tensor | None:
         lens = self.views[index].lens

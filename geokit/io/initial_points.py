@@ -114,6 +114,7 @@ def _mean_colors(capture: Capture, points: Tensor, generator: torch.Generator) -
     total, weight = torch.zeros(len(points), 3), torch.zeros(len(points), 1)
     order = [capture.train[i] for i in torch.randperm(len(capture.train), generator=generator).tolist()]
     exact = points.double()
+    capture.photographs(order)
     for index in order:
         pixels, depth = _project(capture.cameras, index, exact)
         shown = _inside(capture.cameras, index, pixels, depth, 0.0) & (weight[:, 0] < _COLOR_VIEWS)

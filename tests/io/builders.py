@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from PIL import Image
 
 from geokit.geometry import Splats, look_at
@@ -121,3 +122,26 @@ def random_splats(count: int = 7, degree: int = 3, waves: int = 0, per_channel: 
         normal(count, waves, 3),
         normal(*weights),
     )
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> list[tuple[float, str, bytes]]:
+    kinds = st.sampled_from(["replace", "insert", "delete", "cut"])
+    telling = st.sampled_from([b"\xff" * 4, b"\0" * 4, b"-1", b"999999999", b"nan"])
+    chunk = st.one_of(st.binary(min_size=1, max_size=8), telling)
+    return draw(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), kinds, chunk), min_size=1, max_size=4))
+
+
+def mutate(content: bytes, steps: list[tuple[float, str, bytes]]) -> bytes:
+    data = bytearray(content)
+    for where, kind, chunk in steps:
+        place = int(where * len(data))
+        if kind == "replace":
+            data[place : place + len(chunk)] = chunk
+        elif kind == "insert":
+            data[place:place] = chunk
+        elif kind == "delete":
+            del data[place : place + len(chunk)]
+        else:
+            del data[place:]
+    return bytes(data)

@@ -1,8 +1,10 @@
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
 
 from geokit.errors import GeokitError, InvalidInput, UnreadableFile
 from geokit.geometry import PointCloud
@@ -11,7 +13,18 @@ from geokit.io import load_capture
 from geokit.io.capture import reduced
 from geokit.io.photographs import load_photograph, save_picture
 from geokit.io.point_files import save_point_ply
-from tests.io.builders import FOCAL, HEIGHT, WIDTH, opengl, rewrite, ring, write_nerfstudio, write_photograph
+from tests.io.builders import (
+    FOCAL,
+    HEIGHT,
+    WIDTH,
+    mutate,
+    mutations,
+    opengl,
+    rewrite,
+    ring,
+    write_nerfstudio,
+    write_photograph,
+)
 
 
 def refused(path: Path, match: str, kind: type[GeokitError] = UnreadableFile, **options: object) -> str:
@@ -309,6 +322,20 @@ def test_folders_that_hold_no_capture(tmp_path: Path) -> None:
     refused(tmp_path, "holds no capture")
     (tmp_path / "notes.txt").write_text("")
     refused(tmp_path / "notes.txt", "not a folder")
+
+
+@given(mutations())
+@settings(max_examples=100, deadline=None)
+def test_any_bytes_give_a_capture_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[float, str, bytes]]
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "mutated"
+    if not folder.exists():
+        write_nerfstudio(folder, 3, k1=0.01)
+        (folder / "transforms.json").rename(folder / "seed")
+    (folder / "transforms.json").write_bytes(mutate((folder / "seed").read_bytes(), steps))
+    with suppress(UnreadableFile):
+        load_capture(folder)
 
 
 # ---- real data

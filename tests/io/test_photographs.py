@@ -1,13 +1,17 @@
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.io.photographs import load_photograph, photograph_size, save_picture
-from tests.io.builders import write_photograph
+from tests.io.builders import mutate, mutations, write_photograph
 
 
 def test_pixels_come_back_exactly(tmp_path: Path) -> None:
@@ -90,3 +94,19 @@ def test_wrong_pictures_to_save(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput):
             save_picture(tmp_path / name, pixels)
     assert not list(tmp_path.iterdir())
+
+
+@given(st.sampled_from(["png", "jpg", "tif", "bmp", "webp"]), mutations())
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_give_pixels_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, ending: str, steps: list[tuple[float, str, bytes]]
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "photographs"
+    folder.mkdir(exist_ok=True)
+    seed, path = folder / f"seed.{ending}", folder / f"mutated.{ending}"
+    if not seed.exists():
+        write_photograph(seed, 24, 20)
+    path.write_bytes(mutate(seed.read_bytes(), steps))
+    with suppress(UnreadableFile), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert load_photograph(path).dtype == torch.uint8

@@ -17,7 +17,7 @@ from geokit.io.ply import parse_header, read_vertices, write_vertices
 from geokit.io.splat_binary import write_splat
 from geokit.io.splat_ply import is_splat_ply, write_splat_ply
 from geokit.io.spz import write_spz
-from tests.io.builders import random_splats
+from tests.io.builders import mutate, mutations, random_splats
 
 
 def equal(a: Splats, b: Splats) -> bool:
@@ -328,33 +328,24 @@ def test_doubles_gradients_and_unknown_endings(tmp_path: Path) -> None:
     refused(tmp_path / "absent.ply", "does not exist")
 
 
-@st.composite
-def mutations(draw: st.DrawFn) -> list[tuple[float, str, bytes]]:
-    kinds = st.sampled_from(["replace", "insert", "delete", "cut"])
-    chunk = st.one_of(
-        st.binary(min_size=1, max_size=8), st.sampled_from([b"\xff" * 4, b"\0" * 4, b"-1", b"999999999", b"nan"])
-    )
-    return draw(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), kinds, chunk), min_size=1, max_size=4))
-
-
-def mutate(content: bytes, steps: list[tuple[float, str, bytes]]) -> bytes:
-    data = bytearray(content)
-    for where, kind, chunk in steps:
-        place = int(where * len(data))
-        if kind == "replace":
-            data[place : place + len(chunk)] = chunk
-        elif kind == "insert":
-            data[place:place] = chunk
-        elif kind == "delete":
-            del data[place : place + len(chunk)]
-        else:
-            del data[place:]
-    return bytes(data)
-
-
 @functools.cache
 def seeds() -> list[tuple[str, bytes]]:
-    properties = ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]
+    properties = [
+        "x",
+        "y",
+        "z",
+        "f_dc_0",
+        "f_dc_1",
+        "f_dc_2",
+        "opacity",
+        "scale_0",
+        "scale_1",
+        "scale_2",
+        "rot_0",
+        "rot_1",
+        "rot_2",
+        "rot_3",
+    ]
     lines = ["ply", "format ascii 1.0", "element vertex 1", *(f"property float {name}" for name in properties)]
     content = write_spz(random_splats(3, 1))
     return [
@@ -368,7 +359,7 @@ def seeds() -> list[tuple[str, bytes]]:
 
 
 @given(st.integers(0, 5), mutations(), st.floats(0, 1))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_any_bytes_give_splats_or_one_sentence(
     tmp_path_factory: pytest.TempPathFactory, seed: int, steps: list[tuple[float, str, bytes]], focus: float
 ) -> None:
