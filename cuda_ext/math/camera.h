@@ -87,10 +87,13 @@ GK_HD Vec3<V> affine_view_vjp(const Camera<V>& camera, const Vec3<V>& world, con
   const V point_bar[3] = {
       ratio_x_bar * iz, ratio_y_bar * iz,
       depth_bar - iz * (ratio_x_bar * ratio_x + ratio_y_bar * ratio_y + kx_bar * kx + ky_bar * ky)};
-  camera_bar.fx = camera_bar.fx + pixel_bar.x * ratio_x + kx_bar * iz;
-  camera_bar.fy = camera_bar.fy + pixel_bar.y * ratio_y + ky_bar * iz;
-  camera_bar.cx = camera_bar.cx + pixel_bar.x;
-  camera_bar.cy = camera_bar.cy + pixel_bar.y;
+  // A limited slope is the limit, which moves with the intrinsics: d/dcx = -1/fx, d/dfx = -slope/fx on either side.
+  const V limit_x_bar = select(x_free, V(0), slope_x_bar) / camera.fx;
+  const V limit_y_bar = select(y_free, V(0), slope_y_bar) / camera.fy;
+  camera_bar.fx = camera_bar.fx + pixel_bar.x * ratio_x + kx_bar * iz - limit_x_bar * view.slope_x;
+  camera_bar.fy = camera_bar.fy + pixel_bar.y * ratio_y + ky_bar * iz - limit_y_bar * view.slope_y;
+  camera_bar.cx = camera_bar.cx + pixel_bar.x - limit_x_bar;
+  camera_bar.cy = camera_bar.cy + pixel_bar.y - limit_y_bar;
   const V position[3] = {world.x, world.y, world.z};
   V world_bar[3] = {V(0), V(0), V(0)};
   for (int i = 0; i < 3; ++i) {

@@ -19,15 +19,14 @@ def check_tensor(
 
     >>> check_tensor("means", torch.zeros(5, 3), ("N", 3))
     """
-    wanted = "(" + ", ".join(map(str, shape)) + ")"
     if not isinstance(value, Tensor):
-        raise InvalidInput(f"{name} must be a tensor of shape {wanted}, got {type(value).__name__}")
+        raise InvalidInput(f"{name} must be a tensor of shape {_described(shape)}, got {type(value).__name__}")
     sizes: dict[str, int] = {}
     matches = value.dim() == len(shape)
     for got, want in zip(value.shape, shape) if matches else ():
         matches &= got == (sizes.setdefault(want, got) if isinstance(want, str) else want)
     if not matches:
-        raise InvalidInput(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
+        raise InvalidInput(f"{name} must have shape {_described(shape)}, got {tuple(value.shape)}")
     if dtype is not None:
         allowed = (dtype,) if isinstance(dtype, torch.dtype) else tuple(dtype)
         if value.dtype not in allowed:
@@ -36,6 +35,10 @@ def check_tensor(
     if finite and not bool(torch.isfinite(value).all()):
         bad = int((~torch.isfinite(value)).sum())
         raise InvalidInput(f"{name} must be finite, but {bad} of its {value.numel()} values are NaN or infinite")
+
+
+def _described(shape: Sequence[int | str]) -> str:
+    return "(" + ", ".join(map(str, shape)) + ")"
 
 
 FLOATS = (torch.float32, torch.float64)

@@ -1,4 +1,8 @@
-"""Points to begin a scene with: those of the capture, or random ones where its cameras look together."""
+"""Points to begin a scene with: those of the capture, or, where it has none, points on random rays.
+
+The depth on a ray is the one at which the photographs agree (`plane_sweep`); where too few cameras see it, points are
+random inside the overlap of the cameras' frustums.
+"""
 
 import math
 
@@ -9,6 +13,7 @@ from geokit.errors import InvalidInput
 from geokit.geometry.cameras import Cameras
 from geokit.geometry.point_cloud import PointCloud
 from geokit.io.capture import Capture
+from geokit.io.plane_sweep import sweep
 
 _NEAR, _FAR = 0.25, 4.0  # depths, in distances from the camera to the point that all of them look at
 _COLOR_VIEWS = 8  # photographs that give a random point its colour
@@ -18,8 +23,9 @@ _CANDIDATES = 1 << 17
 def initial_points(capture: Capture, count: int, generator: torch.Generator) -> PointCloud:
     """At most `count` coloured points, float32, in the capture's frame.
 
-    A capture that brings points gives those, or a random choice of `count` of them. For the others the points are
-    random, see `random_points`; their colours are the mean of what the training photographs show there.
+    A capture that brings points gives those, or a random choice of `count` of them. Of the others the training
+    photographs are decoded and swept along `count` random rays; what is missing is filled up by `random_points`, with
+    the mean of what the photographs show there as colours. Equal generators give equal points.
     """
     if count < 1:
         raise InvalidInput(f"the number of initial points must be positive, got {count}")
@@ -30,8 +36,23 @@ def initial_points(capture: Capture, count: int, generator: torch.Generator) -> 
             chosen = torch.randperm(len(points), generator=generator)[:count].sort().values
             points, colors = points[chosen], colors[chosen]
         return PointCloud(points, colors)
-    points = random_points(capture.cameras[capture.train], count, generator)
-    return PointCloud(points, _mean_colors(capture, points, generator))
+    capture.photographs(capture.train)
+    cameras = capture.cameras[capture.train]
+    usual = usual_depth(cameras)
+    points, colors = sweep(
+        cameras,
+        [capture.photograph(i) for i in capture.train],
+        [capture.alpha(i) for i in capture.train],
+        (_NEAR * usual, _FAR * usual),
+        count,
+        generator,
+    )
+    points, colors = points[:count], colors[:count]
+    if len(points) < count:
+        others = random_points(cameras, count - len(points), generator)
+        points = torch.cat([points, others])
+        colors = torch.cat([colors, _mean_colors(capture, others, generator)])
+    return PointCloud(points, colors)
 
 
 def random_points(cameras: Cameras, count: int, generator: torch.Generator) -> Tensor:
@@ -41,9 +62,7 @@ def random_points(cameras: Cameras, count: int, generator: torch.Generator) -> T
     points are as dense on the screen in front as behind) around the distance of the point that the cameras look at,
     and is kept when at least a third of the cameras, and two, see it.
     """
-    middle = look_at_point(cameras)
-    depths = ((middle - cameras.centers) * cameras.forwards).sum(1)
-    usual = float(depths[depths > 0].median()) if bool((depths > 0).any()) else cameras.extent
+    usual = usual_depth(cameras)
     least = min(len(cameras), max(2, math.ceil(len(cameras) / 3)))
     kept: list[Tensor] = []
     found = tried = 0
@@ -57,6 +76,12 @@ def random_points(cameras: Cameras, count: int, generator: torch.Generator) -> T
         if found < 0.02 * tried and least > 1:
             least = max(1, least // 2)  # cameras that hardly overlap: be content with less
     return torch.cat(kept)[:count].float()
+
+
+def usual_depth(cameras: Cameras) -> float:
+    """The median depth, in the capture's unit, of the point that all cameras look at, in those that have it ahead."""
+    depths = ((look_at_point(cameras) - cameras.centers) * cameras.forwards).sum(1)
+    return float(depths[depths > 0].median()) if bool((depths > 0).any()) else cameras.extent
 
 
 def look_at_point(cameras: Cameras) -> Tensor:
@@ -114,7 +139,6 @@ def _mean_colors(capture: Capture, points: Tensor, generator: torch.Generator) -
     total, weight = torch.zeros(len(points), 3), torch.zeros(len(points), 1)
     order = [capture.train[i] for i in torch.randperm(len(capture.train), generator=generator).tolist()]
     exact = points.double()
-    capture.photographs(order)
     for index in order:
         pixels, depth = _project(capture.cameras, index, exact)
         shown = _inside(capture.cameras, index, pixels, depth, 0.0) & (weight[:, 0] < _COLOR_VIEWS)
