@@ -107,7 +107,7 @@ def _sweep_one(
 def _best(
     origin: Tensor, rays: Tensor, depths: Tensor, wanted: Tensor, others: Sequence[_Sight]
 ) -> tuple[Tensor, Tensor]:
-    """The depth (N,) of the candidates (N, D) at which the others agree most with `wanted` (N, 5), and the cost (N,)."""
+    """The depth (N,), of (N, D), at which the others agree most with `wanted` (N, 5), and the disagreement (N,)."""
     costs = torch.stack([_disagreement(origin, rays, depths, wanted, other) for other in others])
     agreeing = costs.topk(len(others) // 2 + 1, dim=0, largest=False).values  # the rest may be hidden behind something
     seen = agreeing < _UNSEEN

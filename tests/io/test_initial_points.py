@@ -105,6 +105,27 @@ def test_colours_are_those_of_the_training_photographs(tmp_path: Path) -> None:
     assert torch.allclose(cloud.colors, torch.tensor([0.2, 0.6, 0.4]).expand(300, 3), atol=1e-6)
 
 
+def test_two_cameras_get_random_points(tmp_path: Path) -> None:
+    write_nerfstudio(tmp_path, 3)
+    capture = load_capture(tmp_path)
+    assert len(capture.train) == 2  # too few for the sweep
+    cloud = initial_points(capture, 40, generator())
+    assert len(cloud) == 40
+    assert int(times_seen(capture.cameras, cloud.points).min()) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_points_of_the_fox_lie_near_its_surfaces(data_folder: Path) -> None:
+    capture = load_capture(data_folder / "splatting/fox", downscale=8)
+    known = load_capture(data_folder / "splatting/fox_colmap").points.points
+    points = initial_points(capture, 5000, generator()).points
+    random = random_points(capture.cameras, 5000, generator())
+    near, far = (torch.cdist(p, known).amin(1).median() for p in (points, random))
+    assert float(near) < 0.25
+    assert float(near) < float(far) / 3
+
+
 @pytest.mark.data
 def test_the_fox_is_inside_its_random_points(data_folder: Path) -> None:
     random = random_points(load_capture(data_folder / "splatting/fox", downscale=8).cameras, 20_000, generator())
