@@ -26,6 +26,7 @@ from geokit.io.photographs import is_photograph, load_photograph, photograph_siz
 from geokit.io.views import Listing, View
 
 _REDUCED = re.compile(r"images_\d+")  # the field's folders of reduced copies
+_KEPT_GRIDS = 2
 _SMALLEST = 8  # pixels on the shorter side
 
 
@@ -81,8 +82,6 @@ class Capture:
     def photographs(self, indices: Sequence[int], progress: Callable[[int, int], None] | None = None) -> None:
         """Decode the photographs `indices` ahead of time, two at once; `progress(done, total)` is called after each."""
         wanted = [i for i in dict.fromkeys(indices) if i not in self._pixels]
-        for i in wanted:
-            self._grid(i)
         pool = ThreadPoolExecutor(max_workers=2)
         try:
             for done, (i, pixels) in enumerate(zip(wanted, pool.map(self._decode, wanted)), start=1):
@@ -91,14 +90,20 @@ class Capture:
                     progress(done, len(wanted))
         finally:  # after an error or Ctrl-C do not decode the rest first
             pool.shutdown(cancel_futures=True)
+            self._grids.clear()
 
     def _grid(self, index: int) -> Tensor | None:
+        """Where to sample the photograph, None without distortion. Few are kept: each is as large as a photograph."""
         lens = self.views[index].lens
         if lens.pinhole:
             return None
-        if lens not in self._grids:
-            self._grids[lens] = sampling_grid(lens, undistorted_camera(lens))
-        return self._grids[lens]
+        grid = self._grids.get(lens)
+        if grid is None:
+            grid = sampling_grid(lens, undistorted_camera(lens))
+            if len(self._grids) >= _KEPT_GRIDS:
+                self._grids.clear()
+            self._grids[lens] = grid
+        return grid
 
     def _decode(self, index: int) -> Tensor:
         """uint8 (h, w, 3), or (h, w, 4) with premultiplied alpha, at the camera's size."""

@@ -22,6 +22,7 @@ from geokit.io.photographs import ENDINGS, photograph_size
 from geokit.io.safe import confined_path, read_bytes
 from geokit.io.views import Listing, View
 
+_LARGEST = 1e30  # also keeps NaN and integers beyond float out
 _PINHOLE = ("PINHOLE", "SIMPLE_PINHOLE")
 _OPENCV = ("OPENCV", "FULL_OPENCV", "RADIAL", "SIMPLE_RADIAL")
 
@@ -127,7 +128,7 @@ def _pose(matrix: object, where: str) -> Tensor:
 def _lens(values: dict[str, Any], image: Path, where: str) -> Lens:
     def number(key: str, default: float) -> float:
         value = values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
             raise UnreadableFile(f"{where} has {key} = {value!r}, wanted a finite number; correct it")
         return float(value)
 

@@ -14,6 +14,8 @@ from geokit.io.safe import atomic_write, existing_file
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 _EXIF_ORIENTATION = 0x0112
+_EXIF_CAMERA = (0x010F, 0x0110)  # make and model
+_EXIF_DETAILS, _EXIF_FOCAL = 0x8769, (0x920A, 0xA405)  # focal length in mm, and as of 35 mm film
 _TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
 
 
@@ -57,6 +59,17 @@ def photograph_size(path: str | Path, size: tuple[int, int] | None = None) -> tu
         width, height = picture.size
         swaps = _turned(picture, size) and picture.getexif().get(_EXIF_ORIENTATION) in _TURNED
         return (height, width) if swaps else (width, height)
+
+
+def lens_marks(path: str | Path) -> tuple[str, ...]:
+    """What tells whether two photographs were taken through the same lens: stored size and, of a .jpg, EXIF marks."""
+    with _opened(path) as picture:
+        marks = [str(picture.size)]
+        if picture.format == "JPEG":
+            exif = picture.getexif()
+            marks += [str(exif.get(key)) for key in _EXIF_CAMERA]
+            marks += [str(exif.get_ifd(_EXIF_DETAILS).get(key)) for key in _EXIF_FOCAL]
+        return tuple(marks)
 
 
 def load_photograph(path: str | Path, size: tuple[int, int] | None = None) -> Tensor:

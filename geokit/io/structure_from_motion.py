@@ -15,7 +15,7 @@ from pathlib import Path
 
 from geokit.errors import GeokitError, UnreadableFile
 from geokit.io.colmap import import_pycolmap, read_colmap
-from geokit.io.photographs import is_photograph, photograph_size
+from geokit.io.photographs import is_photograph, lens_marks
 from geokit.io.safe import atomic_write
 from geokit.io.views import Listing
 
@@ -36,13 +36,14 @@ def reconstruct_poses(
     photographs = sorted(file.name for file in folder.iterdir() if is_photograph(file) and file.is_file())
     if len(photographs) < 2:
         raise UnreadableFile(f"{folder} holds {len(photographs)} photograph; a reconstruction needs at least 2")
+    lenses: dict[tuple[str, ...], list[str]] = {}
     for name in photographs:
-        photograph_size(folder / name)
+        lenses.setdefault(lens_marks(folder / name), []).append(name)
     key = _key(folder, photographs)
     work = Path(workspace) if workspace is not None else _cache_folder() / key
     model = work / "sparse" / "0"
     if not _finished(work, key):
-        _run(folder, photographs, work, progress)
+        _run(folder, list(lenses.values()), work, progress)
         with atomic_write(work / "finished.json") as file:
             file.write(json.dumps({"photographs": key}).encode())
     elif progress is not None:
@@ -86,17 +87,17 @@ def _finished(work: Path, key: str) -> bool:
         return False
 
 
-def _run(folder: Path, photographs: list[str], work: Path, progress: Callable[[str], None] | None) -> None:
-    """Run the worker to its end, passing on what it says."""
+def _run(folder: Path, lenses: list[list[str]], work: Path, progress: Callable[[str], None] | None) -> None:
+    """Run the worker to its end, passing on what it says. lenses: the photographs that share one, together."""
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GeokitError(f"the workspace {work} cannot be made ({error.strerror}); name another one") from error
     task = {
         "folder": str(folder.resolve()),
-        "photographs": photographs,
+        "lenses": lenses,
         "work": str(work.resolve()),
-        "exhaustive": len(photographs) <= _EXHAUSTIVE,
+        "exhaustive": sum(map(len, lenses)) <= _EXHAUSTIVE,
     }
     # -P keeps the worker's own folder, whose modules have everyday names, off its import path
     command = [sys.executable, "-P", str(_WORKER)]

@@ -16,7 +16,8 @@ from pathlib import Path
 def main() -> None:
     """Extract, match and map; the model with most photographs becomes sparse/0."""
     task = json.load(sys.stdin)
-    folder, work, names = Path(task["folder"]), Path(task["work"]), task["photographs"]
+    folder, work, lenses = Path(task["folder"]), Path(task["work"]), task["lenses"]
+    total = sum(map(len, lenses))
     _end_with_parent()
     import pycolmap
 
@@ -26,8 +27,8 @@ def main() -> None:
     for old in (found, work / "sparse"):
         shutil.rmtree(old, ignore_errors=True)
     found.mkdir(parents=True)
-    _extract(pycolmap, database, folder, names)
-    with _pairs_reported(pycolmap, database, len(names), task["exhaustive"]):
+    _extract(pycolmap, database, folder, lenses)
+    with _pairs_reported(pycolmap, database, total, task["exhaustive"]):
         match = pycolmap.match_exhaustive if task["exhaustive"] else pycolmap.match_sequential
         match(database, device=pycolmap.Device.cpu)
     options = pycolmap.IncrementalPipelineOptions()
@@ -37,38 +38,35 @@ def main() -> None:
 
     def one_more() -> None:
         placed[0] += 1
-        _say(f"placing photographs: {placed[0] + 2} of {len(names)}")
+        _say(f"placing photographs: {placed[0] + 2} of {total}")
 
     models = pycolmap.incremental_mapping(database, folder, found, options, next_image_callback=one_more)
     if models:
         best = max(models.values(), key=lambda model: model.num_reg_images())
         (work / "sparse" / "0").mkdir(parents=True)
         best.write_binary(work / "sparse" / "0")
-        _say(f"placed {best.num_reg_images()} of {len(names)} photographs, {best.num_points3D()} points")
+        _say(f"placed {best.num_reg_images()} of {total} photographs, {best.num_points3D()} points")
 
 
 def _say(text: str) -> None:
     print("progress", text, flush=True)
 
 
-def _extract(pycolmap, database: Path, folder: Path, names: list[str]) -> None:  # type: ignore[no-untyped-def]
-    """Features of a few photographs at a time, so that there is something to report. One camera a picture size."""
-    reader = pycolmap.ImageReaderOptions()
-    reader.camera_model = "SIMPLE_RADIAL"
+def _extract(pycolmap, database: Path, folder: Path, lenses: list[list[str]]) -> None:  # type: ignore[no-untyped-def]
+    """Features of a few photographs at a time, so that there is something to report. One camera a lens."""
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.max_image_size = 1600
-    batch = max(2, os.cpu_count() or 2)
-    for start in range(0, len(names), batch):
-        _say(f"finding features: {start} of {len(names)}")
-        pycolmap.extract_features(
-            database,
-            folder,
-            names[start : start + batch],
-            pycolmap.CameraMode.AUTO,
-            reader,
-            extraction,
-            pycolmap.Device.cpu,
-        )
+    batch, done = max(2, os.cpu_count() or 2), 0
+    for number, names in enumerate(lenses, start=1):
+        reader = pycolmap.ImageReaderOptions()
+        reader.camera_model = "SIMPLE_RADIAL"
+        for start in range(0, len(names), batch):
+            _say(f"finding features: {done} of {sum(map(len, lenses))}")
+            chosen = names[start : start + batch]
+            mode = pycolmap.CameraMode.SINGLE
+            pycolmap.extract_features(database, folder, chosen, mode, reader, extraction, pycolmap.Device.cpu)
+            reader.existing_camera_id = number  # COLMAP numbers cameras from 1
+            done += len(chosen)
 
 
 @contextmanager

@@ -256,6 +256,7 @@ def test_a_pose_with_nan(tmp_path: Path, value: object) -> None:
         ({"fl_x": "wide"}, "fl_x"),
         ({"fl_x": -3}, "focal"),
         ({"w": 1e400}, "w ="),
+        ({"cx": 10**400}, "cx ="),
         ({"camera_model": "EQUIRECTANGULAR"}, "EQUIRECTANGULAR"),
         ({"k4": 0.1}, "k4"),
         ({"k1": -500.0}, "folds"),

@@ -27,6 +27,7 @@ def test_nine_photographs_of_the_fox(tmp_path: Path, data_folder: Path, monkeypa
     capture = load_capture(photographs, workspace=work, progress=told.append)
     assert capture.kind == "photographs"
     assert len(capture) == 9
+    assert len({view.lens for view in capture.views}) == 1  # they share one camera
     assert len(capture.points) > 300
     assert capture.photograph(0).shape[2] == 3
     assert {line.split()[0] for line in told} >= {"finding", "placing", "placed"}
@@ -67,7 +68,7 @@ def as_if_placed(tmp_path: Path, monkeypatch, placed: int, total: int) -> Path:
     for i in range(total):
         write_photograph(folder / f"{i:03d}.png", seed=i)
 
-    def run(_folder: Path, _photographs: list[str], work: Path, _progress: object) -> None:
+    def run(_folder: Path, _lenses: list[list[str]], work: Path, _progress: object) -> None:
         shutil.copytree(tmp_path / "model" / "sparse", work / "sparse")
 
     monkeypatch.setattr(structure_from_motion, "_run", run)
