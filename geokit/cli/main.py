@@ -1,0 +1,68 @@
+"""The command `geokit`."""
+
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import tyro
+
+import geokit
+from geokit.cli.reconstruct import Reconstruct
+
+_DESCRIPTION = "Computing with 3D shapes. `geokit VERB --help` explains a verb, `geokit --version` tells the version."
+_USAGE, _BUG, _STOPPED = 2, 1, 130
+
+
+class Verb(Protocol):
+    """What the dataclass of a verb has besides its options."""
+
+    debug: bool
+
+    def run(self) -> int:
+        """Do it; returns the exit code."""
+
+
+VERBS: dict[str, Callable[..., Verb]] = {"reconstruct": Reconstruct}
+
+
+def parse(arguments: Sequence[str]) -> Verb:
+    """The verb with its options. Ends the process after --help and for options that do not exist."""
+    return tyro.extras.subcommand_cli_from_dict(
+        VERBS, prog="geokit", description=_DESCRIPTION, args=arguments, config=(tyro.conf.FlagCreatePairsOff,)
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 done, 2 the user's to correct (one sentence says what), 130 stopped, 1 a bug."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments == ["--version"]:
+        print(f"geokit {geokit.__version__}")
+        return 0
+    verb = parse(arguments or ["--help"])
+    warnings.showwarning = _show_warning
+    try:
+        return verb.run()
+    except geokit.GeokitError as error:
+        return _fail(str(error), _USAGE, verb.debug)
+    except KeyboardInterrupt as error:
+        return _fail(str(error) or "stopped; nothing was saved", _STOPPED, False)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _fail(f"this is a mistake of geokit itself ({what}); --debug shows where", _BUG, verb.debug)
+
+
+def _fail(sentence: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"geokit: {sentence}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"geokit: note: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Live progress on a terminal, sparse plain lines elsewhere."""
+
+import math
+import sys
+import time
+from collections import deque
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from geokit.pipelines.observer import Observer, Status
+
+_WINDOW = 5.0  # seconds over which the speed is measured
+_SELDOM = 30.0  # seconds between plain lines, at least, beside those at every tenth of the run
+_BAR = 12  # characters
+
+
+def observer() -> Observer:
+    """The one for where standard error goes: errors alone are written there when it is no terminal."""
+    console = Console(stderr=True, highlight=False)
+    return LiveProgress(console) if console.is_terminal else PlainProgress()
+
+
+class Speed:
+    """Steps a second and the time left, from the last seconds."""
+
+    def __init__(self) -> None:
+        self._past: deque[tuple[float, int, float]] = deque()
+
+    def measured(self, status: Status) -> tuple[float, float]:
+        """(steps a second, seconds left); infinite while unknown."""
+        now = time.monotonic()
+        self._past.append((now, status.step, status.progress))
+        while len(self._past) > 2 and now - self._past[0][0] > _WINDOW:
+            self._past.popleft()
+        then, step, progress = self._past[0]
+        if now <= then or status.progress <= progress:
+            return math.inf, math.inf
+        return (status.step - step) / (now - then), (1 - status.progress) * (now - then) / (status.progress - progress)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    if not math.isfinite(seconds):
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def described(status: Status, speed: tuple[float, float]) -> str:
+    """One line about where training stands."""
+    per_second = f"{speed[0]:.1f} steps/s  " if math.isfinite(speed[0]) else ""
+    return (
+        f"step {status.step:,}/{status.steps:,}  loss {status.loss:.4f}  PSNR {status.psnr:.1f} dB  "
+        f"{status.splats:,} splats  {per_second}{clock(speed[1])} left"
+    )
+
+
+def bar(fraction: float) -> Text:
+    """A bar of a fixed width."""
+    done = round(_BAR * fraction)
+    return Text.assemble(("━" * done, "cyan"), ("━" * (_BAR - done), "bright_black"), "  ")
+
+
+class LiveProgress(Observer):
+    """One line that is rewritten."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._speed = console, Speed()
+        self._live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def _show(self, text: Text) -> None:
+        self._live.start()
+        text.no_wrap, text.overflow = True, "ellipsis"
+        self._live.update(text)
+
+    def message(self, text: str) -> None:
+        """Print a note above the line."""
+        self._console.print(Text.assemble(("note  ", "yellow"), text))
+
+    def phase(self, text: str) -> None:
+        """Show what is being done."""
+        self._show(Text(f"{text} ..."))
+
+    def count(self, text: str, done: int, total: int) -> None:
+        """Show how much of it is done."""
+        self._show(bar(done / total) + Text(f"{text}  {done}/{total}"))
+
+    def training(self, status: Status) -> None:
+        """Show where training stands."""
+        self._show(bar(status.progress) + Text(described(status, self._speed.measured(status))))
+
+    def finish(self) -> None:
+        """Take the line away."""
+        self._live.stop()
+
+
+class PlainProgress(Observer):
+    """Lines on standard output."""
+
+    def __init__(self) -> None:
+        self._speed, self._tenth, self._said_at, self._phase = Speed(), 0, time.monotonic(), ""
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stdout, flush=True)
+
+    def message(self, text: str) -> None:
+        """Print a note."""
+        self._say(f"note: {text}")
+
+    def phase(self, text: str) -> None:
+        """Say what is being done, once."""
+        if text != self._phase:
+            self._phase = text
+            self._say(text)
+
+    def count(self, text: str, done: int, total: int) -> None:
+        """Say what is being done, once."""
+        self.phase(text)
+
+    def training(self, status: Status) -> None:
+        """Say where training stands, now and then."""
+        speed, now = self._speed.measured(status), time.monotonic()
+        tenth = math.floor(status.progress * 10)
+        if tenth > self._tenth or now - self._said_at > _SELDOM:
+            self._tenth, self._said_at = tenth, now
+            self._say(described(status, speed))

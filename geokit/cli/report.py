@@ -1,0 +1,56 @@
+"""The tables that verbs print at their end."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from geokit.pipelines.run_folder import RunFolder
+
+
+def console() -> Console:
+    """Where results are printed; a pipe or file is not wrapped."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=200)
+
+
+def table(rows: list[tuple[str, str]]) -> Table:
+    """Two columns, names and values."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, value)
+    return grid
+
+
+def size(count: float) -> str:
+    """A number of bytes as people read it."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def print_reconstruction(metrics: dict[str, Any], output: Path) -> None:
+    """How good a reconstruction is, what it cost, and where things are."""
+    folder = RunFolder(output)
+    views = len(metrics["views"])
+    rows = []
+    if views:
+        rows += [("PSNR", f"{metrics['psnr']:.2f} dB"), ("SSIM", f"{metrics['ssim']:.4f}")]
+        rows += [("", f"means over {views} held-out view{'s' * (views > 1)}")]
+    rows += [
+        ("splats", f"{metrics['splats']:,} ({metrics['parameters']:,} numbers)"),
+        ("training", f"{metrics['steps']:,} steps, {metrics['seconds']:.0f} s ({metrics['cpu_seconds']:.0f} CPU s)"),
+        ("memory", f"{size(metrics['peak_memory_bytes'])} at most"),
+        ("scene", str(folder.splats)),
+        *([("pictures", f"{folder.views}/")] if views else []),
+        ("turntable", str(folder.turntable)),
+        ("figures", f"{folder.metrics}, {folder.curve.name}"),
+    ]
+    out = console()
+    out.print()
+    out.print(table(rows))

@@ -1,0 +1,38 @@
+"""How a long job tells what it is doing, without knowing who listens."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where training stands.
+
+    progress is in [0, 1]; loss and psnr (dB) are running means over the last steps; seconds are those of training.
+    """
+
+    step: int
+    steps: int
+    progress: float
+    loss: float
+    psnr: float
+    splats: int
+    seconds: float
+
+
+class Observer:
+    """Listens to a job and does nothing; override what you want to hear."""
+
+    def message(self, text: str) -> None:
+        """Something that the user should know, one sentence."""
+
+    def phase(self, text: str) -> None:
+        """What is being done from now on, in a few words."""
+
+    def count(self, text: str, done: int, total: int) -> None:
+        """`done` of `total` things of a phase are finished."""
+
+    def training(self, status: Status) -> None:
+        """A training step was made."""
+
+    def finish(self) -> None:
+        """The job is over, well or not."""

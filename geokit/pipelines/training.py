@@ -1,0 +1,134 @@
+"""A training run that measures itself, saves itself and can be stopped."""
+
+import math
+import resource
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from geokit.io import save_checkpoint, save_splats
+from geokit.pipelines.evaluate import mean_psnr
+from geokit.pipelines.interrupt import Interrupted, StopRequest
+from geokit.pipelines.observer import Observer, Status
+from geokit.pipelines.posed_pictures import PosedPictures
+from geokit.pipelines.run_folder import RunFolder
+from geokit.pipelines.settings import Settings
+from geokit.splatting import Trainer
+
+_LINES, _EVALUATIONS, _CHECKPOINTS = 100, 8, 10  # of each in a run, at most
+_LONGEST_WITHOUT_CHECKPOINT = 60.0  # seconds
+_KEPT = 0.95  # weight of the past in the running means that are shown
+
+
+class Training:
+    """Drives a `Trainer` to the end of its run and keeps the books.
+
+    seconds, cpu_seconds: what the training steps alone took so far, on the clock and of the processors (user + system),
+    over all sittings of the run. test: held-out views, possibly none.
+    """
+
+    def __init__(
+        self, trainer: Trainer, settings: Settings, folder: RunFolder, test: PosedPictures, observer: Observer
+    ) -> None:
+        self.trainer, self.settings, self.folder, self.test, self.observer = trainer, settings, folder, test, observer
+        self.seconds = self.cpu_seconds = 0.0
+        self._earlier_memory = 0
+        self._losses: list[float] = []  # since the last line of the curve
+        self._shown: tuple[float, float] | None = None  # running means of loss and PSNR
+        self._saved_at = time.monotonic()
+
+    @property
+    def progress(self) -> float:
+        """In [0, 1]: the fraction of the steps, or of the time limit where that is nearer."""
+        fraction = self.trainer.step_number / self.trainer.config.steps
+        limit = self.settings.time_limit
+        return min(1.0, fraction if limit is None else max(fraction, self.seconds / limit))
+
+    def run(self) -> None:
+        """Train to the end. On SIGINT or SIGTERM save what there is and raise `Interrupted`."""
+        with StopRequest() as stop:
+            self._saved_at = time.monotonic()
+            while self.progress < 1:
+                before = self.progress
+                self._step(before)
+                self._after(before, self.progress)
+                if stop.requested:
+                    self.save(with_splats=True)
+                    raise self.interrupted()
+        self.save(with_splats=True)
+
+    def _step(self, progress: float) -> None:
+        clock, cpu = time.perf_counter(), time.process_time()
+        step = self.trainer.step(progress)
+        self.seconds += time.perf_counter() - clock
+        self.cpu_seconds += time.process_time() - cpu
+        self._losses.append(step.loss)
+        loss, psnr = self._shown or (step.loss, step.psnr)
+        loss, psnr = (_KEPT * old + (1 - _KEPT) * new for old, new in ((loss, step.loss), (psnr, step.psnr)))
+        self._shown = loss, psnr
+        steps = self.trainer.config.steps
+        self.observer.training(Status(step.number, steps, self.progress, loss, psnr, step.splats, self.seconds))
+
+    def _after(self, before: float, now: float) -> None:
+        """What is due after a step that moved the run from progress `before` to `now`."""
+
+        def passed(parts: int) -> bool:
+            return math.floor(now * parts) > math.floor(before * parts)
+
+        if passed(_LINES) or passed(_EVALUATIONS):
+            self._write_line(evaluate=passed(_EVALUATIONS))
+        overdue = time.monotonic() - self._saved_at > _LONGEST_WITHOUT_CHECKPOINT
+        if now < 1 and (passed(_CHECKPOINTS) or overdue):
+            self.save()
+
+    def _write_line(self, evaluate: bool) -> None:
+        line: dict[str, Any] = {
+            "step": self.trainer.step_number,
+            "loss": sum(self._losses) / len(self._losses),
+            "splats": len(self.trainer.splats),
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+        }
+        if evaluate and len(self.test):
+            line["test_psnr"] = mean_psnr(self.trainer.splats, self.test, self.trainer.config)
+        self.folder.append_to_curve(line)
+        self._losses.clear()
+
+    def save(self, with_splats: bool = False) -> None:
+        """Save the checkpoint and, at the end of a sitting, the scene."""
+        tensors, metadata = self.trainer.state()
+        metadata |= {
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "peak_memory_bytes": self.peak_memory(),
+            "train_images": list(self.trainer.cameras.names),
+        }
+        save_checkpoint(self.folder.checkpoint, tensors, metadata)
+        self._saved_at = time.monotonic()
+        if with_splats:
+            save_splats(self.folder.splats, self.trainer.splats)
+
+    def resume(self, tensors: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Go on where `save` was called."""
+        self.trainer.resume(tensors, metadata)
+        self.seconds, self.cpu_seconds = float(metadata["seconds"]), float(metadata["cpu_seconds"])
+        self._earlier_memory = int(metadata["peak_memory_bytes"])
+
+    def peak_memory(self) -> int:
+        """The most bytes that the process held, over all sittings of the run."""
+        unit = 1 if sys.platform == "darwin" else 1024
+        return max(self._earlier_memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+    def interrupted(self) -> Interrupted:
+        """What to raise when the user stopped a run that is saved."""
+        return Interrupted(
+            f"stopped at step {self.trainer.step_number:,} of {self.trainer.config.steps:,}; all is saved, go on with: "
+            f"{command(self.settings.capture, self.folder.root)} --resume"
+        )
+
+
+def command(capture: Path, output: Path) -> str:
+    """The command line that makes a run."""
+    return shlex.join(["geokit", "reconstruct", str(capture), "--output", str(output)])
