@@ -121,7 +121,7 @@ template <class T> void bind_bin(nb::module_& m) {
   define(m, "bin_count", [](Array<T> means2d, Array<T> conics, Array<T> depths, Array<T> amplitudes, int64_t width, int64_t height,
                         Output<T> reaches, IdsOut counts) {
     const auto in = bin_input<T>(means2d, conics, depths, amplitudes, width, height);
-    T* r = GK_DATA(reaches, 2 * in.splats);
+    T* r = GK_DATA(reaches, in.splats);
     int32_t* c = GK_DATA(counts, in.splats);
     nb::gil_scoped_release release;
     const int64_t total = gk::bin_count(in, r, c);
@@ -130,35 +130,35 @@ template <class T> void bind_bin(nb::module_& m) {
     return total;
   });
   define(m, "bin_fill", [](Array<T> means2d, Array<T> conics, Array<T> depths, Array<T> amplitudes, int64_t width, int64_t height,
-                       Array<T> reaches, Ids counts, IdsOut offsets, IdsOut ids, IdsOut slots, IdsOut first_slots) {
+                       Array<T> reaches, Ids counts, IdsOut offsets, IdsOut ids, IdsOut slots, IdsOut first_slots, IdsOut rows) {
     const auto in = bin_input<T>(means2d, conics, depths, amplitudes, width, height);
     const int64_t n = in.splats, total = int64_t(ids.size());
-    const T* r = GK_DATA(reaches, 2 * n);
+    const T* r = GK_DATA(reaches, n);
     const int32_t* c = GK_DATA(counts, n);
     int32_t *o = GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1), *s = GK_DATA(slots, total);
-    int32_t *f = GK_DATA(first_slots, n + 1), *i = ids.data();
+    int32_t *f = GK_DATA(first_slots, n + 1), *m = GK_DATA(rows, total), *i = ids.data();
     nb::gil_scoped_release release;
-    gk::bin_fill(in, r, c, o, i, s, f);
+    gk::bin_fill(in, r, c, o, i, s, f, m);
   });
 }
 
 template <class T>
 gk::RasterInput<T> raster_input(const Array<T>& means2d, const Array<T>& conics, const Array<T>& opacities, const Array<T>& features,
-                                const Array<T>& waves, const Array<T>& background, const Array<T>& reaches, const Ids& offsets,
-                                const Ids& ids, int64_t width, int64_t height) {
+                                const Array<T>& waves, const Array<T>& background, const Ids& offsets, const Ids& ids,
+                                const Ids& rows, int64_t width, int64_t height) {
   const int64_t n = int64_t(opacities.size()), c = int64_t(background.size()), k = n ? int64_t(waves.size()) / (4 * n) : 0;
   if (k > gk::kMaxWaves) throw std::invalid_argument("a splat carries at most " + std::to_string(gk::kMaxWaves) + " waves");
   return {n, c, k, width, height, GK_DATA(means2d, 2 * n), GK_DATA(conics, 3 * n), opacities.data(), GK_DATA(features, n * c),
-          GK_DATA(waves, 4 * n * k), background.data(), GK_DATA(reaches, 2 * n),
-          GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1), ids.data()};
+          GK_DATA(waves, 4 * n * k), background.data(),
+          GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1), ids.data(), GK_DATA(rows, int64_t(ids.size()))};
 }
 
 template <class T> void bind_rasterize(nb::module_& m) {
   define(m, "rasterize_forward",
         [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background,
-           Array<T> reaches, Ids offsets, Ids ids, int64_t width, int64_t height, Output<T> image, Output<T> transmittance,
+           Ids offsets, Ids ids, Ids row_masks, int64_t width, int64_t height, Output<T> image, Output<T> transmittance,
            std::optional<IdsOut> median_ids, std::optional<nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>> pairs) {
-          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, reaches, offsets, ids, width, height);
+          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, ids, row_masks, width, height);
           const gk::RasterOutput<T> out = {GK_DATA(image, width * height * in.channels), GK_DATA(transmittance, width * height),
                                            GK_DATA_OR_NULL(median_ids, width * height),
                                            GK_DATA_OR_NULL(pairs, gk::tile_columns(width) * gk::tile_rows(height))};
@@ -167,10 +167,10 @@ template <class T> void bind_rasterize(nb::module_& m) {
         });
   define(m, "rasterize_backward",
         [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background,
-           Array<T> reaches, Ids offsets, Ids ids, int64_t width, int64_t height, Ids slots, Ids first_slots, Array<T> image_bar,
+           Ids offsets, Ids ids, Ids row_masks, int64_t width, int64_t height, Ids slots, Ids first_slots, Array<T> image_bar,
            Array<T> transmittance_bar, Output<T> rows, Output<T> means2d_bar, Output<T> conics_bar, Output<T> opacities_bar,
            Output<T> features_bar, Output<T> waves_bar, std::optional<Output<T>> absolute) {
-          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, reaches, offsets, ids, width, height);
+          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, ids, row_masks, width, height);
           const int64_t n = in.splats, total = int64_t(ids.size());
           const gk::RasterCotangent<T> bar = {GK_DATA(image_bar, width * height * in.channels), GK_DATA(transmittance_bar, width * height)};
           const gk::RasterGradient<T> grad = {GK_DATA(slots, total), GK_DATA(first_slots, n + 1),

@@ -85,19 +85,20 @@ template <class T> GK_INLINE Lanes<T> square_root(const Lanes<T>& a) {
 template <class T> GK_INLINE Lanes<T> logarithm(const Lanes<T>& a) {
   return each_lane(a, [](T x) { return std::log(x); });
 }
+// Pairwise, in a fixed order, without leaving the registers.
 template <class T> GK_INLINE T sum(const Lanes<T>& a) {
-  T s[kLanes];
-  store(s, a);
-  for (int width = kLanes / 2; width; width /= 2)
-    for (int i = 0; i < width; ++i) s[i] += s[i + width];
-  return s[0];
+  const auto by8 = __builtin_shufflevector(a.v, a.v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(a.v, a.v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const auto by4 = __builtin_shufflevector(by8, by8, 0, 1, 2, 3) + __builtin_shufflevector(by8, by8, 4, 5, 6, 7);
+  return (by4[0] + by4[2]) + (by4[1] + by4[3]);
 }
 template <class T> GK_INLINE T largest(const Lanes<T>& a) {
-  T s[kLanes];
-  store(s, a);
-  for (int width = kLanes / 2; width; width /= 2)
-    for (int i = 0; i < width; ++i) s[i] = s[i] > s[i + width] ? s[i] : s[i + width];
-  return s[0];
+  const auto low8 = __builtin_shufflevector(a.v, a.v, 0, 1, 2, 3, 4, 5, 6, 7);
+  const auto high8 = __builtin_shufflevector(a.v, a.v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const auto by8 = low8 > high8 ? low8 : high8;
+  const auto low4 = __builtin_shufflevector(by8, by8, 0, 1, 2, 3), high4 = __builtin_shufflevector(by8, by8, 4, 5, 6, 7);
+  const auto by4 = low4 > high4 ? low4 : high4;
+  const T even = by4[0] > by4[2] ? by4[0] : by4[2], odd = by4[1] > by4[3] ? by4[1] : by4[3];
+  return even > odd ? even : odd;
 }
 
 GK_INLINE Lanes<double> exponential(const Lanes<double>& a) {

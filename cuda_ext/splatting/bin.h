@@ -21,15 +21,16 @@ template <class T> struct BinInput {
   int64_t width, height;
 };
 
-// reaches (N, 2): 2 ln(255 amplitude), the squared Mahalanobis radius of the ellipse, and its half height in pixels.
+// reaches (N,): 2 ln(255 amplitude), the squared Mahalanobis radius of the ellipse alpha >= 1/255; 0: nothing to draw.
 // counts (N,): tiles touched. Returns the sum of the counts.
 template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t* counts);
 
 // offsets (tiles + 1,): where each tile's list starts, tiles in row-major order. ids (I,): the lists.
 // slots (I,): a place for every entry such that the entries of one splat lie side by side, splats in order of index.
-// first_slots (N + 1,): where the places of each splat start.
+// first_slots (N + 1,): where the places of each splat start. rows (I,): of each entry, bit y set where the ellipse
+// reaches row y of the tile.
 template <class T>
 void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, int32_t* offsets, int32_t* ids,
-              int32_t* slots, int32_t* first_slots);
+              int32_t* slots, int32_t* first_slots, int32_t* rows);
 
 }  // namespace gk

@@ -19,26 +19,51 @@ template <class T> inline int64_t last_pixel(T high, int64_t size) {  // last pi
   return int64_t(std::floor(std::min(std::max(high - T(0.5), T(-1)), T(size - 1))));
 }
 
+// The ellipse {a dx^2 + 2 b dx dy + c dy^2 <= reach2} of one splat.
+template <class T> struct Ellipse {
+  T reach2, a, b, c, det, mx, my, half_width, half_height;
+  Ellipse(const BinInput<T>& in, T reach2, int64_t i)
+      : reach2(reach2), a(in.conics[3 * i]), b(in.conics[3 * i + 1]), c(in.conics[3 * i + 2]), det(a * c - b * b),
+        mx(in.means2d[2 * i]), my(in.means2d[2 * i + 1]), half_width(std::sqrt(reach2 * c / det) + kSlack<T>),
+        half_height(std::sqrt(reach2 * a / det) + kSlack<T>) {}
+};
+
+// The extent along one axis of the ellipse p u^2 + 2 q u v + r v^2 <= reach2 between v = low and v = high: a chord's end
+// is a concave function of v, so its maximum over the band lies at the ellipse's own maximum, clamped to the band.
+template <class T> inline void chord(T p, T q, T r, T det, T reach2, T half_extent, T low, T high, T& first, T& last) {
+  const T inverse = T(1) / p, tilt = q / r * half_extent;
+  const T v_last = std::min(std::max(-tilt, low), high), v_first = std::min(std::max(tilt, low), high);
+  last = (-q * v_last + std::sqrt(std::max(reach2 * p - det * v_last * v_last, T(0)))) * inverse;
+  first = (-q * v_first - std::sqrt(std::max(reach2 * p - det * v_first * v_first, T(0)))) * inverse;
+}
+
 // Calls visit(tile_row, first_column, last_column) for every row of tiles that the ellipse touches.
-template <class T, class Visit> inline void visit_rows(const BinInput<T>& in, const T* reaches, int64_t i, Visit visit) {
-  const T reach2 = reaches[2 * i], half_height = reaches[2 * i + 1];
-  const T a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
-  const T mx = in.means2d[2 * i], my = in.means2d[2 * i + 1];
-  const T half_width = std::sqrt(reach2 * c / det) + kSlack<T>;  // reached at dy = -(b/c) dx
-  const int64_t top = first_pixel(my - half_height, in.height), bottom = last_pixel(my + half_height, in.height);
-  const int64_t leftmost = first_pixel(mx - half_width, in.width), rightmost = last_pixel(mx + half_width, in.width);
-  if (top > bottom || leftmost > rightmost) return;
-  if (top / kTile == bottom / kTile) return visit(top / kTile, leftmost / kTile, rightmost / kTile);
-  const T inverse_a = T(1) / a, tilt = b / c * half_width;
+template <class T, class Visit> inline void visit_rows(const BinInput<T>& in, const Ellipse<T>& e, Visit visit) {
+  const int64_t top = first_pixel(e.my - e.half_height, in.height), bottom = last_pixel(e.my + e.half_height, in.height);
+  const int64_t left = first_pixel(e.mx - e.half_width, in.width), right = last_pixel(e.mx + e.half_width, in.width);
+  if (top > bottom || left > right) return;
+  if (top / kTile == bottom / kTile) return visit(top / kTile, left / kTile, right / kTile);
   for (int64_t row = top / kTile; row <= bottom / kTile; ++row) {
-    const T low = std::max(T(std::max(top, row * kTile)) + T(0.5) - my, -half_height);
-    const T high = std::min(T(std::min(bottom, row * kTile + kTile - 1)) + T(0.5) - my, half_height);
-    const T dy_right = std::min(std::max(-tilt, low), high), dy_left = std::min(std::max(tilt, low), high);
-    const T right = (-b * dy_right + std::sqrt(std::max(reach2 * a - det * dy_right * dy_right, T(0)))) * inverse_a;
-    const T left = (-b * dy_left - std::sqrt(std::max(reach2 * a - det * dy_left * dy_left, T(0)))) * inverse_a;
-    const int64_t first = first_pixel(mx + left - kSlack<T>, in.width), last = last_pixel(mx + right + kSlack<T>, in.width);
+    const T low = std::max(T(std::max(top, row * kTile)) + T(0.5) - e.my, -e.half_height);
+    const T high = std::min(T(std::min(bottom, row * kTile + kTile - 1)) + T(0.5) - e.my, e.half_height);
+    T begin, end;
+    chord(e.a, e.b, e.c, e.det, e.reach2, e.half_width, low, high, begin, end);
+    const int64_t first = first_pixel(e.mx + begin - kSlack<T>, in.width), last = last_pixel(e.mx + end + kSlack<T>, in.width);
     if (first <= last) visit(row, first / kTile, last / kTile);
   }
+}
+
+// Bit y: the ellipse reaches row y of the tile within the tile's columns.
+template <class T> inline int32_t rows_reached(const Ellipse<T>& e, int64_t row, int64_t column) {
+  const T low = std::max(T(column * kTile) + T(0.5) - e.mx, -e.half_width);
+  const T high = std::min(T(column * kTile + kTile) - T(0.5) - e.mx, e.half_width);
+  if (!(low <= high)) return 0;
+  T begin, end;
+  chord(e.c, e.b, e.a, e.det, e.reach2, e.half_height, low, high, begin, end);
+  const T above = std::ceil(e.my + begin - kSlack<T> - T(0.5)) - T(row * kTile);
+  const T below = std::floor(e.my + end + kSlack<T> - T(0.5)) - T(row * kTile);
+  const int first = int(std::min(std::max(above, T(0)), T(kTile))), last = int(std::min(std::max(below, T(-1)), T(kTile - 1)));
+  return first <= last ? int32_t((2u << last) - (1u << first)) : 0;
 }
 
 // The visible splats front to back; equal depths in order of index. Depths are positive, so their bits sort as they do.
@@ -86,15 +111,14 @@ template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t*
 #pragma omp parallel for schedule(static) reduction(+ : total) if (in.splats * 32 > kParallelWork)
   for (int64_t i = 0; i < in.splats; ++i) {
     int32_t count = 0;
-    reaches[2 * i] = reaches[2 * i + 1] = 0;
+    reaches[i] = 0;
     if (in.depths[i] > 0) {
       const T a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
       const T reach2 = T(2) * std::log(in.amplitudes[i] * T(1 / kAlphaMin));
-      const T half_height = std::sqrt(reach2 * a / det) + kSlack<T>;
-      if (reach2 > 0 && a > 0 && det > 0 && half_height < T(1e9) && std::isfinite(in.means2d[2 * i]) &&
+      if (reach2 > 0 && a > 0 && det > 0 && reach2 * (a + c) < det * T(1e18) && std::isfinite(in.means2d[2 * i]) &&
           std::isfinite(in.means2d[2 * i + 1])) {
-        reaches[2 * i] = reach2, reaches[2 * i + 1] = half_height;
-        visit_rows(in, reaches, i, [&](int64_t, int64_t first, int64_t last) { count += int32_t(last - first + 1); });
+        reaches[i] = reach2;
+        visit_rows(in, Ellipse<T>(in, reach2, i), [&](int64_t, int64_t first, int64_t last) { count += int32_t(last - first + 1); });
       }
     }
     counts[i] = count;
@@ -105,19 +129,23 @@ template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t*
 
 template <class T>
 void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, int32_t* offsets, int32_t* ids,
-              int32_t* slots, int32_t* first_slots) {
+              int32_t* slots, int32_t* first_slots, int32_t* rows) {
   const int64_t columns = tile_columns(in.width), tiles = columns * tile_rows(in.height);
   first_slots[0] = 0;
   for (int64_t i = 0; i < in.splats; ++i) first_slots[i + 1] = first_slots[i] + counts[i];
   const int32_t total = first_slots[in.splats];
-  std::vector<int32_t> tile_of_slot(total), next(tiles, 0);
+  std::vector<int32_t> tile_of_slot(total), rows_of_slot(total), next(tiles, 0);
 #pragma omp parallel for schedule(static) if (in.splats * 32 > kParallelWork)
   for (int64_t i = 0; i < in.splats; ++i) {
+    if (!counts[i]) continue;
     int32_t slot = first_slots[i];
-    if (counts[i])
-      visit_rows(in, reaches, i, [&](int64_t row, int64_t first, int64_t last) {
-        for (int64_t column = first; column <= last; ++column) tile_of_slot[slot++] = int32_t(row * columns + column);
-      });
+    const Ellipse<T> ellipse(in, reaches[i], i);
+    visit_rows(in, ellipse, [&](int64_t row, int64_t first, int64_t last) {
+      for (int64_t column = first; column <= last; ++column, ++slot) {
+        tile_of_slot[slot] = int32_t(row * columns + column);
+        rows_of_slot[slot] = rows_reached(ellipse, row, column);
+      }
+    });
   }
   for (const int32_t tile : tile_of_slot) ++next[tile];
   int32_t start = 0;
@@ -129,13 +157,13 @@ void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, in
   for (const int32_t i : front_to_back(in.depths, in.splats))
     for (int32_t slot = first_slots[i]; slot < first_slots[i + 1]; ++slot) {
       const int32_t place = next[tile_of_slot[slot]]++;
-      ids[place] = i, slots[place] = slot;
+      ids[place] = i, slots[place] = slot, rows[place] = rows_of_slot[slot];
     }
 }
 
 template int64_t bin_count(const BinInput<float>&, float*, int32_t*);
 template int64_t bin_count(const BinInput<double>&, double*, int32_t*);
-template void bin_fill(const BinInput<float>&, const float*, const int32_t*, int32_t*, int32_t*, int32_t*, int32_t*);
-template void bin_fill(const BinInput<double>&, const double*, const int32_t*, int32_t*, int32_t*, int32_t*, int32_t*);
+template void bin_fill(const BinInput<float>&, const float*, const int32_t*, int32_t*, int32_t*, int32_t*, int32_t*, int32_t*);
+template void bin_fill(const BinInput<double>&, const double*, const int32_t*, int32_t*, int32_t*, int32_t*, int32_t*, int32_t*);
 
 }  // namespace gk

@@ -20,9 +20,9 @@ template <class T> struct RasterInput {
   const T* features;                // (N, C)
   const T* wave_parameters;         // (N, K, 4): fx, fy in cycles per pixel, cosine and sine weight
   const T* background;              // (C,)
-  const T* reaches;                 // (N, 2), of bin_count
   const int32_t* offsets;           // (tiles + 1,)
   const int32_t* ids;               // (I,)
+  const int32_t* rows;              // (I,), of bin_fill
 };
 
 template <class T> struct RasterOutput {

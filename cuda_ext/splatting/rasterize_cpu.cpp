@@ -21,14 +21,13 @@ template <class T> struct alignas(sizeof(T) * kLanes) Record {
   T mx, my;
   T a, b, c;         // of the conic
   T opacity;
-  T half_height;     // of the ellipse, pixels
   T rgb[3];          // the features when there are three
 };
 template <class T> using Records = AlignedVector<Record<T>>;
 
 template <class T> Record<T> make_record(const RasterInput<T>& in, int64_t i) {
   Record<T> r = {in.means2d[2 * i], in.means2d[2 * i + 1], in.conics[3 * i], in.conics[3 * i + 1], in.conics[3 * i + 2],
-                 in.opacities[i], in.reaches[2 * i + 1], {}};
+                 in.opacities[i], {}};
   if (in.channels == 3) std::copy_n(in.features + 3 * i, 3, r.rgb);
   return r;
 }
@@ -37,6 +36,7 @@ template <class T> struct Tile {
   int64_t x0, y0;
   Lanes<T> x;  // pixel centres of a row
   const int32_t* ids;
+  const int32_t* rows;
   int64_t count;
 };
 
@@ -46,6 +46,7 @@ template <class T> GK_INLINE Tile<T> make_tile(const RasterInput<T>& in, int64_t
   tile.x0 = (t % columns) * kTile, tile.y0 = (t / columns) * kTile;
   tile.x = lane_index<T>() + T(tile.x0 + 0.5);
   tile.ids = in.ids + in.offsets[t];
+  tile.rows = in.rows + in.offsets[t];
   tile.count = in.offsets[t + 1] - in.offsets[t];
   return tile;
 }
@@ -66,17 +67,9 @@ template <class T> struct WaveOverTile {
 template <class T, bool kWaves> struct SplatOverTile {
   Lanes<T> dx, quadratic, linear;  // exponent (base 2) = quadratic + dy (linear + constant dy)
   T constant, opacity, my;
-  unsigned rows;  // bit y: the ellipse reaches row y
   int waves;
   WaveOverTile<T> wave[kWaves ? kMaxWaves : 1];
 };
-
-template <class T> GK_INLINE unsigned rows_reached(T my, T half_height, int64_t y0) {
-  const T low = maximum(std::ceil(my - half_height - T(0.5)) - T(y0), T(0));
-  const T high = minimum(std::floor(my + half_height - T(0.5)) - T(y0), T(kTile - 1));
-  if (!(low <= high)) return 0;
-  return (2u << int(high)) - (1u << int(low));
-}
 
 template <class T, bool kWaves>
 GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, const Record<T>& r, int32_t id,
@@ -88,7 +81,6 @@ GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, const Record
   s.linear = s.dx * (-log2e * r.b);
   s.constant = T(-0.5) * log2e * r.c;
   s.opacity = r.opacity;
-  s.rows = rows_reached(s.my, r.half_height, tile.y0);
   if constexpr (kWaves) {
     s.waves = int(in.waves);
     const Lanes<T> dy = lane_index<T>() + (T(tile.y0 + 0.5) - s.my);
@@ -159,10 +151,12 @@ GK_INLINE void forward_tile(const RasterInput<T>& in, const Record<T>* records, 
   for (int64_t i = 0; i < tile.count; ++i) {
     if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) break;
     const int32_t id = tile.ids[i];
+    const unsigned touched = unsigned(tile.rows[i]) & open;
     prefetch(tile, records, i + kAhead);
+    if (!touched) continue;
     place(in, tile, records[id], id, s);
     const T* feature = kChannels == 3 ? records[id].rgb : in.features + channels * id;
-    for (unsigned rows = s.rows & open; rows; rows &= rows - 1) {
+    for (unsigned rows = touched; rows; rows &= rows - 1) {
       const int y = __builtin_ctz(rows);
       Lanes<T> envelope, raw;
       evaluate(s, y, row_offset(tile, s.my, y), envelope, raw);
@@ -174,7 +168,7 @@ GK_INLINE void forward_tile(const RasterInput<T>& in, const Record<T>* records, 
       }
       if (out.median_ids) mark_median(median[y], before, transmittance[y], id);
     }
-    pairs += kLanes * __builtin_popcount(s.rows & open);
+    pairs += kLanes * __builtin_popcount(touched);
   }
   if (out.pairs) out.pairs[t] = pairs;
   const int64_t wide = std::min<int64_t>(kTile, in.width - tile.x0), high = std::min<int64_t>(kTile, in.height - tile.y0);
@@ -193,7 +187,7 @@ GK_INLINE void forward_tile(const RasterInput<T>& in, const Record<T>* records, 
 
 // The backward pass replays a chunk of a tile's list forward, keeping alpha and transmittance of every row it evaluates,
 // then walks the chunk back to front. No division: the light behind a splat follows r <- r + alpha (c.g - r).
-constexpr int64_t kChunk = 256;  // splats: what is kept stays within a core's cache
+constexpr int64_t kChunk = 512;  // splats: what is kept stays within a core's cache
 
 template <class T> struct Kept {
   AlignedVector<T> alpha, transmittance, envelope;  // rows of kLanes
@@ -219,10 +213,11 @@ GK_INLINE int64_t replay(const RasterInput<T>& in, const Record<T>* records, con
   T *alpha_out = kept.alpha.data(), *before_out = kept.transmittance.data(), *envelope_out = kept.envelope.data();
   for (int64_t i = begin; i < end; ++i) {
     if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) return i;
-    prefetch(tile, records, i + kAhead);
-    place(in, tile, records[tile.ids[i]], tile.ids[i], s);
-    const unsigned touched = s.rows & open;
+    const unsigned touched = unsigned(tile.rows[i]) & open;
     if constexpr (kKeep) kept.rows[i - begin] = touched;
+    prefetch(tile, records, i + kAhead);
+    if (!touched) continue;
+    place(in, tile, records[tile.ids[i]], tile.ids[i], s);
     for (unsigned rows = touched; rows; rows &= rows - 1) {
       const int y = __builtin_ctz(rows);
       Lanes<T> envelope, raw;

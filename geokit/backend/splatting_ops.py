@@ -154,19 +154,20 @@ _harmonics.register_autograd(_harmonics_vjp, setup_context=_harmonics_setup)
 def _bin(
     means2d: Tensor, conics: Tensor, depths: Tensor, amplitudes: Tensor, width: int, height: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """reaches (N, 2), offsets (tiles + 1,), ids (I,), slots (I,), first_slots (N + 1,); see cuda_ext/splatting/bin.h."""
+    """offsets (tiles + 1,), ids (I,), rows (I,), slots (I,), first_slots (N + 1,); see cuda_ext/splatting/bin.h."""
     arrays = plain(means2d, conics, depths, amplitudes)
     n = len(depths)
 
     def integers(size: int) -> Tensor:
         return torch.empty(size, dtype=torch.int32, device=means2d.device)
 
-    reaches, counts = means2d.new_empty(n, 2), integers(n)
+    reaches, counts = means2d.new_empty(n), integers(n)
     total = _native.bin_count(*arrays, width, height, reaches, counts)
     tiles = -(-width // TILE) * -(-height // TILE)
-    offsets, ids, slots, first_slots = integers(tiles + 1), integers(total), integers(total), integers(n + 1)
-    _native.bin_fill(*arrays, width, height, reaches, counts, offsets, ids, slots, first_slots)
-    return reaches, offsets, ids, slots, first_slots
+    offsets, first_slots = integers(tiles + 1), integers(n + 1)
+    ids, rows, slots = integers(total), integers(total), integers(total)
+    _native.bin_fill(*arrays, width, height, reaches, counts, offsets, ids, slots, first_slots, rows)
+    return offsets, ids, rows, slots, first_slots
 
 
 def _amplitudes(opacities: Tensor, waves: Tensor) -> Tensor:
@@ -189,13 +190,13 @@ def _rasterize(
     height: int,
     median: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    reaches, offsets, ids, _, _ = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
+    offsets, ids, rows, _, _ = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
     image = features.new_empty(height, width, features.shape[1])
     transmittance = features.new_empty(height, width)
     median_ids = torch.empty((height, width) if median else (0, 0), dtype=torch.int32, device=features.device)
     arrays = plain(means2d, conics, opacities, features, waves, background)
     _native.rasterize_forward(
-        *arrays, reaches, offsets, ids, width, height, image, transmittance, median_ids if median else None, None
+        *arrays, offsets, ids, rows, width, height, image, transmittance, median_ids if median else None, None
     )
     return image, transmittance, median_ids
 
@@ -234,7 +235,7 @@ def _rasterize_backward(
     absolute: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     # Binning again costs a few percent of the step and spares an output of data-dependent size.
-    reaches, offsets, ids, slots, first_slots = _bin(
+    offsets, ids, row_masks, slots, first_slots = _bin(
         means2d, conics, depths, _amplitudes(opacities, waves), width, height
     )
     arrays = plain(means2d, conics, opacities, features, waves, background)
@@ -243,7 +244,7 @@ def _rasterize_backward(
     gradients = tuple(torch.empty_like(array) for array in arrays[:5])
     probe_bar = means2d.new_empty(len(means2d) if absolute else 0, 2)
     _native.rasterize_backward(
-        *arrays, reaches, offsets, ids, width, height, slots, first_slots, *bars, rows, *gradients,
+        *arrays, offsets, ids, row_masks, width, height, slots, first_slots, *bars, rows, *gradients,
         probe_bar if absolute else None,
     )  # fmt: skip
     return *gradients, probe_bar  # type: ignore[return-value]
@@ -393,7 +394,7 @@ def tile_intersections(
     check_tensor("depths", depths, (n,), dtype)
     check_tensor("amplitudes", amplitudes, (n,), dtype)
     _check_size(width, height)
-    _, offsets, ids, _, _ = _bin(means2d, conics, depths, amplitudes, width, height)
+    offsets, ids, _, _, _ = _bin(means2d, conics, depths, amplitudes, width, height)
     return offsets, ids
 
 
@@ -401,12 +402,12 @@ def count_pairs(
     means2d: Tensor, conics: Tensor, depths: Tensor, opacities: Tensor, waves: Tensor, width: int, height: int
 ) -> int:
     """Number of (splat, pixel) pairs that `rasterize` evaluates for this scene."""
-    reaches, offsets, ids, _, _ = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
+    offsets, ids, rows, _, _ = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
     features, background = means2d.new_zeros(len(means2d), 1), means2d.new_zeros(1)
     pairs = torch.empty(len(offsets) - 1, dtype=torch.int64)
     image, transmittance = means2d.new_empty(height, width, 1), means2d.new_empty(height, width)
     arrays = plain(means2d, conics, opacities, features, waves, background)
-    _native.rasterize_forward(*arrays, reaches, offsets, ids, width, height, image, transmittance, None, pairs)
+    _native.rasterize_forward(*arrays, offsets, ids, rows, width, height, image, transmittance, None, pairs)
     return int(pairs.sum())
 
 

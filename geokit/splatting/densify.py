@@ -96,12 +96,12 @@ class Relocation:
     def explore(self, optimizer: SplatOptimizer, means_rate: float) -> None:
         """Langevin noise, shaped by each splat's covariance and felt by faint splats only."""
         opacities = optimizer.parameters["logit_opacities"].detach().sigmoid()
-        faint = (opacities < 0.08).nonzero()[:, 0]  # above, the gate below is less than 6e-4
+        faint = (opacities < 0.05).nonzero()[:, 0]  # above, the gate below is less than 0.011
         if not len(faint):
             return
         gate = torch.sigmoid(-100 * (opacities[faint] - DEAD_OPACITY)) * (self.noise * means_rate)
         with torch.no_grad():
-            factor = covariance_factor(optimizer.splats[faint])
+            factor = covariance_factor(*(optimizer.parameters[name][faint] for name in ("quats", "log_scales")))
             noise = torch.randn(len(faint), 3, 1, generator=self.generator) * gate[:, None, None]
             optimizer.parameters["means"][faint] += (factor @ (factor.transpose(1, 2) @ noise))[..., 0]
 
@@ -160,7 +160,7 @@ class CloneSplitPrune:
     def _split(self, optimizer: SplatOptimizer, rows: Tensor) -> None:
         """Each splat becomes two, drawn from its own density and 1.6 times smaller; waves keep their phase in the world."""
         splats = optimizer.splats[rows].map(torch.Tensor.detach)
-        factor = covariance_factor(splats)
+        factor = covariance_factor(splats.quats, splats.log_scales)
         halves = []
         for _ in range(2):
             offset = (factor @ torch.randn(len(rows), 3, 1, generator=self.generator))[..., 0]

@@ -30,6 +30,6 @@ def splats_from_points(cloud: PointCloud, opacity: float = 0.1, scale: float = 1
     )
 
 
-def covariance_factor(splats: Splats) -> Tensor:
-    """(N, 3, 3) matrices M = R diag(s) with covariance M M'."""
-    return matrix_from_quaternion(splats.quats) * splats.log_scales.exp()[:, None]
+def covariance_factor(quats: Tensor, log_scales: Tensor) -> Tensor:
+    """(N, 3, 3) matrices M = R diag(s) with covariance M M'; quats (N, 4), log_scales (N, 3)."""
+    return matrix_from_quaternion(quats) * log_scales.exp()[:, None]
