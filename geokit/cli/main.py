@@ -9,7 +9,11 @@ from typing import Protocol
 import tyro
 
 import geokit
+from geokit.cli.convert import Convert
+from geokit.cli.doctor import Doctor
+from geokit.cli.info import Info
 from geokit.cli.reconstruct import Reconstruct
+from geokit.cli.render import Render
 
 _DESCRIPTION = "Computing with 3D shapes. `geokit VERB --help` explains a verb, `geokit --version` tells the version."
 _USAGE, _BUG, _STOPPED = 2, 1, 130
@@ -24,7 +28,13 @@ class Verb(Protocol):
         """Do it; returns the exit code."""
 
 
-VERBS: dict[str, Callable[..., Verb]] = {"reconstruct": Reconstruct}
+VERBS: dict[str, Callable[..., Verb]] = {
+    "reconstruct": Reconstruct,
+    "render": Render,
+    "info": Info,
+    "convert": Convert,
+    "doctor": Doctor,
+}
 
 
 def parse(arguments: Sequence[str]) -> Verb:

@@ -16,7 +16,10 @@ def _defaults_to(value: str, metavar: str = "N") -> Any:
 
 @dataclass
 class Reconstruct:
-    """Turn a capture (photographs) into a 3D splat scene."""
+    """Turn a capture (photographs) into a 3D splat scene.
+
+    For example: geokit reconstruct my_photographs --output out --downscale 4
+    """
 
     capture: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
     """A COLMAP, nerfstudio or Blender folder, a transforms.json, or a plain folder of photographs, whose poses are then

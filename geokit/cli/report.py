@@ -1,10 +1,12 @@
 """The tables that verbs print at their end."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from geokit.pipelines.run_folder import RunFolder
 
@@ -15,13 +17,13 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=200)
 
 
-def table(rows: list[tuple[str, str]]) -> Table:
+def table(rows: Sequence[tuple[str, str | Text]]) -> Table:
     """Two columns, names and values."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(name, value)
+        grid.add_row(name, Text(value) if isinstance(value, str) else value)
     return grid
 
 

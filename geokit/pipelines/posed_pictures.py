@@ -1,13 +1,16 @@
 """Cameras with the photographs that they took, as training and evaluation want them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import torch
 from torch import Tensor
 
 from geokit.geometry import Cameras
 from geokit.io import Capture
+from geokit.io.photographs import ENDINGS
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,18 @@ def posed_pictures(capture: Capture, indices: Sequence[int], background: tuple[f
 
 
 def picture_names(names: Sequence[str]) -> list[str]:
-    """File names without ending for pictures of the images `names`: stems, or whole paths where two stems are alike."""
-    stems = [name.rsplit("/", 1)[-1].rsplit(".", 1)[0] for name in names]
+    """File names without ending for pictures of the images `names`, all different and safe to write.
+
+    The images' own stems where those differ, else their whole paths, else numbered.
+    """
+    stems, paths = ([_plain(name, whole) for name in names] for whole in (False, True))
     if len(set(stems)) == len(stems):
         return stems
-    return [name.replace("/", "__") for name in names]
+    return paths if len(set(paths)) == len(paths) else [f"{i:04d}_{path}" for i, path in enumerate(paths)]
+
+
+def _plain(name: str, whole: bool) -> str:
+    path = PurePosixPath(name)
+    stem = path.stem if path.suffix.lower() in ENDINGS else path.name
+    parts = (*path.parts[:-1], stem) if whole else (stem,)
+    return re.sub(r"[^\w.-]", "_", "__".join(parts)) or "_"

@@ -1,0 +1,55 @@
+"""geokit render."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from geokit.cli.options import Debug, Switch
+
+
+@dataclass
+class Render:
+    """Render a scene from given cameras: pictures, depth maps, or a moving .gif.
+
+    A .json file of cameras holds {"cameras": [{"name": ..., "world_to_camera": 4x4, "K": 3x3, "width": ..., "height":
+    ...}, ...]}: axes x right, y down, z forward; K in pixels, the centre of the first pixel at (0.5, 0.5).
+    """
+
+    scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR_OR_SPLATS")]
+    """A folder that geokit reconstruct made, or a .ply, .splat or .spz file."""
+    cameras: Annotated[str, tyro.conf.arg(metavar="turntable|test|train|CAPTURE|FILE.json")]
+    """The turntable, the held-out or the training views of a run; or the views of a capture; or a file of cameras."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FOLDER_OR_GIF")]
+    """A folder for one .png a camera, or a file that ends in .gif."""
+    depth: Switch = False
+    """Also write depth: NAME_depth.png (16 bits; depth.json says how long a step is) and NAME_depth_colors.png."""
+    downscale: Annotated[float, tyro.conf.arg(metavar="N")] = 1
+    """Divide the size of the pictures by this."""
+    background: Annotated[
+        tuple[float, float, float] | None,
+        tyro.conf.arg(metavar="R G B", help_behavior_hint="(default: the run's, or 0 0 0)"),
+    ] = None
+    """The colour behind everything, in [0, 1]."""
+    overwrite: Switch = False
+    """Replace files that exist."""
+    debug: Debug = False
+
+    def run(self) -> int:
+        """Render, then say what was written."""
+        from geokit.cli.progress import observer
+        from geokit.pipelines.render import render_scene
+
+        written = render_scene(
+            self.scene,
+            self.cameras,
+            self.output,
+            depth=self.depth,
+            downscale=self.downscale,
+            background=self.background,
+            overwrite=self.overwrite,
+            observer=observer(),
+        )
+        print(f"wrote {written[0]}" if len(written) == 1 else f"wrote {len(written)} pictures into {self.output}/")
+        return 0

@@ -1,0 +1,134 @@
+"""What a file, a capture or a run holds."""
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from geokit.errors import InvalidInput
+from geokit.geometry import Splats
+from geokit.io import load_capture, load_checkpoint, load_point_ply, load_splats
+from geokit.io.colmap import find_model
+from geokit.io.photographs import is_photograph, photograph_size
+from geokit.io.safe import existing_file
+from geokit.io.splat_ply import is_splat_ply
+from geokit.pipelines.run_folder import RunFolder
+from geokit.pipelines.settings import load_settings
+
+_BINS = 10
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """What `path` is, as plain values that JSON can hold.
+
+    Always with `kind` (splats, points, checkpoint, run, capture, photographs) and `path`; the rest depends on the kind.
+    Nothing is computed that takes long: the poses of a plain folder of photographs are not searched.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = _run(path) if RunFolder(path).config.is_file() else _folder(path)
+    elif path.suffix.lower() == ".json":
+        found = _capture(path)
+    elif path.suffix.lower() in (".ply", ".splat", ".spz"):
+        found = _scene(existing_file(path, "splat file"))
+    elif path.suffix.lower() == ".safetensors":
+        found = _checkpoint(path)
+    else:
+        existing_file(path, "file or capture")
+        raise InvalidInput(
+            f"{path} is of no kind that geokit knows; name a capture's folder, a transforms.json, a run's folder, "
+            "a .ply, .splat or .spz file, or a checkpoint"
+        )
+    return {"kind": found.pop("kind"), "path": str(path)} | found
+
+
+def _scene(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() == ".ply" and not is_splat_ply(path):
+        cloud = load_point_ply(path)
+        found = {"kind": "points", "points": len(cloud), "colored": cloud.colors is not None}
+        return found | {"bounds": _bounds(cloud.points), "bytes": path.stat().st_size}
+    splats = load_splats(path, drop_nonfinite=True)
+    return {"kind": "splats", **_splats(splats), "bytes": path.stat().st_size}
+
+
+def _splats(splats: Splats) -> dict[str, Any]:
+    opacities = splats.logit_opacities.sigmoid()
+    scales = splats.log_scales.exp().flatten()
+    shares = torch.tensor([0.05, 0.5, 0.95])
+    sizes = [float(scales.sort().values[int(q * (len(scales) - 1))]) for q in shares] if len(scales) else None
+    return {
+        "splats": len(splats),
+        "primitive": "gabor" if splats.waves else "gaussian",
+        "waves": splats.waves,
+        "sh_degree": splats.sh_degree,
+        "parameters": splats.parameters,
+        "bounds": _bounds(splats.means),
+        "scales": sizes,
+        "opacities": torch.histc(opacities, _BINS, 0, 1).long().tolist(),
+    }
+
+
+def _bounds(points: torch.Tensor) -> list[list[float]] | None:
+    return [points.amin(0).tolist(), points.amax(0).tolist()] if len(points) else None
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    tensors, metadata = load_checkpoint(path)
+    known = {key: metadata[key] for key in ("step", "seconds", "cpu_seconds", "config") if key in metadata}
+    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    return {"kind": "checkpoint", **known, "tensors": shapes, "bytes": path.stat().st_size}
+
+
+def _run(path: Path) -> dict[str, Any]:
+    folder = RunFolder(path)
+    settings = load_settings(folder.config)
+    result: dict[str, Any] = {"kind": "run", "capture": str(settings.capture), "downscale": settings.downscale}
+    result["config"] = asdict(settings.train)
+    if folder.splats.is_file():
+        result["scene"] = _scene(folder.splats)
+    if folder.checkpoint.is_file():
+        result["step"] = _checkpoint(folder.checkpoint).get("step")
+    if folder.metrics.is_file():
+        result["metrics"] = json.loads(folder.metrics.read_bytes())
+    return result
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    posed = find_model(path) or any((path / f"transforms{end}.json").is_file() for end in ("", "_train"))
+    images = path / "images" if (path / "images").is_dir() else path
+    photographs = [] if posed else sorted(file for file in images.iterdir() if is_photograph(file))
+    if not photographs:
+        return _capture(path)
+    sizes = Counter("{}x{}".format(*photograph_size(file)) for file in photographs)
+    message = "there are no poses yet; geokit reconstruct finds them first"
+    return {"kind": "photographs", "images": len(photographs), "sizes": dict(sizes), "messages": [message]}
+
+
+def _capture(path: Path) -> dict[str, Any]:
+    capture = load_capture(path)
+    lenses = {view.lens for view in capture.views}
+    return {
+        "kind": "capture",
+        "format": capture.kind,
+        "images": len(capture),
+        "sizes": dict(Counter("{}x{}".format(*size) for size in capture.cameras.sizes)),
+        "lenses": [
+            {
+                "model": "pinhole" if lens.pinhole else lens.model,
+                "size": [lens.width, lens.height],
+                "focal": [lens.fx, lens.fy],
+                "center": [lens.cx, lens.cy],
+                "distortion": list(lens.coefficients) if not lens.pinhole else [],
+            }
+            for lens in sorted(lenses, key=lambda lens: (lens.width, lens.height, lens.fx))[:8]
+        ],
+        "lens_count": len(lenses),
+        "train": len(capture.train),
+        "test": [capture.cameras.names[i] for i in capture.test],
+        "points": None if capture.points is None else len(capture.points),
+        "extent": capture.cameras.extent,
+        "messages": capture.messages,
+    }
