@@ -130,35 +130,36 @@ template <class T> void bind_bin(nb::module_& m) {
     return total;
   });
   define(m, "bin_fill", [](Array<T> means2d, Array<T> conics, Array<T> depths, Array<T> amplitudes, int64_t width, int64_t height,
-                       Array<T> reaches, Ids counts, IdsOut offsets, IdsOut ids, IdsOut slots, IdsOut first_slots, IdsOut rows) {
+                       Array<T> reaches, Ids counts, IdsOut offsets, IdsOut entries, IdsOut first_slots) {
     const auto in = bin_input<T>(means2d, conics, depths, amplitudes, width, height);
-    const int64_t n = in.splats, total = int64_t(ids.size());
+    const int64_t n = in.splats, total = int64_t(entries.size()) / 3;
     const T* r = GK_DATA(reaches, n);
     const int32_t* c = GK_DATA(counts, n);
-    int32_t *o = GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1), *s = GK_DATA(slots, total);
-    int32_t *f = GK_DATA(first_slots, n + 1), *m = GK_DATA(rows, total), *i = ids.data();
+    int32_t *o = GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1), *f = GK_DATA(first_slots, n + 1);
+    auto* list = reinterpret_cast<gk::Entry*>(GK_DATA(entries, 3 * total));
     nb::gil_scoped_release release;
-    gk::bin_fill(in, r, c, o, i, s, f, m);
+    gk::bin_fill(in, r, c, o, list, f);
   });
 }
 
 template <class T>
 gk::RasterInput<T> raster_input(const Array<T>& means2d, const Array<T>& conics, const Array<T>& opacities, const Array<T>& features,
-                                const Array<T>& waves, const Array<T>& background, const Ids& offsets, const Ids& ids,
-                                const Ids& rows, int64_t width, int64_t height) {
+                                const Array<T>& waves, const Array<T>& background, const Ids& offsets,
+                                const Ids& entries, int64_t width, int64_t height) {
   const int64_t n = int64_t(opacities.size()), c = int64_t(background.size()), k = n ? int64_t(waves.size()) / (4 * n) : 0;
   if (k > gk::kMaxWaves) throw std::invalid_argument("a splat carries at most " + std::to_string(gk::kMaxWaves) + " waves");
   return {n, c, k, width, height, GK_DATA(means2d, 2 * n), GK_DATA(conics, 3 * n), opacities.data(), GK_DATA(features, n * c),
           GK_DATA(waves, 4 * n * k), background.data(),
-          GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1), ids.data(), GK_DATA(rows, int64_t(ids.size()))};
+          GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1),
+          reinterpret_cast<const gk::Entry*>(entries.data())};
 }
 
 template <class T> void bind_rasterize(nb::module_& m) {
   define(m, "rasterize_forward",
         [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background,
-           Ids offsets, Ids ids, Ids row_masks, int64_t width, int64_t height, Output<T> image, Output<T> transmittance,
+           Ids offsets, Ids entries, int64_t width, int64_t height, Output<T> image, Output<T> transmittance,
            std::optional<IdsOut> median_ids, std::optional<nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>> pairs) {
-          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, ids, row_masks, width, height);
+          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, entries, width, height);
           const gk::RasterOutput<T> out = {GK_DATA(image, width * height * in.channels), GK_DATA(transmittance, width * height),
                                            GK_DATA_OR_NULL(median_ids, width * height),
                                            GK_DATA_OR_NULL(pairs, gk::tile_columns(width) * gk::tile_rows(height))};
@@ -167,13 +168,13 @@ template <class T> void bind_rasterize(nb::module_& m) {
         });
   define(m, "rasterize_backward",
         [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background,
-           Ids offsets, Ids ids, Ids row_masks, int64_t width, int64_t height, Ids slots, Ids first_slots, Array<T> image_bar,
+           Ids offsets, Ids entries, int64_t width, int64_t height, Ids first_slots, Array<T> image_bar,
            Array<T> transmittance_bar, Output<T> rows, Output<T> means2d_bar, Output<T> conics_bar, Output<T> opacities_bar,
            Output<T> features_bar, Output<T> waves_bar, std::optional<Output<T>> absolute) {
-          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, ids, row_masks, width, height);
-          const int64_t n = in.splats, total = int64_t(ids.size());
+          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, entries, width, height);
+          const int64_t n = in.splats, total = int64_t(entries.size()) / 3;
           const gk::RasterCotangent<T> bar = {GK_DATA(image_bar, width * height * in.channels), GK_DATA(transmittance_bar, width * height)};
-          const gk::RasterGradient<T> grad = {GK_DATA(slots, total), GK_DATA(first_slots, n + 1),
+          const gk::RasterGradient<T> grad = {GK_DATA(first_slots, n + 1),
                                               GK_DATA(rows, total * gk::gradient_row_length(in.channels, in.waves)),
                                               GK_DATA(means2d_bar, 2 * n), GK_DATA(conics_bar, 3 * n), GK_DATA(opacities_bar, n),
                                               GK_DATA(features_bar, n * in.channels), GK_DATA(waves_bar, 4 * n * in.waves),

@@ -25,12 +25,16 @@ template <class T> struct BinInput {
 // counts (N,): tiles touched. Returns the sum of the counts.
 template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t* counts);
 
-// offsets (tiles + 1,): where each tile's list starts, tiles in row-major order. ids (I,): the lists.
-// slots (I,): a place for every entry such that the entries of one splat lie side by side, splats in order of index.
-// first_slots (N + 1,): where the places of each splat start. rows (I,): of each entry, bit y set where the ellipse
-// reaches row y of the tile.
+// One splat in one tile's list. slot: a place such that the entries of one splat lie side by side, splats in order of
+// index. rows: bit y set where the ellipse reaches row y of the tile.
+struct Entry {
+  int32_t id, slot, rows;
+};
+
+// offsets (tiles + 1,): where each tile's list starts, tiles in row-major order. entries (I,): the lists.
+// first_slots (N + 1,): where the slots of each splat start.
 template <class T>
-void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, int32_t* offsets, int32_t* ids,
-              int32_t* slots, int32_t* first_slots, int32_t* rows);
+void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, int32_t* offsets, Entry* entries,
+              int32_t* first_slots);
 
 }  // namespace gk

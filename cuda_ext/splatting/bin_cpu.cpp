@@ -30,11 +30,15 @@ template <class T> struct Ellipse {
 
 // The extent along one axis of the ellipse p u^2 + 2 q u v + r v^2 <= reach2 between v = low and v = high: a chord's end
 // is a concave function of v, so its maximum over the band lies at the ellipse's own maximum, clamped to the band.
-template <class T> inline void chord(T p, T q, T r, T det, T reach2, T half_extent, T low, T high, T& first, T& last) {
-  const T inverse = T(1) / p, tilt = q / r * half_extent;
+template <class T>
+inline void chord(T p, T q, T r, T det, T reach2, T half_along, T low, T high, T& first, T& last) {
+  const T inverse = T(1) / p, tilt = q / r * half_along;
   const T v_last = std::min(std::max(-tilt, low), high), v_first = std::min(std::max(tilt, low), high);
-  last = (-q * v_last + std::sqrt(std::max(reach2 * p - det * v_last * v_last, T(0)))) * inverse;
-  first = (-q * v_first - std::sqrt(std::max(reach2 * p - det * v_first * v_first, T(0)))) * inverse;
+  const auto end = [&](T v, T side) {
+    return (-q * v + side * std::sqrt(std::max(reach2 * p - det * v * v, T(0)))) * inverse;
+  };
+  last = v_last == -tilt ? half_along : end(v_last, T(1));
+  first = v_first == tilt ? -half_along : end(v_first, T(-1));
 }
 
 // Calls visit(tile_row, first_column, last_column) for every row of tiles that the ellipse touches.
@@ -128,8 +132,8 @@ template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t*
 }
 
 template <class T>
-void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, int32_t* offsets, int32_t* ids,
-              int32_t* slots, int32_t* first_slots, int32_t* rows) {
+void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, int32_t* offsets, Entry* entries,
+              int32_t* first_slots) {
   const int64_t columns = tile_columns(in.width), tiles = columns * tile_rows(in.height);
   first_slots[0] = 0;
   for (int64_t i = 0; i < in.splats; ++i) first_slots[i + 1] = first_slots[i] + counts[i];
@@ -157,13 +161,13 @@ void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, in
   for (const int32_t i : front_to_back(in.depths, in.splats))
     for (int32_t slot = first_slots[i]; slot < first_slots[i + 1]; ++slot) {
       const int32_t place = next[tile_of_slot[slot]]++;
-      ids[place] = i, slots[place] = slot, rows[place] = rows_of_slot[slot];
+      entries[place] = {i, slot, rows_of_slot[slot]};
     }
 }
 
 template int64_t bin_count(const BinInput<float>&, float*, int32_t*);
 template int64_t bin_count(const BinInput<double>&, double*, int32_t*);
-template void bin_fill(const BinInput<float>&, const float*, const int32_t*, int32_t*, int32_t*, int32_t*, int32_t*, int32_t*);
-template void bin_fill(const BinInput<double>&, const double*, const int32_t*, int32_t*, int32_t*, int32_t*, int32_t*, int32_t*);
+template void bin_fill(const BinInput<float>&, const float*, const int32_t*, int32_t*, Entry*, int32_t*);
+template void bin_fill(const BinInput<double>&, const double*, const int32_t*, int32_t*, Entry*, int32_t*);
 
 }  // namespace gk

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "../cpu/aligned.h"
 #include "../cpu/lanes.h"
 #include "../cpu/parallel.h"
 #include "../math/camera.h"
@@ -22,23 +23,40 @@ template <class T> GK_INLINE Camera<Lanes<T>> broadcast_camera(const ProjectInpu
   return camera;
 }
 
-// Component c of sixteen rows of an (N, stride) array from row `first` on; rows past the end repeat the last one.
-template <class T> GK_INLINE Lanes<T> gather(const T* array, int64_t first, int count, int64_t stride, int64_t c) {
-  T values[kLanes];
-  const T* p = array + first * stride + c;
-#pragma GCC unroll 1
-  for (int i = 0; i < kLanes; ++i) values[i] = p[(i < count ? i : count - 1) * stride];
-  return load(values);
-}
-template <class T> GK_INLINE void scatter(T* array, int64_t first, int count, int64_t stride, int64_t c, const Lanes<T>& a) {
-  T values[kLanes];
-  store(values, a);
-  T* p = array + first * stride + c;
-#pragma GCC unroll 1
-  for (int i = 0; i < count; ++i) p[i * stride] = values[i];
-}
+// Rows [begin, begin + count) of an (N, D) array, turned so that each component lies in one run of memory; turning a
+// whole block at once keeps the scalar stores far from the vector loads. The padding repeats the last row.
+template <class T> struct Turned {
+  static constexpr int64_t kPitch = kProjectBlock;
+  AlignedVector<T> data;
+  int64_t columns;
+  explicit Turned(int64_t columns) : data(columns * kPitch), columns(columns) {}
+  GK_INLINE Lanes<T> at(int64_t column, int64_t i) const { return load(&data[column * kPitch + i]); }
+  GK_INLINE void put(int64_t column, int64_t i, const Lanes<T>& a) { store(&data[column * kPitch + i], a); }
+  GK_INLINE void read(const T* array, int64_t begin, int64_t count) {
+    for (int64_t c = 0; c < columns; ++c) {
+      T* run = &data[c * kPitch];
+      for (int64_t i = 0; i < count; ++i) run[i] = array[(begin + i) * columns + c];
+      for (int64_t i = count; i % kLanes; ++i) run[i] = run[count - 1];
+    }
+  }
+  GK_INLINE void write(T* array, int64_t begin, int64_t count) const {
+    for (int64_t c = 0; c < columns; ++c)
+      for (int64_t i = 0; i < count; ++i) array[(begin + i) * columns + c] = data[c * kPitch + i];
+  }
+};
 
-template <class T> struct Block {
+template <class T> struct Inputs {
+  Turned<T> means{3}, quats{4}, scales{3}, frequencies;
+  GK_INLINE Inputs(const ProjectInput<T>& in, int64_t begin, int64_t count) : frequencies(3 * in.waves) {
+    means.read(in.means, begin, count), quats.read(in.quats, begin, count);
+    scales.read(in.scales, begin, count), frequencies.read(in.frequencies, begin, count);
+  }
+  GK_INLINE Vec3<Lanes<T>> frequency(int64_t k, int64_t i) const {
+    return {frequencies.at(3 * k, i), frequencies.at(3 * k + 1, i), frequencies.at(3 * k + 2, i)};
+  }
+};
+
+template <class T> struct Splats16 {
   Vec3<Lanes<T>> mean;
   Lanes<T> scales[3];
   Rotation<Lanes<T>> rotation;
@@ -47,61 +65,66 @@ template <class T> struct Block {
 };
 
 template <class T>
-GK_INLINE void view_block(const ProjectInput<T>& in, const Camera<Lanes<T>>& camera, int64_t first, int count, Block<T>& b) {
+GK_INLINE void view_splats(const ProjectInput<T>& in, const Camera<Lanes<T>>& camera, const Inputs<T>& inputs, int64_t i,
+                           Splats16<T>& s) {
   using L = Lanes<T>;
-  L q[4];
-  b.mean = {gather(in.means, first, count, 3, 0), gather(in.means, first, count, 3, 1), gather(in.means, first, count, 3, 2)};
-  for (int c = 0; c < 3; ++c) b.scales[c] = gather(in.scales, first, count, 3, c);
-  for (int c = 0; c < 4; ++c) q[c] = gather(in.quats, first, count, 4, c);
-  b.rotation = rotation_from_quaternion(q);
-  const Vec3<L> point = to_camera(camera, b.mean);
-  b.view = affine_view(camera, point, select(point.z > L(in.near_plane), point.z, L(T(1))));
-  b.gaussian = project_gaussian(b.rotation.matrix, b.scales, b.view.map, L(in.dilation));
+  s.mean = {inputs.means.at(0, i), inputs.means.at(1, i), inputs.means.at(2, i)};
+  for (int c = 0; c < 3; ++c) s.scales[c] = inputs.scales.at(c, i);
+  const L q[4] = {inputs.quats.at(0, i), inputs.quats.at(1, i), inputs.quats.at(2, i), inputs.quats.at(3, i)};
+  s.rotation = rotation_from_quaternion(q);
+  const Vec3<L> point = to_camera(camera, s.mean);
+  s.view = affine_view(camera, point, select(point.z > L(in.near_plane), point.z, L(T(1))));
+  s.gaussian = project_gaussian(s.rotation.matrix, s.scales, s.view.map, L(in.dilation));
 }
 
 template <class T>
-GK_INLINE void forward_blocks(const ProjectInput<T>& in, const ProjectOutput<T>& out, int64_t begin, int64_t end) {
+GK_INLINE void forward_block(const ProjectInput<T>& in, const ProjectOutput<T>& out, int64_t begin, int64_t count) {
   using L = Lanes<T>;
   const Camera<L> camera = broadcast_camera(in);
-  for (int64_t first = begin; first < end; first += kLanes) {
-    const int count = end - first < kLanes ? int(end - first) : kLanes;
-    Block<T> b;
-    view_block(in, camera, first, count, b);
-    const Vec2<L> pixel = project_point(camera, b.view);
+  const Inputs<T> inputs(in, begin, count);
+  Turned<T> amplitudes(1), means2d(2), depths(1), conics(3), compensation(1), waves2d(3 * in.waves);
+  amplitudes.read(in.amplitudes, begin, count);
+  const L zero = L(T(0)), width = L(T(in.width)), height = L(T(in.height)), huge = L(T(1e30));
+  for (int64_t i = 0; i < count; i += kLanes) {
+    Splats16<T> s;
+    view_splats(in, camera, inputs, i, s);
+    const auto& g = s.gaussian;
+    const Vec2<L> pixel = project_point(camera, s.view);
     // The ellipse alpha >= 1/255 reaches sqrt(2 ln(255 amplitude) A_xx) pixels to each side.
-    const L reach2 = T(2) * logarithm(T(255) * gather(in.amplitudes, first, count, 1, 0));
-    const L rx = square_root(maximum(reach2 * b.gaussian.dilated.xx, L(T(0))));
-    const L ry = square_root(maximum(reach2 * b.gaussian.dilated.yy, L(T(0))));
-    const L zero = L(T(0)), width = L(T(in.width)), height = L(T(in.height)), huge = L(T(1e30));
+    const L reach2 = T(2) * logarithm(T(255) * amplitudes.at(0, i));
+    const L rx = square_root(maximum(reach2 * g.dilated.xx, zero)), ry = square_root(maximum(reach2 * g.dilated.yy, zero));
     // Written so that a NaN anywhere culls the splat.
-    const auto seen = (b.view.point.z > L(in.near_plane)) & (b.view.point.z < huge) & (reach2 > zero) &
+    const auto seen = (s.view.point.z > L(in.near_plane)) & (s.view.point.z < huge) & (reach2 > zero) &
                       (pixel.x + rx > zero) & (pixel.x - rx < width) & (pixel.y + ry > zero) & (pixel.y - ry < height) &
-                      (b.gaussian.conic.xx > zero) & (b.gaussian.conic.yy > zero) & (b.gaussian.conic.xx < huge) &
-                      (b.gaussian.conic.yy < huge) & (rx < huge) & (ry < huge);
-    scatter(out.means2d, first, count, 2, 0, select(seen, pixel.x, zero));
-    scatter(out.means2d, first, count, 2, 1, select(seen, pixel.y, zero));
-    scatter(out.depths, first, count, 1, 0, select(seen, b.view.point.z, zero));
-    scatter(out.conics, first, count, 3, 0, select(seen, b.gaussian.conic.xx, zero));
-    scatter(out.conics, first, count, 3, 1, select(seen, b.gaussian.conic.xy, zero));
-    scatter(out.conics, first, count, 3, 2, select(seen, b.gaussian.conic.yy, zero));
-    scatter(out.compensation, first, count, 1, 0, select(seen, b.gaussian.compensation, zero));
+                      (g.conic.xx > zero) & (g.conic.yy > zero) & (g.conic.xx < huge) & (g.conic.yy < huge) &
+                      (rx < huge) & (ry < huge);
+    means2d.put(0, i, select(seen, pixel.x, zero)), means2d.put(1, i, select(seen, pixel.y, zero));
+    depths.put(0, i, select(seen, s.view.point.z, zero));
+    conics.put(0, i, select(seen, g.conic.xx, zero)), conics.put(1, i, select(seen, g.conic.xy, zero));
+    conics.put(2, i, select(seen, g.conic.yy, zero));
+    compensation.put(0, i, select(seen, g.compensation, zero));
     for (int64_t k = 0; k < in.waves; ++k) {
-      const Vec3<L> f = {gather(in.frequencies, first, count, 3 * in.waves, 3 * k),
-                         gather(in.frequencies, first, count, 3 * in.waves, 3 * k + 1),
-                         gather(in.frequencies, first, count, 3 * in.waves, 3 * k + 2)};
-      const auto wave = project_wave(b.gaussian, f);
-      scatter(out.waves2d, first, count, 3 * in.waves, 3 * k, select(seen, wave.frequency.x, zero));
-      scatter(out.waves2d, first, count, 3 * in.waves, 3 * k + 1, select(seen, wave.frequency.y, zero));
-      scatter(out.waves2d, first, count, 3 * in.waves, 3 * k + 2, select(seen, wave.attenuation, zero));
+      const auto wave = project_wave(g, inputs.frequency(k, i));
+      waves2d.put(3 * k, i, select(seen, wave.frequency.x, zero)), waves2d.put(3 * k + 1, i, select(seen, wave.frequency.y, zero));
+      waves2d.put(3 * k + 2, i, select(seen, wave.attenuation, zero));
     }
   }
+  means2d.write(out.means2d, begin, count), depths.write(out.depths, begin, count), conics.write(out.conics, begin, count);
+  compensation.write(out.compensation, begin, count), waves2d.write(out.waves2d, begin, count);
 }
 
 template <class T>
-GK_INLINE void backward_blocks(const ProjectInput<T>& in, const T* depths, const ProjectCotangent<T>& bar,
-                               const ProjectGradient<T>& grad, int64_t begin, int64_t end) {
+GK_INLINE void backward_block(const ProjectInput<T>& in, const T* depths_in, const ProjectCotangent<T>& bar,
+                              const ProjectGradient<T>& grad, int64_t begin, int64_t count) {
   using L = Lanes<T>;
   const Camera<L> camera = broadcast_camera(in);
+  const Inputs<T> inputs(in, begin, count);
+  Turned<T> depths(1), means2d_bar(2), depths_bar(1), conics_bar(3), compensation_bar(1), waves2d_bar(3 * in.waves);
+  depths.read(depths_in, begin, count);
+  means2d_bar.read(bar.means2d, begin, count), depths_bar.read(bar.depths, begin, count);
+  conics_bar.read(bar.conics, begin, count), compensation_bar.read(bar.compensation, begin, count);
+  waves2d_bar.read(bar.waves2d, begin, count);
+  Turned<T> means_bar(3), quats_bar(4), scales_bar(3), frequencies_bar(3 * in.waves);
   const L zero = L(T(0));
   CameraGradient<L> camera_bar;
   for (int i = 0; i < 3; ++i) {
@@ -109,56 +132,54 @@ GK_INLINE void backward_blocks(const ProjectInput<T>& in, const T* depths, const
     for (int j = 0; j < 3; ++j) camera_bar.rotation[i][j] = zero;
   }
   camera_bar.fx = camera_bar.fy = camera_bar.cx = camera_bar.cy = zero;
-  for (int64_t first = begin; first < end; first += kLanes) {
-    const int count = end - first < kLanes ? int(end - first) : kLanes;
-    Block<T> b;
-    view_block(in, camera, first, count, b);
-    const L index = lane_index<T>();
-    const auto seen = (gather(depths, first, count, 1, 0) > zero) & (index < L(T(count)));
-    const auto seen_bar = [&](const T* array, int64_t stride, int64_t c) GK_INLINE_LAMBDA {
-      return select(seen, gather(array, first, count, stride, c), zero);
-    };
-    Sym2<L> conic_bar = {seen_bar(bar.conics, 3, 0), seen_bar(bar.conics, 3, 1), seen_bar(bar.conics, 3, 2)};
-    Mat23<L> wave_image_bar = {};
-    Mat3<L> wave_factor_bar = {};
+  for (int64_t i = 0; i < count; i += kLanes) {
+    Splats16<T> s;
+    view_splats(in, camera, inputs, i, s);
+    const auto seen = (depths.at(0, i) > zero) & (lane_index<T>() < L(T(count - i)));
+    const auto seen_bar = [&](const Turned<T>& values, int64_t c) GK_INLINE_LAMBDA { return select(seen, values.at(c, i), zero); };
+    Sym2<L> conic_bar = {seen_bar(conics_bar, 0), seen_bar(conics_bar, 1), seen_bar(conics_bar, 2)};
+    Mat23<L> wave_image_bar;
+    Mat3<L> wave_factor_bar;
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < 3; ++c) {
+        wave_factor_bar.m[r][c] = zero;
+        if (r < 2) wave_image_bar.m[r][c] = zero;
+      }
     for (int64_t k = 0; k < in.waves; ++k) {
-      const int64_t stride = 3 * in.waves, c = 3 * k;
-      const Vec3<L> f = {gather(in.frequencies, first, count, stride, c), gather(in.frequencies, first, count, stride, c + 1),
-                         gather(in.frequencies, first, count, stride, c + 2)};
-      const auto wave = project_wave(b.gaussian, f);
-      const Vec3<L> f_bar =
-          wave_vjp(b.gaussian, wave, f, {seen_bar(bar.waves2d, stride, c), seen_bar(bar.waves2d, stride, c + 1)},
-                   seen_bar(bar.waves2d, stride, c + 2), conic_bar, wave_image_bar, wave_factor_bar);
-      scatter(grad.frequencies, first, count, stride, c, select(seen, f_bar.x, zero));
-      scatter(grad.frequencies, first, count, stride, c + 1, select(seen, f_bar.y, zero));
-      scatter(grad.frequencies, first, count, stride, c + 2, select(seen, f_bar.z, zero));
+      const Vec3<L> f = inputs.frequency(k, i);
+      const auto wave = project_wave(s.gaussian, f);
+      const Vec3<L> f_bar = wave_vjp(s.gaussian, wave, f, {seen_bar(waves2d_bar, 3 * k), seen_bar(waves2d_bar, 3 * k + 1)},
+                                     seen_bar(waves2d_bar, 3 * k + 2), conic_bar, wave_image_bar, wave_factor_bar);
+      frequencies_bar.put(3 * k, i, select(seen, f_bar.x, zero));
+      frequencies_bar.put(3 * k + 1, i, select(seen, f_bar.y, zero));
+      frequencies_bar.put(3 * k + 2, i, select(seen, f_bar.z, zero));
     }
-    Mat23<L> image_bar = conic_vjp(b.gaussian, conic_bar, seen_bar(bar.compensation, 1, 0));
-    for (int i = 0; i < 2; ++i)
-      for (int j = 0; j < 3; ++j) image_bar.m[i][j] = image_bar.m[i][j] + wave_image_bar.m[i][j];
+    Mat23<L> image_bar = conic_vjp(s.gaussian, conic_bar, seen_bar(compensation_bar, 0));
+    for (int r = 0; r < 2; ++r)
+      for (int c = 0; c < 3; ++c) image_bar.m[r][c] = image_bar.m[r][c] + wave_image_bar.m[r][c];
     Mat3<L> rotation_bar;
     Mat23<L> map_bar;
-    L scales_bar[3], q_bar[4];
-    factor_vjp(b.gaussian, b.rotation.matrix, b.scales, b.view.map, image_bar, wave_factor_bar, rotation_bar, scales_bar, map_bar);
-    rotation_vjp(b.rotation, rotation_bar, q_bar);
+    L s_bar[3], q_bar[4];
+    factor_vjp(s.gaussian, s.rotation.matrix, s.scales, s.view.map, image_bar, wave_factor_bar, rotation_bar, s_bar, map_bar);
+    rotation_vjp(s.rotation, rotation_bar, q_bar);
     // A culled splat may hold anything, even values that are not finite: keep them out of the camera's sums.
     for (int j = 0; j < 3; ++j) {
       map_bar.m[0][j] = select(seen, map_bar.m[0][j], zero);
       map_bar.m[1][j] = select(seen, map_bar.m[1][j], zero);
     }
-    AffineView<L> view = b.view;
+    AffineView<L> view = s.view;
     view.point = {select(seen, view.point.x, zero), select(seen, view.point.y, zero), select(seen, view.point.z, zero)};
-    const Vec3<L> mean = {select(seen, b.mean.x, zero), select(seen, b.mean.y, zero), select(seen, b.mean.z, zero)};
     view.slope_x = select(seen, view.slope_x, zero), view.slope_y = select(seen, view.slope_y, zero);
-    const Vec3<L> mean_bar =
-        affine_view_vjp(camera, mean, view, {seen_bar(bar.means2d, 2, 0), seen_bar(bar.means2d, 2, 1)},
-                        seen_bar(bar.depths, 1, 0), map_bar, camera_bar);
-    scatter(grad.means, first, count, 3, 0, select(seen, mean_bar.x, zero));
-    scatter(grad.means, first, count, 3, 1, select(seen, mean_bar.y, zero));
-    scatter(grad.means, first, count, 3, 2, select(seen, mean_bar.z, zero));
-    for (int c = 0; c < 3; ++c) scatter(grad.scales, first, count, 3, c, select(seen, scales_bar[c], zero));
-    for (int c = 0; c < 4; ++c) scatter(grad.quats, first, count, 4, c, select(seen, q_bar[c], zero));
+    const Vec3<L> mean = {select(seen, s.mean.x, zero), select(seen, s.mean.y, zero), select(seen, s.mean.z, zero)};
+    const Vec3<L> mean_bar = affine_view_vjp(camera, mean, view, {seen_bar(means2d_bar, 0), seen_bar(means2d_bar, 1)},
+                                             seen_bar(depths_bar, 0), map_bar, camera_bar);
+    means_bar.put(0, i, select(seen, mean_bar.x, zero)), means_bar.put(1, i, select(seen, mean_bar.y, zero));
+    means_bar.put(2, i, select(seen, mean_bar.z, zero));
+    for (int c = 0; c < 3; ++c) scales_bar.put(c, i, select(seen, s_bar[c], zero));
+    for (int c = 0; c < 4; ++c) quats_bar.put(c, i, select(seen, q_bar[c], zero));
   }
+  means_bar.write(grad.means, begin, count), quats_bar.write(grad.quats, begin, count);
+  scales_bar.write(grad.scales, begin, count), frequencies_bar.write(grad.frequencies, begin, count);
   T* partial = grad.camera + (begin / kProjectBlock) * 16;
   for (int i = 0; i < 3; ++i) {
     for (int j = 0; j < 3; ++j) partial[3 * i + j] = sum(camera_bar.rotation[i][j]);
@@ -169,12 +190,12 @@ GK_INLINE void backward_blocks(const ProjectInput<T>& in, const T* depths, const
 }
 
 #define GK_INSTANTIATE(T, ATTRIBUTES)                                                                              \
-  ATTRIBUTES void forward_range(const ProjectInput<T>& in, const ProjectOutput<T>& out, int64_t b, int64_t e) {     \
-    forward_blocks(in, out, b, e);                                                                                  \
+  ATTRIBUTES void forward_range(const ProjectInput<T>& in, const ProjectOutput<T>& out, int64_t b, int64_t n) {     \
+    forward_block(in, out, b, n);                                                                                      \
   }                                                                                                                 \
   ATTRIBUTES void backward_range(const ProjectInput<T>& in, const T* depths, const ProjectCotangent<T>& bar,        \
-                                 const ProjectGradient<T>& grad, int64_t b, int64_t e) {                            \
-    backward_blocks(in, depths, bar, grad, b, e);                                                                   \
+                                 const ProjectGradient<T>& grad, int64_t b, int64_t n) {                            \
+    backward_block(in, depths, bar, grad, b, n);                                                                       \
   }
 GK_INSTANTIATE(float, GK_MULTIVERSION)
 GK_INSTANTIATE(double, )
@@ -186,7 +207,8 @@ template <class T> void project_forward(const ProjectInput<T>& in, const Project
   const int64_t blocks = (in.splats + kProjectBlock - 1) / kProjectBlock;
 #pragma omp parallel for schedule(static) if (in.splats * 64 > kParallelWork)
   for (int64_t b = 0; b < blocks; ++b)
-    forward_range(in, out, b * kProjectBlock, b + 1 < blocks ? (b + 1) * kProjectBlock : in.splats);
+    forward_range(in, out, b * kProjectBlock,
+                  b + 1 < blocks ? kProjectBlock : in.splats - b * kProjectBlock);
 }
 
 template <class T>
@@ -195,7 +217,8 @@ void project_backward(const ProjectInput<T>& in, const T* depths, const ProjectC
   const int64_t blocks = (in.splats + kProjectBlock - 1) / kProjectBlock;
 #pragma omp parallel for schedule(static) if (in.splats * 128 > kParallelWork)
   for (int64_t b = 0; b < blocks; ++b)
-    backward_range(in, depths, bar, grad, b * kProjectBlock, b + 1 < blocks ? (b + 1) * kProjectBlock : in.splats);
+    backward_range(in, depths, bar, grad, b * kProjectBlock,
+                  b + 1 < blocks ? kProjectBlock : in.splats - b * kProjectBlock);
 }
 
 template void project_forward(const ProjectInput<float>&, const ProjectOutput<float>&);

@@ -21,8 +21,7 @@ template <class T> struct RasterInput {
   const T* wave_parameters;         // (N, K, 4): fx, fy in cycles per pixel, cosine and sine weight
   const T* background;              // (C,)
   const int32_t* offsets;           // (tiles + 1,)
-  const int32_t* ids;               // (I,)
-  const int32_t* rows;              // (I,), of bin_fill
+  const Entry* entries;             // (I,), of bin_fill
 };
 
 template <class T> struct RasterOutput {
@@ -40,7 +39,6 @@ template <class T> struct RasterCotangent {
 // Gradients land in one row per list entry and are summed per splat in a fixed order: no atomics, and the same bits on
 // any number of threads.
 template <class T> struct RasterGradient {
-  const int32_t* slots;        // (I,)
   const int32_t* first_slots;  // (N + 1,)
   T* rows;                     // (I, row_length) scratch
   T* means2d;                  // (N, 2)

@@ -35,8 +35,7 @@ template <class T> Record<T> make_record(const RasterInput<T>& in, int64_t i) {
 template <class T> struct Tile {
   int64_t x0, y0;
   Lanes<T> x;  // pixel centres of a row
-  const int32_t* ids;
-  const int32_t* rows;
+  const Entry* entries;
   int64_t count;
 };
 
@@ -45,15 +44,14 @@ template <class T> GK_INLINE Tile<T> make_tile(const RasterInput<T>& in, int64_t
   Tile<T> tile;
   tile.x0 = (t % columns) * kTile, tile.y0 = (t / columns) * kTile;
   tile.x = lane_index<T>() + T(tile.x0 + 0.5);
-  tile.ids = in.ids + in.offsets[t];
-  tile.rows = in.rows + in.offsets[t];
+  tile.entries = in.entries + in.offsets[t];
   tile.count = in.offsets[t + 1] - in.offsets[t];
   return tile;
 }
 
 constexpr int64_t kAhead = 6;  // list entries
 template <class T> GK_INLINE void prefetch(const Tile<T>& tile, const Record<T>* records, int64_t i) {
-  if (i >= 0 && i < tile.count) __builtin_prefetch(records + tile.ids[i]);
+  if (i >= 0 && i < tile.count) __builtin_prefetch(records + tile.entries[i].id);
 }
 
 // One wave over a tile: by the addition theorem its value in a row is columns' (cos, sin) against row scalars.
@@ -150,8 +148,8 @@ GK_INLINE void forward_tile(const RasterInput<T>& in, const Record<T>* records, 
   SplatOverTile<T, kWaves> s;
   for (int64_t i = 0; i < tile.count; ++i) {
     if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) break;
-    const int32_t id = tile.ids[i];
-    const unsigned touched = unsigned(tile.rows[i]) & open;
+    const int32_t id = tile.entries[i].id;
+    const unsigned touched = unsigned(tile.entries[i].rows) & open;
     prefetch(tile, records, i + kAhead);
     if (!touched) continue;
     place(in, tile, records[id], id, s);
@@ -213,11 +211,11 @@ GK_INLINE int64_t replay(const RasterInput<T>& in, const Record<T>* records, con
   T *alpha_out = kept.alpha.data(), *before_out = kept.transmittance.data(), *envelope_out = kept.envelope.data();
   for (int64_t i = begin; i < end; ++i) {
     if (i % kCheckEvery == 0 && i && !(open = open_rows(transmittance, open))) return i;
-    const unsigned touched = unsigned(tile.rows[i]) & open;
+    const unsigned touched = unsigned(tile.entries[i].rows) & open;
     if constexpr (kKeep) kept.rows[i - begin] = touched;
     prefetch(tile, records, i + kAhead);
     if (!touched) continue;
-    place(in, tile, records[tile.ids[i]], tile.ids[i], s);
+    place(in, tile, records[tile.entries[i].id], tile.entries[i].id, s);
     for (unsigned rows = touched; rows; rows &= rows - 1) {
       const int y = __builtin_ctz(rows);
       Lanes<T> envelope, raw;
@@ -360,9 +358,8 @@ GK_INLINE void backward_tile(const RasterInput<T>& in, const Record<T>* records,
     behind[y] = load(light);
     transmittance[y] = T(1);
   }
-  const int32_t* slots = grad.slots + in.offsets[t];
   const auto clear = [&](int64_t first, int64_t last) GK_INLINE_LAMBDA {
-    for (int64_t i = first; i < last; ++i) std::fill_n(grad.rows + slots[i] * length, length, T(0));
+    for (int64_t i = first; i < last; ++i) std::fill_n(grad.rows + tile.entries[i].slot * length, length, T(0));
   };
   // Forward to the last chunk, remembering how each begins.
   unsigned open = rows_inside(tile.y0, in.height);
@@ -395,10 +392,10 @@ GK_INLINE void backward_tile(const RasterInput<T>& in, const Record<T>* records,
     const T* before = kept.transmittance.data() + evaluated * kLanes;
     const T* envelope = kept.envelope.data() + (kWaves ? evaluated * kLanes : 0);
     for (int64_t i = reached - 1; i >= begin; --i) {
-      T* row_out = grad.rows + slots[i] * length;
+      T* row_out = grad.rows + tile.entries[i].slot * length;
       prefetch(tile, records, i - kAhead);
       if (const unsigned rows = kept.rows[i - begin])
-        backward_splat<T, kChannels, kWaves>(in, records[tile.ids[i]], grad.absolute != nullptr, tile, tile.ids[i], rows, row_out, behind, kept,
+        backward_splat<T, kChannels, kWaves>(in, records[tile.entries[i].id], grad.absolute != nullptr, tile, tile.entries[i].id, rows, row_out, behind, kept,
                                              alpha, before, envelope);
       else
         std::fill_n(row_out, length, T(0));

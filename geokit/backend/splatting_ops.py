@@ -153,21 +153,42 @@ _harmonics.register_autograd(_harmonics_vjp, setup_context=_harmonics_setup)
 
 def _bin(
     means2d: Tensor, conics: Tensor, depths: Tensor, amplitudes: Tensor, width: int, height: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """offsets (tiles + 1,), ids (I,), rows (I,), slots (I,), first_slots (N + 1,); see cuda_ext/splatting/bin.h."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """offsets (tiles + 1,), entries (I, 3) = id, slot, rows, first_slots (N + 1,); see cuda_ext/splatting/bin.h."""
     arrays = plain(means2d, conics, depths, amplitudes)
     n = len(depths)
 
-    def integers(size: int) -> Tensor:
+    def integers(*size: int) -> Tensor:
         return torch.empty(size, dtype=torch.int32, device=means2d.device)
 
     reaches, counts = means2d.new_empty(n), integers(n)
     total = _native.bin_count(*arrays, width, height, reaches, counts)
     tiles = -(-width // TILE) * -(-height // TILE)
-    offsets, first_slots = integers(tiles + 1), integers(n + 1)
-    ids, rows, slots = integers(total), integers(total), integers(total)
-    _native.bin_fill(*arrays, width, height, reaches, counts, offsets, ids, slots, first_slots, rows)
-    return offsets, ids, rows, slots, first_slots
+    offsets, entries, first_slots = integers(tiles + 1), integers(total, 3), integers(n + 1)
+    _native.bin_fill(*arrays, width, height, reaches, counts, offsets, entries, first_slots)
+    return offsets, entries, first_slots
+
+
+_last_binning: tuple[tuple[Tensor, ...], tuple[object, ...], tuple[Tensor, Tensor, Tensor]] | None = None
+
+
+def _bin_once(
+    means2d: Tensor, conics: Tensor, depths: Tensor, opacities: Tensor, waves: Tensor, width: int, height: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`_bin`, remembered: the backward pass that follows a forward pass finds the lists made.
+
+    The lists have a size that depends on the data, so they cannot be an output of the operator under torch.compile. The
+    memory holds on to its inputs, so that equal addresses and versions mean equal values.
+    """
+    global _last_binning
+    inputs = (means2d, conics, depths, opacities, waves)
+    key = (width, height, *((t.data_ptr(), t._version, t.shape, t.stride()) for t in inputs))
+    last = _last_binning
+    if last is not None and last[1] == key:
+        return last[2]
+    found = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
+    _last_binning = tuple(t.detach() for t in inputs), key, found
+    return found
 
 
 def _amplitudes(opacities: Tensor, waves: Tensor) -> Tensor:
@@ -190,13 +211,13 @@ def _rasterize(
     height: int,
     median: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    offsets, ids, rows, _, _ = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
+    offsets, entries, _ = _bin_once(means2d, conics, depths, opacities, waves, width, height)
     image = features.new_empty(height, width, features.shape[1])
     transmittance = features.new_empty(height, width)
     median_ids = torch.empty((height, width) if median else (0, 0), dtype=torch.int32, device=features.device)
     arrays = plain(means2d, conics, opacities, features, waves, background)
     _native.rasterize_forward(
-        *arrays, offsets, ids, rows, width, height, image, transmittance, median_ids if median else None, None
+        *arrays, offsets, entries, width, height, image, transmittance, median_ids if median else None, None
     )
     return image, transmittance, median_ids
 
@@ -234,17 +255,14 @@ def _rasterize_backward(
     transmittance_bar: Tensor,
     absolute: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    # Binning again costs a few percent of the step and spares an output of data-dependent size.
-    offsets, ids, row_masks, slots, first_slots = _bin(
-        means2d, conics, depths, _amplitudes(opacities, waves), width, height
-    )
+    offsets, entries, first_slots = _bin_once(means2d, conics, depths, opacities, waves, width, height)
     arrays = plain(means2d, conics, opacities, features, waves, background)
     bars = plain(image_bar, transmittance_bar)
-    rows = features.new_empty(len(ids), 8 + features.shape[1] + 4 * waves.shape[1])
+    rows = features.new_empty(len(entries), 8 + features.shape[1] + 4 * waves.shape[1])
     gradients = tuple(torch.empty_like(array) for array in arrays[:5])
     probe_bar = means2d.new_empty(len(means2d) if absolute else 0, 2)
     _native.rasterize_backward(
-        *arrays, offsets, ids, row_masks, width, height, slots, first_slots, *bars, rows, *gradients,
+        *arrays, offsets, entries, width, height, first_slots, *bars, rows, *gradients,
         probe_bar if absolute else None,
     )  # fmt: skip
     return *gradients, probe_bar  # type: ignore[return-value]
@@ -394,20 +412,20 @@ def tile_intersections(
     check_tensor("depths", depths, (n,), dtype)
     check_tensor("amplitudes", amplitudes, (n,), dtype)
     _check_size(width, height)
-    offsets, ids, _, _, _ = _bin(means2d, conics, depths, amplitudes, width, height)
-    return offsets, ids
+    offsets, entries, _ = _bin(means2d, conics, depths, amplitudes, width, height)
+    return offsets, entries[:, 0].contiguous()
 
 
 def count_pairs(
     means2d: Tensor, conics: Tensor, depths: Tensor, opacities: Tensor, waves: Tensor, width: int, height: int
 ) -> int:
     """Number of (splat, pixel) pairs that `rasterize` evaluates for this scene."""
-    offsets, ids, rows, _, _ = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
+    offsets, entries, _ = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
     features, background = means2d.new_zeros(len(means2d), 1), means2d.new_zeros(1)
     pairs = torch.empty(len(offsets) - 1, dtype=torch.int64)
     image, transmittance = means2d.new_empty(height, width, 1), means2d.new_empty(height, width)
     arrays = plain(means2d, conics, opacities, features, waves, background)
-    _native.rasterize_forward(*arrays, offsets, ids, rows, width, height, image, transmittance, None, pairs)
+    _native.rasterize_forward(*arrays, offsets, entries, width, height, image, transmittance, None, pairs)
     return int(pairs.sum())
 
 

@@ -1,0 +1,77 @@
+// Compiled, never run: the shared mathematics must be device code in float and in double.
+//
+// One thread of `every_function` calls every function of math/ once.
+#include "../math/camera.h"
+#include "../math/gabor.h"
+#include "../math/gaussian.h"
+#include "../math/scalar.h"
+#include "../math/spherical_harmonics.h"
+
+namespace {
+
+using namespace gk;
+
+template <class V> __device__ V total(const V* values, int count) {
+  V sum = V(0);
+  for (int i = 0; i < count; ++i) sum += values[i];
+  return sum;
+}
+
+template <class V> __device__ V total(const Vec3<V>& v) { return v.x + v.y + v.z; }
+template <class V> __device__ V total(const Vec2<V>& v) { return v.x + v.y; }
+
+template <int Degree, class V> __device__ V harmonics(const Vec3<V>& direction) {
+  V basis[sh_count(Degree)];
+  sh_basis<Degree>(direction, basis);
+  return total(basis, sh_count(Degree)) + total(sh_basis_vjp<Degree>(direction, basis));
+}
+
+template <class V> __device__ V project_and_back(const V* in) {
+  Camera<V> camera;
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) camera.rotation[i][j] = in[3 * i + j];
+    camera.translation[i] = in[9 + i];
+  }
+  camera.fx = in[12], camera.fy = in[13], camera.cx = in[14], camera.cy = in[15];
+  set_limits(camera, in[16], in[17]);
+  const Vec3<V> world = {in[18], in[19], in[20]}, frequency = {in[21], in[22], in[23]};
+  const V quat[4] = {in[24], in[25], in[26], in[27]}, scales[3] = {in[28], in[29], in[30]};
+
+  const Vec3<V> point = to_camera(camera, world);
+  const AffineView<V> view = affine_view(camera, point, maximum(point.z, V(0.01)));
+  const Rotation<V> rotation = rotation_from_quaternion(quat);
+  const ProjectedGaussian<V> gaussian = project_gaussian(rotation.matrix, scales, view.map, V(0.3));
+  const ProjectedWave<V> wave = project_wave(gaussian, frequency);
+  const Vec2<V> pixel = project_point(camera, view);
+
+  Sym2<V> conic_bar = gaussian.conic;
+  Mat23<V> wave_factor_bar = gaussian.image_factor, map_bar;
+  Mat3<V> factor_bar = gaussian.factor, rotation_bar;
+  V sum = total(wave_vjp(gaussian, wave, frequency, wave.frequency, wave.attenuation, conic_bar, wave_factor_bar, factor_bar));
+  const Mat23<V> image_factor_bar = conic_vjp(gaussian, conic_bar, gaussian.compensation);
+  V scales_bar[3], quat_bar[4];
+  factor_vjp(gaussian, rotation.matrix, scales, view.map, image_factor_bar, factor_bar, rotation_bar, scales_bar, map_bar);
+  rotation_vjp(rotation, rotation_bar, quat_bar);
+  CameraGradient<V> camera_bar = {};
+  sum += total(affine_view_vjp(camera, world, view, pixel, point.z, map_bar, camera_bar));
+  sum += total(scales_bar, 3) + total(quat_bar, 4) + total(wave_factor_bar.m[0], 3) + total(pixel);
+  return sum + total(camera_bar.translation, 3) + camera_bar.fx + camera_bar.fy + camera_bar.cx + camera_bar.cy;
+}
+
+template <class V> __device__ V scalars(V x) {
+  V c, s;
+  cosine_sine_of_turns(x, c, s);
+  return select(x > V(0), square_root(x), exponential(x)) + minimum(c, s) + logarithm(maximum(x, V(1)));
+}
+
+}  // namespace
+
+template <class V> __global__ void every_function(const V* in, V* out) {
+  const Vec3<V> direction = {in[0], in[1], in[2]};
+  out[0] = harmonics<0>(direction) + harmonics<1>(direction) + harmonics<2>(direction) + harmonics<3>(direction);
+  out[1] = project_and_back(in);
+  out[2] = scalars(in[0]);
+}
+
+template __global__ void every_function<float>(const float*, float*);
+template __global__ void every_function<double>(const double*, double*);
