@@ -48,7 +48,8 @@ def rows_of(found: dict[str, Any]) -> list[tuple[str, str]]:
         elif name == "bounds" and value:
             rows.append((name, " x ".join(f"[{low:.4g}, {high:.4g}]" for low, high in zip(*value))))
         elif name == "scales" and value:
-            rows.append(("sizes", "{:.3g} to {:.3g}, median {:.3g} (standard deviations)".format(*value[::2], value[1])))
+            low, middle, high = (f"{scale:.3g}" for scale in value)
+            rows.append(("scales", f"median {middle}, nine in ten from {low} to {high}"))
         elif name == "bytes":
             rows.append(("on disk", size(value)))
         elif name == "sizes":
@@ -66,7 +67,7 @@ def rows_of(found: dict[str, Any]) -> list[tuple[str, str]]:
         elif name == "test":
             rows.append((name, f"{len(value)}: {', '.join(value)}" if value else "none"))
         else:
-            rows.append((name.replace("_", " "), f"{value:,}" if isinstance(value, int) else _shown(value)))
+            rows.append((name.replace("_", " "), _shown(value)))
     return rows
 
 
@@ -78,7 +79,9 @@ def _brief(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _histogram(counts: list[int]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The command `geokit`."""
 
+import os
 import sys
 import traceback
 import warnings
@@ -15,7 +16,11 @@ from geokit.cli.info import Info
 from geokit.cli.reconstruct import Reconstruct
 from geokit.cli.render import Render
 
-_DESCRIPTION = "Computing with 3D shapes. `geokit VERB --help` explains a verb, `geokit --version` tells the version."
+_DESCRIPTION = """Computing with 3D shapes.
+
+To begin: geokit reconstruct FOLDER_OF_PHOTOGRAPHS --output out --downscale 4
+
+geokit VERB --help explains a verb, geokit --version tells the version."""
 _USAGE, _BUG, _STOPPED = 2, 1, 130
 
 
@@ -51,16 +56,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"geokit {geokit.__version__}")
         return 0
     verb = parse(arguments or ["--help"])
-    warnings.showwarning = _show_warning
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _run(verb)
+
+
+def _run(verb: Verb) -> int:
+    """Run a verb; every failure becomes one sentence and an exit code."""
     try:
         return verb.run()
     except geokit.GeokitError as error:
         return _fail(str(error), _USAGE, verb.debug)
     except KeyboardInterrupt as error:
         return _fail(str(error) or "stopped; nothing was saved", _STOPPED, False)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _fail("there is not enough memory; try a larger --downscale", _USAGE, verb.debug)
+    except OSError as error:
+        if error.filename is None:
+            return _bug(error, verb.debug)
+        sentence = f"{error.filename} cannot be used ({error.strerror}); check its permissions and the disk"
+        return _fail(sentence, _USAGE, verb.debug)
     except Exception as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _fail(f"this is a mistake of geokit itself ({what}); --debug shows where", _BUG, verb.debug)
+        return _bug(error, verb.debug)
+
+
+def _bug(error: Exception, debug: bool) -> int:
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    return _fail(f"this is a mistake of geokit itself ({what}); --debug shows where", _BUG, debug)
 
 
 def _fail(sentence: str, code: int, debug: bool) -> int:

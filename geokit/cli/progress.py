@@ -4,6 +4,8 @@ import math
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
@@ -16,10 +18,15 @@ _SELDOM = 30.0  # seconds between plain lines, at least, beside those at every t
 _BAR = 12  # characters
 
 
-def observer() -> Observer:
-    """The one for where standard error goes: errors alone are written there when it is no terminal."""
+@contextmanager
+def shown_progress() -> Iterator[Observer]:
+    """The observer for where standard error goes; where that is no terminal, it is kept for errors alone."""
     console = Console(stderr=True, highlight=False)
-    return LiveProgress(console) if console.is_terminal else PlainProgress()
+    if not console.is_terminal:
+        yield PlainProgress()
+        return
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+        yield LiveProgress(live)
 
 
 class Speed:
@@ -67,18 +74,16 @@ def bar(fraction: float) -> Text:
 class LiveProgress(Observer):
     """One line that is rewritten."""
 
-    def __init__(self, console: Console) -> None:
-        self._console, self._speed = console, Speed()
-        self._live = Live(console=console, refresh_per_second=8, transient=True)
+    def __init__(self, live: Live) -> None:
+        self._live, self._speed = live, Speed()
 
     def _show(self, text: Text) -> None:
-        self._live.start()
         text.no_wrap, text.overflow = True, "ellipsis"
         self._live.update(text)
 
     def message(self, text: str) -> None:
         """Print a note above the line."""
-        self._console.print(Text.assemble(("note  ", "yellow"), text))
+        self._live.console.print(Text.assemble(("note  ", "yellow"), text))
 
     def phase(self, text: str) -> None:
         """Show what is being done."""
@@ -91,10 +96,6 @@ class LiveProgress(Observer):
     def training(self, status: Status) -> None:
         """Show where training stands."""
         self._show(bar(status.progress) + Text(described(status, self._speed.measured(status))))
-
-    def finish(self) -> None:
-        """Take the line away."""
-        self._live.stop()
 
 
 class PlainProgress(Observer):

@@ -16,10 +16,7 @@ def _defaults_to(value: str, metavar: str = "N") -> Any:
 
 @dataclass
 class Reconstruct:
-    """Turn a capture (photographs) into a 3D splat scene.
-
-    For example: geokit reconstruct my_photographs --output out --downscale 4
-    """
+    """Turn a capture (photographs) into a 3D splat scene."""
 
     capture: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
     """A COLMAP, nerfstudio or Blender folder, a transforms.json, or a plain folder of photographs, whose poses are then
@@ -64,10 +61,12 @@ class Reconstruct:
 
     def run(self) -> int:
         """Train, then say how good it is and where things are."""
-        from geokit.cli.progress import observer
+        from geokit.cli.progress import shown_progress
         from geokit.cli.report import print_reconstruction
         from geokit.pipelines.reconstruct import reconstruct
 
         options = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "debug"}
-        print_reconstruction(reconstruct(**options, observer=observer()), self.output)
+        with shown_progress() as observer:
+            metrics = reconstruct(**options, observer=observer)
+        print_reconstruction(metrics, self.output)
         return 0

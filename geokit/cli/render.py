@@ -11,16 +11,14 @@ from geokit.cli.options import Debug, Switch
 
 @dataclass
 class Render:
-    """Render a scene from given cameras: pictures, depth maps, or a moving .gif.
-
-    A .json file of cameras holds {"cameras": [{"name": ..., "world_to_camera": 4x4, "K": 3x3, "width": ..., "height":
-    ...}, ...]}: axes x right, y down, z forward; K in pixels, the centre of the first pixel at (0.5, 0.5).
-    """
+    """Render a scene from given cameras: pictures, depth maps, or a moving .gif."""
 
     scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR_OR_SPLATS")]
     """A folder that geokit reconstruct made, or a .ply, .splat or .spz file."""
     cameras: Annotated[str, tyro.conf.arg(metavar="turntable|test|train|CAPTURE|FILE.json")]
-    """The turntable, the held-out or the training views of a run; or the views of a capture; or a file of cameras."""
+    """The turntable, the held-out or the training views of a run; or the views of a capture; or a file of cameras,
+    {"cameras": [{"name": ..., "world_to_camera": 4x4, "K": 3x3, "width": ..., "height": ...}, ...]}, with axes x right,
+    y down, z forward, K in pixels, and the centre of the first pixel at (0.5, 0.5)."""
     output: Annotated[Path, tyro.conf.arg(metavar="FOLDER_OR_GIF")]
     """A folder for one .png a camera, or a file that ends in .gif."""
     depth: Switch = False
@@ -38,18 +36,19 @@ class Render:
 
     def run(self) -> int:
         """Render, then say what was written."""
-        from geokit.cli.progress import observer
+        from geokit.cli.progress import shown_progress
         from geokit.pipelines.render import render_scene
 
-        written = render_scene(
-            self.scene,
-            self.cameras,
-            self.output,
-            depth=self.depth,
-            downscale=self.downscale,
-            background=self.background,
-            overwrite=self.overwrite,
-            observer=observer(),
-        )
+        with shown_progress() as observer:
+            written = render_scene(
+                self.scene,
+                self.cameras,
+                self.output,
+                depth=self.depth,
+                downscale=self.downscale,
+                background=self.background,
+                overwrite=self.overwrite,
+                observer=observer,
+            )
         print(f"wrote {written[0]}" if len(written) == 1 else f"wrote {len(written)} pictures into {self.output}/")
         return 0

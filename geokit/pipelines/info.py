@@ -77,7 +77,8 @@ def _bounds(points: torch.Tensor) -> list[list[float]] | None:
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     tensors, metadata = load_checkpoint(path)
-    known = {key: metadata[key] for key in ("step", "seconds", "cpu_seconds", "config") if key in metadata}
+    wanted = ("step", "seconds", "cpu_seconds", "config")
+    known: dict[str, Any] = {key: metadata[key] for key in wanted if key in metadata}
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     return {"kind": "checkpoint", **known, "tensors": shapes, "bytes": path.stat().st_size}
 

@@ -33,6 +33,3 @@ class Observer:
 
     def training(self, status: Status) -> None:
         """A training step was made."""
-
-    def finish(self) -> None:
-        """The job is over, well or not."""

@@ -57,10 +57,7 @@ def reconstruct(
     given = {name: value for name, value in given.items() if value is not None}
     given["capture"] = Path(capture).expanduser().resolve()
     settings = _settings(folder, given, resume, overwrite)
-    try:
-        return _run(folder, settings, "background" in given or resume, resume, observer)
-    finally:
-        observer.finish()
+    return _run(folder, settings, "background" in given or resume, resume, observer)
 
 
 def check_device(device: str) -> None:

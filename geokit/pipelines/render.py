@@ -85,7 +85,6 @@ def render_scene(
     if depth:
         with atomic_write(output / "depth.json") as file:
             file.write(json.dumps(units, indent=1).encode())
-    observer.finish()
     return written or files
 
 

@@ -1,0 +1,120 @@
+"""The small verbs."""
+
+import json
+
+import pytest
+import torch
+
+from geokit.errors import InvalidInput, UnreadableFile
+from geokit.geometry import PointCloud
+from geokit.io import load_splats, save_splats
+from geokit.io.point_files import save_point_ply
+from geokit.pipelines import doctor
+from geokit.pipelines.convert import convert
+from geokit.pipelines.info import describe
+from tests.io.builders import random_splats, write_blender, write_colmap, write_photograph
+
+
+@pytest.mark.parametrize("ending", [".ply", ".splat", ".spz"])
+def test_there_and_back(tmp_path, ending):
+    splats = random_splats(20, degree=2)
+    save_splats(tmp_path / "a.ply", splats)
+    converted, lost = convert(tmp_path / "a.ply", tmp_path / f"b{ending}")
+    assert len(converted) == 20
+    assert bool(lost) == (ending != ".ply")
+    back, _ = convert(tmp_path / f"b{ending}", tmp_path / "c.ply")
+    assert (load_splats(tmp_path / "c.ply").means - splats.means).abs().max() < 1e-3
+    assert len(back) == 20
+    if ending == ".ply":
+        assert (tmp_path / "b.ply").read_bytes() == (tmp_path / "c.ply").read_bytes()
+
+
+def test_what_is_lost_is_said(tmp_path):
+    save_splats(tmp_path / "a.ply", random_splats(5, degree=3, waves=2))
+    _, lost = convert(tmp_path / "a.ply", tmp_path / "b.splat")
+    assert "Gabor waves" in lost[0]
+    assert "spherical harmonics" in lost[0]
+    assert "rounds colours" in lost[1]
+
+
+def test_convert_refuses(tmp_path, run):
+    save_splats(tmp_path / "a.ply", random_splats(5))
+    before = (tmp_path / "a.ply").read_bytes()
+    with pytest.raises(InvalidInput, match="exists already"):
+        convert(run, tmp_path / "a.ply")
+    assert (tmp_path / "a.ply").read_bytes() == before
+    with pytest.raises(InvalidInput, match="is a mesh"):
+        convert(tmp_path / "a.ply", tmp_path / "b.obj")
+    with pytest.raises(InvalidInput, match="does not end like a splat file"):
+        convert(tmp_path / "a.ply", tmp_path / "b")
+    save_point_ply(tmp_path / "points.ply", PointCloud(torch.rand(3, 3)))
+    with pytest.raises(InvalidInput, match="without splat properties"):
+        convert(tmp_path / "points.ply", tmp_path / "b.spz")
+    with pytest.raises(UnreadableFile, match="does not exist"):
+        convert(tmp_path / "nothing.ply", tmp_path / "b.spz")
+    convert(run, tmp_path / "a.ply", overwrite=True)
+    assert (tmp_path / "a.ply").read_bytes() == (run / "splats.ply").read_bytes()
+
+
+def test_info_of_splats_points_and_checkpoints(tmp_path, run):
+    save_splats(tmp_path / "a.ply", random_splats(50, degree=1, waves=3))
+    found = describe(tmp_path / "a.ply")
+    assert (found["kind"], found["splats"], found["sh_degree"], found["waves"]) == ("splats", 50, 1, 3)
+    assert sum(found["opacities"]) == 50
+    assert found["bytes"] == (tmp_path / "a.ply").stat().st_size
+    low, high = found["bounds"]
+    assert all(a < b for a, b in zip(low, high))
+    save_splats(tmp_path / "none.ply", random_splats(0))
+    assert describe(tmp_path / "none.ply")["bounds"] is None
+    save_point_ply(tmp_path / "points.ply", PointCloud(torch.rand(3, 3)))
+    assert describe(tmp_path / "points.ply")["kind"] == "points"
+    checkpoint = describe(run / "checkpoint.safetensors")
+    assert checkpoint["step"] == 24
+    assert checkpoint["tensors"]["means"][1] == 3
+
+
+def test_info_of_captures(tmp_path, capture):
+    found = describe(capture)
+    assert (found["kind"], found["format"], found["images"], found["train"]) == ("capture", "nerfstudio", 10, 8)
+    assert found["test"] == ["images/00.png", "images/08.png"]
+    assert found["sizes"] == {"48x36": 10}
+    assert found["lenses"][0]["model"] == "pinhole"
+    assert describe(capture / "transforms.json")["images"] == 10
+    write_colmap(tmp_path / "colmap")
+    assert describe(tmp_path / "colmap")["points"] == 3
+    write_blender(tmp_path / "blender")
+    assert describe(tmp_path / "blender")["format"] == "blender"
+    write_photograph(tmp_path / "plain" / "a.jpg")
+    plain = describe(tmp_path / "plain")
+    assert (plain["kind"], plain["sizes"]) == ("photographs", {"32x24": 1})
+
+
+def test_info_of_a_run(run):
+    found = describe(run)
+    assert found["kind"] == "run"
+    assert found["scene"]["splats"] == found["metrics"]["splats"]
+    assert found["step"] == 24
+    json.dumps(found)
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing.ply", "empty", "a.txt"])
+def test_info_of_what_is_nothing(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("hello")
+    with pytest.raises((UnreadableFile, InvalidInput), match=name.split(".")[0]):
+        describe(tmp_path / name)
+
+
+def test_doctor_finds_a_sound_installation(monkeypatch):
+    checks = {check.name: check for check in doctor.examine()}
+    assert all(check.good for check in checks.values())
+    assert {"geokit", "python", "torch", "CPU level", "threads", "CUDA", "pycolmap", "self test"} <= set(checks)
+    monkeypatch.setattr(doctor, "_OPTIONAL", {"no-such-package": ("nothing", "pip install it")})
+    assert [check.cure for check in doctor.examine() if check.name == "no-such-package"] == ["pip install it"]
+
+
+def test_doctor_finds_a_wrong_pixel(monkeypatch):
+    monkeypatch.setattr(doctor, "SH_C0", 1.0)
+    check = doctor.self_test()
+    assert not check.good
+    assert check.cure
