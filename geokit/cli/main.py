@@ -68,7 +68,7 @@ def _run(verb: Verb) -> int:
     except geokit.GeokitError as error:
         return _fail(str(error), _USAGE, verb.debug)
     except KeyboardInterrupt as error:
-        return _fail(str(error) or "stopped; nothing was saved", _STOPPED, False)
+        return _fail(str(error) or "stopped; there was nothing to save yet", _STOPPED, False)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -58,10 +58,10 @@ def clock(seconds: float) -> str:
 
 def described(status: Status, speed: tuple[float, float]) -> str:
     """One line about where training stands."""
-    per_second = f"{speed[0]:.1f} steps/s  " if math.isfinite(speed[0]) else ""
+    per_second = f"  {speed[0]:.1f} steps/s" if math.isfinite(speed[0]) else ""
     return (
-        f"step {status.step:,}/{status.steps:,}  loss {status.loss:.4f}  PSNR {status.psnr:.1f} dB  "
-        f"{status.splats:,} splats  {per_second}{clock(speed[1])} left"
+        f"step {status.step:,}/{status.steps:,}  {clock(speed[1])} left  loss {status.loss:.4f}  "
+        f"PSNR {status.psnr:.1f} dB  {status.splats:,} splats{per_second}"
     )
 
 
@@ -77,7 +77,9 @@ class LiveProgress(Observer):
     def __init__(self, live: Live) -> None:
         self._live, self._speed = live, Speed()
 
-    def _show(self, text: Text) -> None:
+    def _show(self, text: Text, fraction: float | None = None) -> None:
+        if fraction is not None and len(text) + _BAR + 2 <= self._live.console.width:
+            text = bar(fraction) + text
         text.no_wrap, text.overflow = True, "ellipsis"
         self._live.update(text)
 
@@ -91,11 +93,11 @@ class LiveProgress(Observer):
 
     def count(self, text: str, done: int, total: int) -> None:
         """Show how much of it is done."""
-        self._show(bar(done / total) + Text(f"{text}  {done}/{total}"))
+        self._show(Text(f"{text}  {done}/{total}"), done / total)
 
     def training(self, status: Status) -> None:
         """Show where training stands."""
-        self._show(bar(status.progress) + Text(described(status, self._speed.measured(status))))
+        self._show(Text(described(status, self._speed.measured(status))), status.progress)
 
 
 class PlainProgress(Observer):

@@ -47,7 +47,7 @@ def test_the_path_is_closed_and_smooth(outward):
     steps = (path.centers - path.centers.roll(1, 0)).norm(dim=1)
     assert steps.max() < (1.2 if outward else 0.8)
     turns = (path.forwards * path.forwards.roll(1, 0)).sum(1)
-    assert turns.min() > 0.95
+    assert turns.min() > (0.93 if outward else 0.95)
 
 
 def test_outward_cameras_are_followed():
