@@ -44,7 +44,8 @@ def render(
     background (C,), black by default. features (N, C) replace the colours. sh_degree cuts the harmonics. antialiased
     keeps a splat's energy when the pixel filter (variance `dilation`, pixels^2) widens it (Mip-Splatting, Yu et al. 2024).
     world_to_camera (4, 4) replaces the camera's own pose, with gradients. screen_probe (N, 2): see `rasterize`.
-    Raises `InvalidInput` unless `camera` holds exactly one camera.
+    Raises `InvalidInput` unless `camera` holds exactly one camera, and for features that do not fit waves with a weight
+    a channel.
     """
     if len(camera) != 1:
         raise InvalidInput(f"render takes one camera at a time, got {len(camera)}; index them: cameras[i]")
@@ -71,6 +72,8 @@ def render(
         harmonics = spherical_harmonics(degree, splats.means - center, splats.sh_coeffs, depths.detach() > 0)
         features = (harmonics + 0.5).clamp_min(0.0)
     channels = features.shape[1]
+    if weights.dim() == 4 and channels != weights.shape[-1]:
+        raise InvalidInput(f"waves with a weight a channel need features of {weights.shape[-1]} channels, got {channels}")
     if background is None:
         background = features.new_zeros(channels)
     if depth:
@@ -91,5 +94,5 @@ def render(
     if not depth:
         return Rendering(image, alpha)
     expected = image[..., channels] / alpha.clamp_min(1e-6)
-    median = torch.where(median_ids >= 0, depths[median_ids.clamp_min(0).long()], depths.new_zeros(()))
+    median = torch.cat([depths, depths.new_zeros(1)])[median_ids.long()]  # -1, nothing there, finds the zero
     return Rendering(image[..., :channels], alpha, expected, median)

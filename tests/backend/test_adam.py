@@ -18,7 +18,8 @@ def start(dtype: torch.dtype, shape: tuple[int, ...] = SHAPE) -> list[torch.Tens
 
 def gradients(steps: int, dtype: torch.dtype) -> list[torch.Tensor]:
     g = torch.Generator().manual_seed(1)
-    return [torch.randn(SHAPE, dtype=dtype, generator=g) * 10.0 ** torch.randn(SHAPE, generator=g) for _ in range(steps)]
+    magnitudes = [10.0 ** torch.randn(SHAPE, generator=g) for _ in range(steps)]
+    return [m * torch.randn(SHAPE, dtype=dtype, generator=g) for m in magnitudes]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])

@@ -151,7 +151,7 @@ def not_a_number(pose: torch.Tensor) -> None:
     ("spoil", "sentence"),
     [
         (mirrored, r"camera 'b': the upper 3x3 block of world_to_camera is not a rotation"),
-        (stretched, r"camera 'b': .* is not a rotation \(R R' differs from the identity by 0.02\); check the pose file"),
+        (stretched, r"camera 'b': .* \(R R' differs from the identity by 0.02\); check the pose file"),
         (not_a_number, r"world_to_camera must be finite, but 1 of its 32 values are NaN or infinite"),
     ],
 )
@@ -172,7 +172,7 @@ def test_wrong_poses(spoil, sentence):
         ({"names": ("a",)}, r"cameras need one name each: got 1 names for 2 cameras"),
         ({"sizes": ((4, 4), (0, 4))}, r"camera 'b': image size \(0, 4\) must be positive"),
         ({"sizes": ((4, -1), (4, 4))}, r"camera 'a': image size \(4, -1\) must be positive"),
-        ({"K": torch.diag(torch.tensor([5.0, 0.0, 1.0])).repeat(2, 1, 1)}, r"camera 'a': focal lengths must be positive"),
+        ({"K": torch.diag(torch.tensor([5.0, 0.0, 1.0])).repeat(2, 1, 1)}, r"camera 'a': focal lengths must be"),
         ({"K": torch.diag(torch.tensor([-5.0, 5.0, 1.0])).repeat(2, 1, 1)}, r"focal lengths .* got \[-5.0, 5.0\]"),
     ],
 )
