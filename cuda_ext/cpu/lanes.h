@@ -57,6 +57,8 @@ GK_LANES_OPERATOR(/)
 #undef GK_LANES_OPERATOR
 template <class T> GK_INLINE Lanes<T> operator-(const Lanes<T>& a) { return wrap<T>(-a.v); }
 
+// A comparison, to be used once, by select. There is no "and": GCC 12 takes combined comparisons of wide vectors apart,
+// lane by lane. Write a <= x && x <= b as minimum(x - a, b - x) >= 0.
 #define GK_LANES_COMPARISON(op)                                                                       \
   template <class T> GK_INLINE Mask<T> operator op(const Lanes<T>& a, const Lanes<T>& b) { return {a.v op b.v}; }
 GK_LANES_COMPARISON(<)
@@ -64,7 +66,6 @@ GK_LANES_COMPARISON(>)
 GK_LANES_COMPARISON(<=)
 GK_LANES_COMPARISON(>=)
 #undef GK_LANES_COMPARISON
-template <class T> GK_INLINE Mask<T> operator&(const Mask<T>& a, const Mask<T>& b) { return {a.v & b.v}; }
 
 template <class T> GK_INLINE Lanes<T> select(const Mask<T>& m, const Lanes<T>& yes, const Lanes<T>& no) {
   return wrap<T>(m.v ? yes.v : no.v);
@@ -150,10 +151,10 @@ GK_INLINE void cosine_sine_of_turns(const Lanes<float>& turns, Lanes<float>& c, 
   I quadrant;
   std::memcpy(&quadrant, &shifted.v, sizeof(quadrant));
   const I odd = -(quadrant & 1);
-  const L first = wrap<float>(odd ? sine.v : cosine.v), second = wrap<float>(odd ? cosine.v : sine.v);
+  const L first = wrap<float>(odd != 0 ? sine.v : cosine.v), second = wrap<float>(odd != 0 ? cosine.v : sine.v);
   // quadrants 0..3 of (cos, sin): (c, s), (-s, c), (-c, -s), (s, -c)
-  c = wrap<float>(((quadrant + 1) & 2) ? -first.v : first.v);
-  s = wrap<float>((quadrant & 2) ? -second.v : second.v);
+  c = wrap<float>(((quadrant + 1) & 2) != 0 ? -first.v : first.v);
+  s = wrap<float>((quadrant & 2) != 0 ? -second.v : second.v);
 }
 
 }  // namespace gk

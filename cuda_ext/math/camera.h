@@ -79,8 +79,8 @@ GK_HD Vec3<V> affine_view_vjp(const Camera<V>& camera, const Vec3<V>& world, con
     camera_bar.rotation[1][j] = camera_bar.rotation[1][j] + ky * py;
     camera_bar.rotation[2][j] = camera_bar.rotation[2][j] - kx * view.slope_x * px - ky * view.slope_y * py;
   }
-  const auto x_free = (ratio_x >= camera.limit_left) & (ratio_x <= camera.limit_right);
-  const auto y_free = (ratio_y >= camera.limit_top) & (ratio_y <= camera.limit_bottom);
+  const auto x_free = minimum(ratio_x - camera.limit_left, camera.limit_right - ratio_x) >= V(0);
+  const auto y_free = minimum(ratio_y - camera.limit_top, camera.limit_bottom - ratio_y) >= V(0);
   // The ratios x/z and y/z feed the pixel (never limited) and the Jacobian (limited).
   const V ratio_x_bar = pixel_bar.x * camera.fx + select(x_free, slope_x_bar, V(0));
   const V ratio_y_bar = pixel_bar.y * camera.fy + select(y_free, slope_y_bar, V(0));

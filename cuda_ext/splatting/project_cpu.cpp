@@ -84,7 +84,7 @@ GK_INLINE void forward_block(const ProjectInput<T>& in, const ProjectOutput<T>& 
   const Inputs<T> inputs(in, begin, count);
   Turned<T> amplitudes(1), means2d(2), depths(1), conics(3), compensation(1), waves2d(3 * in.waves);
   amplitudes.read(in.amplitudes, begin, count);
-  const L zero = L(T(0)), width = L(T(in.width)), height = L(T(in.height)), huge = L(T(1e30));
+  const L zero = L(T(0)), width = L(T(in.width)), height = L(T(in.height));
   for (int64_t i = 0; i < count; i += kLanes) {
     Splats16<T> s;
     view_splats(in, camera, inputs, i, s);
@@ -93,11 +93,11 @@ GK_INLINE void forward_block(const ProjectInput<T>& in, const ProjectOutput<T>& 
     // The ellipse alpha >= 1/255 reaches sqrt(2 ln(255 amplitude) A_xx) pixels to each side.
     const L reach2 = T(2) * logarithm(T(255) * amplitudes.at(0, i));
     const L rx = square_root(maximum(reach2 * g.dilated.xx, zero)), ry = square_root(maximum(reach2 * g.dilated.yy, zero));
-    // Written so that a NaN anywhere culls the splat.
-    const auto seen = (s.view.point.z > L(in.near_plane)) & (s.view.point.z < huge) & (reach2 > zero) &
-                      (pixel.x + rx > zero) & (pixel.x - rx < width) & (pixel.y + ry > zero) & (pixel.y - ry < height) &
-                      (g.conic.xx > zero) & (g.conic.yy > zero) & (g.conic.xx < huge) & (g.conic.yy < huge) &
-                      (rx < huge) & (ry < huge);
+    // Every one of these must be positive; a NaN or an infinity anywhere turns the sum into a NaN and culls the splat.
+    const L across = minimum(minimum(pixel.x + rx, width - (pixel.x - rx)), minimum(pixel.y + ry, height - (pixel.y - ry)));
+    const L shape = minimum(minimum(g.conic.xx, g.conic.yy), minimum(s.view.point.z - in.near_plane, reach2));
+    const L finite = (s.view.point.z + pixel.x + pixel.y + rx + ry + g.conic.xx + g.conic.xy + g.conic.yy) * T(0);
+    const auto seen = minimum(across, shape) + finite > zero;
     means2d.put(0, i, select(seen, pixel.x, zero)), means2d.put(1, i, select(seen, pixel.y, zero));
     depths.put(0, i, select(seen, s.view.point.z, zero));
     conics.put(0, i, select(seen, g.conic.xx, zero)), conics.put(1, i, select(seen, g.conic.xy, zero));
@@ -121,6 +121,7 @@ GK_INLINE void backward_block(const ProjectInput<T>& in, const T* depths_in, con
   const Inputs<T> inputs(in, begin, count);
   Turned<T> depths(1), means2d_bar(2), depths_bar(1), conics_bar(3), compensation_bar(1), waves2d_bar(3 * in.waves);
   depths.read(depths_in, begin, count);
+  for (int64_t i = count; i % kLanes; ++i) depths.data[i] = 0;  // the padding must not count twice
   means2d_bar.read(bar.means2d, begin, count), depths_bar.read(bar.depths, begin, count);
   conics_bar.read(bar.conics, begin, count), compensation_bar.read(bar.compensation, begin, count);
   waves2d_bar.read(bar.waves2d, begin, count);
@@ -135,7 +136,7 @@ GK_INLINE void backward_block(const ProjectInput<T>& in, const T* depths_in, con
   for (int64_t i = 0; i < count; i += kLanes) {
     Splats16<T> s;
     view_splats(in, camera, inputs, i, s);
-    const auto seen = (depths.at(0, i) > zero) & (lane_index<T>() < L(T(count - i)));
+    const auto seen = depths.at(0, i) > zero;
     const auto seen_bar = [&](const Turned<T>& values, int64_t c) GK_INLINE_LAMBDA { return select(seen, values.at(c, i), zero); };
     Sym2<L> conic_bar = {seen_bar(conics_bar, 0), seen_bar(conics_bar, 1), seen_bar(conics_bar, 2)};
     Mat23<L> wave_image_bar;

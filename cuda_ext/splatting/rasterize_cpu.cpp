@@ -61,15 +61,17 @@ template <class T> struct WaveOverTile {
   T even[kTile], odd[kTile];          // a cos + b sin of the row angle, b cos - a sin
 };
 
-// A splat prepared for the sixteen rows of one tile.
-template <class T, bool kWaves> struct SplatOverTile {
+// A splat prepared for the sixteen rows of one tile. kWaves is the number of waves, or kAnyWaves: known at run time.
+constexpr int kAnyWaves = -1;
+template <class T, int kWaves> struct SplatOverTile {
   Lanes<T> dx, quadratic, linear;  // exponent (base 2) = quadratic + dy (linear + constant dy)
   T constant, opacity, my;
-  int waves;
-  WaveOverTile<T> wave[kWaves ? kMaxWaves : 1];
+  int some_waves;
+  WaveOverTile<T> wave[kWaves == kAnyWaves ? kMaxWaves : kWaves ? kWaves : 1];
+  GK_INLINE int waves() const { return kWaves == kAnyWaves ? some_waves : kWaves; }
 };
 
-template <class T, bool kWaves>
+template <class T, int kWaves>
 GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, const Record<T>& r, int32_t id,
                      SplatOverTile<T, kWaves>& s) {
   const T log2e = T(1.4426950408889634);
@@ -80,9 +82,9 @@ GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, const Record
   s.constant = T(-0.5) * log2e * r.c;
   s.opacity = r.opacity;
   if constexpr (kWaves) {
-    s.waves = int(in.waves);
+    s.some_waves = int(in.waves);
     const Lanes<T> dy = lane_index<T>() + (T(tile.y0 + 0.5) - s.my);
-    for (int k = 0; k < s.waves; ++k) {
+    for (int k = 0; k < s.waves(); ++k) {
       const T* p = in.wave_parameters + 4 * (in.waves * id + k);
       auto& wave = s.wave[k];
       Lanes<T> c, n;
@@ -95,13 +97,13 @@ GK_INLINE void place(const RasterInput<T>& in, const Tile<T>& tile, const Record
 }
 
 // Opacity times envelope, and the modulated alpha before its bounds, of one row.
-template <class T, bool kWaves>
+template <class T, int kWaves>
 GK_INLINE void evaluate(const SplatOverTile<T, kWaves>& s, int y, T dy, Lanes<T>& envelope, Lanes<T>& raw) {
   envelope = exp2_nonpositive(s.quadratic + (s.linear + s.constant * dy) * dy) * s.opacity;
   raw = envelope;
   if constexpr (kWaves) {
     Lanes<T> modulation = T(1);
-    for (int k = 0; k < s.waves; ++k) {
+    for (int k = 0; k < s.waves(); ++k) {
       const auto& wave = s.wave[k];
       modulation = modulation + wave.cosine * wave.even[y] + wave.sine * wave.odd[y];
     }
@@ -134,7 +136,7 @@ template <class T> GK_INLINE void mark_median(int32_t* ids, const Lanes<T>& befo
 }
 
 // kChannels = 0: any number, known at run time.
-template <class T, int kChannels, bool kWaves>
+template <class T, int kChannels, int kWaves>
 GK_INLINE void forward_tile(const RasterInput<T>& in, const Record<T>* records, const RasterOutput<T>& out, int64_t t, T* color) {
   const Tile<T> tile = make_tile(in, t);
   const int64_t channels = kChannels ? kChannels : in.channels;
@@ -204,7 +206,7 @@ template <class T> struct Kept {
 };
 
 // Replays splats [begin, end); returns how far it came before every row closed.
-template <class T, bool kWaves, bool kKeep>
+template <class T, int kWaves, bool kKeep>
 GK_INLINE int64_t replay(const RasterInput<T>& in, const Record<T>* records, const Tile<T>& tile, int64_t begin, int64_t end,
                          Lanes<T>* transmittance, unsigned& open, Kept<T>& kept) {
   SplatOverTile<T, kWaves> s;
@@ -226,7 +228,7 @@ GK_INLINE int64_t replay(const RasterInput<T>& in, const Record<T>* records, con
         store(alpha_out, alpha), store(before_out, before);
         alpha_out += kLanes, before_out += kLanes;
         if constexpr (kWaves) {  // zero where alpha is at a bound and does not depend on the splat
-          const auto free = (raw >= Lanes<T>(T(kAlphaMin))) & (raw <= Lanes<T>(T(kAlphaMax)));
+          const auto free = minimum(raw - T(kAlphaMin), T(kAlphaMax) - raw) >= Lanes<T>(T(0));
           store(envelope_out, select(free, envelope, Lanes<T>(T(0))));
           envelope_out += kLanes;
         }
@@ -238,7 +240,7 @@ GK_INLINE int64_t replay(const RasterInput<T>& in, const Record<T>* records, con
 
 template <class T> struct WaveSums { Lanes<T> c, s, cy, sy; };  // of alpha_bar envelope (cos, sin) [dy], down the rows
 
-template <class T, int kChannels, bool kWaves>
+template <class T, int kChannels, int kWaves>
 GK_INLINE void backward_splat(const RasterInput<T>& in, const Record<T>& record, bool absolute_wanted, const Tile<T>& tile, int32_t id,
                               unsigned rows, T* row_out, Lanes<T>* behind, Kept<T>& kept, const T*& alpha_in, const T*& before_in,
                               const T*& envelope_in) {
@@ -251,9 +253,9 @@ GK_INLINE void backward_splat(const RasterInput<T>& in, const Record<T>& record,
   s.my = record.my;
   s.dx = tile.x - record.mx;
   if constexpr (kWaves) place(in, tile, record, id, s);
-  WaveSums<T> wave_sums[kWaves ? kMaxWaves : 1];
+  WaveSums<T> wave_sums[kWaves == kAnyWaves ? kMaxWaves : kWaves ? kWaves : 1];
   if constexpr (kWaves)
-    for (int k = 0; k < s.waves; ++k) wave_sums[k] = {L(T(0)), L(T(0)), L(T(0)), L(T(0))};
+    for (int k = 0; k < s.waves(); ++k) wave_sums[k] = {L(T(0)), L(T(0)), L(T(0)), L(T(0))};
   L v0 = T(0), v1 = T(0), v2 = T(0), absolute_x = T(0), absolute_y = T(0);
   L feature_sum[kChannels ? kChannels : 1];
   for (int q = 0; q < kChannels; ++q) feature_sum[q] = T(0);
@@ -281,7 +283,7 @@ GK_INLINE void backward_splat(const RasterInput<T>& in, const Record<T>& record,
       envelope_in -= kLanes;
       const L modulation_bar = alpha_bar * load(envelope_in);
       L modulation = T(1);
-      for (int k = 0; k < s.waves; ++k) {
+      for (int k = 0; k < s.waves(); ++k) {
         const auto& wave = s.wave[k];
         modulation = modulation + wave.cosine * wave.even[y] + wave.sine * wave.odd[y];
         const L mc = modulation_bar * wave.row_cosine[y], ms = modulation_bar * wave.row_sine[y];
@@ -316,7 +318,7 @@ GK_INLINE void backward_splat(const RasterInput<T>& in, const Record<T>& record,
   for (int q = 0; q < channels; ++q)
     row_out[8 + q] = kChannels ? sum(feature_sum[kChannels ? q : 0]) : sum(load(&kept.feature_sum[q * kLanes]));
   if constexpr (kWaves)
-    for (int k = 0; k < s.waves; ++k) {
+    for (int k = 0; k < s.waves(); ++k) {
       const T* p = in.wave_parameters + 4 * (in.waves * id + k);
       const auto& w = s.wave[k];
       const auto& m = wave_sums[k];
@@ -333,7 +335,7 @@ GK_INLINE void backward_splat(const RasterInput<T>& in, const Record<T>& record,
   row_out[0] = mean_x, row_out[1] = mean_y;
 }
 
-template <class T, int kChannels, bool kWaves>
+template <class T, int kChannels, int kWaves>
 GK_INLINE void backward_tile(const RasterInput<T>& in, const Record<T>* records, const RasterCotangent<T>& bar, const RasterGradient<T>& grad,
                              int64_t t, Kept<T>& kept) {
   using L = Lanes<T>;
@@ -428,19 +430,26 @@ template <class T> void gather_rows(const RasterInput<T>& in, const RasterGradie
                                   const RasterGradient<T>& g, int64_t t, Kept<T>& kept) {                                                         \
     backward_tile<T, CHANNELS, WAVES>(in, records, bar, g, t, kept);                                                  \
   }
-GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_rgb, 3, false)
-GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_any, 0, false)
-GK_INSTANTIATE(float, GK_MULTIVERSION, gabor_rgb, 3, true)
-GK_INSTANTIATE(float, GK_MULTIVERSION, gabor_any, 0, true)
-GK_INSTANTIATE(double, , gaussian_any, 0, false)
-GK_INSTANTIATE(double, , gabor_any, 0, true)
+GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_rgb, 3, 0)
+GK_INSTANTIATE(float, GK_MULTIVERSION, gaussian_any, 0, 0)
+GK_INSTANTIATE(float, GK_MULTIVERSION, one_wave_rgb, 3, 1)
+GK_INSTANTIATE(float, GK_MULTIVERSION, two_waves_rgb, 3, 2)
+GK_INSTANTIATE(float, GK_MULTIVERSION, gabor_any, 0, kAnyWaves)
+GK_INSTANTIATE(double, , gaussian_any, 0, 0)
+GK_INSTANTIATE(double, , gabor_any, 0, kAnyWaves)
 #undef GK_INSTANTIATE
 
+// Colours of up to two waves have versions of their own; everything else shares the general one. (A call each: the
+// address of a multiversioned function cannot be taken.)
+#define GK_DISPATCH(DIRECTION, ...)                                             \
+  if (in.channels == 3 && in.waves == 0) DIRECTION##_gaussian_rgb(__VA_ARGS__); \
+  else if (in.channels == 3 && in.waves == 1) DIRECTION##_one_wave_rgb(__VA_ARGS__); \
+  else if (in.channels == 3 && in.waves == 2) DIRECTION##_two_waves_rgb(__VA_ARGS__); \
+  else if (in.waves == 0) DIRECTION##_gaussian_any(__VA_ARGS__);                \
+  else DIRECTION##_gabor_any(__VA_ARGS__)
+
 void forward_one(const RasterInput<float>& in, const Record<float>* records, const RasterOutput<float>& out, int64_t t, float* color) {
-  if (in.channels == 3)
-    in.waves ? forward_gabor_rgb(in, records, out, t, color) : forward_gaussian_rgb(in, records, out, t, color);
-  else
-    in.waves ? forward_gabor_any(in, records, out, t, color) : forward_gaussian_any(in, records, out, t, color);
+  GK_DISPATCH(forward, in, records, out, t, color);
 }
 void forward_one(const RasterInput<double>& in, const Record<double>* records, const RasterOutput<double>& out, int64_t t,
                  double* color) {
@@ -448,11 +457,9 @@ void forward_one(const RasterInput<double>& in, const Record<double>* records, c
 }
 void backward_one(const RasterInput<float>& in, const Record<float>* records, const RasterCotangent<float>& bar,
                   const RasterGradient<float>& g, int64_t t, Kept<float>& kept) {
-  if (in.channels == 3)
-    in.waves ? backward_gabor_rgb(in, records, bar, g, t, kept) : backward_gaussian_rgb(in, records, bar, g, t, kept);
-  else
-    in.waves ? backward_gabor_any(in, records, bar, g, t, kept) : backward_gaussian_any(in, records, bar, g, t, kept);
+  GK_DISPATCH(backward, in, records, bar, g, t, kept);
 }
+#undef GK_DISPATCH
 void backward_one(const RasterInput<double>& in, const Record<double>* records, const RasterCotangent<double>& bar,
                   const RasterGradient<double>& g, int64_t t, Kept<double>& kept) {
   in.waves ? backward_gabor_any(in, records, bar, g, t, kept) : backward_gaussian_any(in, records, bar, g, t, kept);
