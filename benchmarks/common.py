@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -46,7 +47,12 @@ def peak_memory() -> float:
 
 
 def in_own_process(function: Callable[..., Any], *arguments: Any, threads: int = 1) -> Any:
-    """`function(*arguments)` in a new process with that many threads, so that memory and thread pools are its own."""
+    """`function(*arguments)` in a new process with that many threads, so that memory and thread pools are its own.
+
+    What runs is told on stderr: a table is printed only when all of its rows are there.
+    """
+    told = " ".join(str(value) for value in arguments if not isinstance(value, Path))
+    print(f"  ... {function.__name__} {told} on {threads} thread{'s' * (threads > 1)}", file=sys.stderr, flush=True)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_on_threads, threads, function, arguments).result()
 

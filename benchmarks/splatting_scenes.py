@@ -134,12 +134,15 @@ def garden_scene(data: Path, count: int | None = None, size: tuple[int, int] | N
     return splats.replace(logit_opacities=opacities.logit()), camera if size is None else camera.resized([size])
 
 
-def with_jittered_copies(cloud: PointCloud, copies: int) -> PointCloud:
-    """Each point and `copies` others around it, at half its spacing."""
+def with_jittered_copies(cloud: PointCloud, copies: int, jitter: float = 0.17) -> PointCloud:
+    """Each point and `copies` others around it, normally distributed with `jitter` times its spacing.
+
+    0.17 gives the fox the 2.3 M pairs inside ellipses a 270x480 view that OpenSplat was measured on.
+    """
     g = torch.Generator().manual_seed(0)
     spacing = neighbor_distances(cloud.points, 3).mean(1, keepdim=True)
     moved = [
-        cloud.points + 0.5 * spacing * torch.randn(cloud.points.shape, generator=g).to(cloud.points)
+        cloud.points + jitter * spacing * torch.randn(cloud.points.shape, generator=g).to(cloud.points)
         for _ in range(copies)
     ]
     colors = None if cloud.colors is None else cloud.colors.repeat(copies + 1, 1)
