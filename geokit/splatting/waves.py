@@ -10,6 +10,7 @@ from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.splatting.optimizer import SplatOptimizer
 
 LOW, HIGH = 0.15, 2.0  # cycles per standard deviation that are probed
+MOST_WAVES = 16  # a splat carries under rasterization
 
 
 def random_frequencies(splats: Splats, count: int, generator: torch.Generator) -> Tensor:
@@ -109,6 +110,11 @@ def probe_waves_beside(
     """`probe_waves` with the present waves kept in the picture; results for `rows` only."""
     frequencies, weights = splats.wave_frequencies, splats.wave_weights
     assert frequencies is not None and weights is not None
+    if splats.waves == MOST_WAVES:  # the weakest wave of a splat gives way to the candidate
+        strongest = weights.norm(dim=2).argsort(dim=1, descending=True)[:, :-1, None]
+        frequencies = frequencies.gather(1, strongest.expand(-1, -1, 3))
+        weights = weights.gather(1, strongest.expand(-1, -1, 2))
+    at_once = min(8, MOST_WAVES - frequencies.shape[1])
 
     def with_present(probed: Splats, view: int) -> Tensor:
         assert probed.wave_frequencies is not None and probed.wave_weights is not None
@@ -120,7 +126,7 @@ def probe_waves_beside(
             view,
         )
 
-    best, slopes = probe_waves(splats, views, with_present, generator)
+    best, slopes = probe_waves(splats, views, with_present, generator, at_once=at_once)
     return best[rows], slopes[rows]
 
 
