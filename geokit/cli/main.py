@@ -55,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"geokit {geokit.__version__}")
         return 0
+    # Set before torch starts its threads: they otherwise burn a core for milliseconds after every parallel region, and
+    # on a busy machine wait for each other.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     verb = parse(arguments or ["--help"])
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning

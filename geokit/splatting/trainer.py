@@ -54,6 +54,7 @@ class Trainer:
         self.background = torch.tensor(config.background)
         self.step_number = 0
         self.queue: list[int] = []
+        self.wave_rounds = 0
 
     def _densification(self) -> Densification:
         every = max(25, min(100, self.config.steps // 50))
@@ -68,13 +69,16 @@ class Trainer:
 
     def step(self, progress: float | None = None) -> Step:
         """One step. `progress` in [0, 1] drives the schedules; by default the fraction of the steps done."""
-        config = self.config
-        progress = self.step_number / config.steps if progress is None else progress
+        config, steps = self.config, self.config.steps
+        if progress is None:
+            progress = self.step_number / steps
+        elif progress > 0:  # as many steps as the run will have at this pace
+            steps = max(self.step_number + 1, round(self.step_number / progress))
         self.step_number += 1
         level = reduction(config, progress, self.smallest)
         self.optimizer.extend_sh(sh_degree(config, progress))
         if config.primitive == "gabor":
-            self._grow_waves(level)
+            self._grow_waves(progress, level)
         if not self.queue:
             self.queue = torch.randperm(len(self.cameras), generator=self.generator).tolist()
         view = self.queue.pop()
@@ -95,7 +99,7 @@ class Trainer:
         if probe is not None and probe.grad is not None:
             width, height = self.cameras.sizes[view]
             absolute = probe.grad * (torch.tensor([width, height]) / (2 * 2**level))
-        self.densification.after_step(self.optimizer, self.step_number, config.steps, means_rate, absolute)
+        self.densification.after_step(self.optimizer, self.step_number, steps, means_rate, absolute)
         return Step(self.step_number, float(loss.detach()), error, len(self.optimizer))
 
     def _loss(self, splats: Splats, view: int, level: int, probe: Tensor | None = None) -> tuple[Tensor, float]:
@@ -115,22 +119,22 @@ class Trainer:
             loss = loss + config.scale_penalty / self.extent * splats.log_scales.exp().mean()
         return loss + 0.01 * attenuation_penalty(splats) if splats.waves else loss
 
-    def _grow_waves(self, level: int) -> None:
+    def _grow_waves(self, progress: float, level: int) -> None:
         """Train as Gaussians, then open the waves that the residual asks for, and later give dead ones another chance."""
-        config, number = self.config, self.step_number
-        opening = max(1, int(config.open_waves_at * config.steps))
-        again = [opening + int(f * (config.steps - opening)) for f in (0.15, 0.35, 0.55)]
-        if number != opening and number not in again:
+        opening = self.config.open_waves_at
+        due = [opening + later * (1 - opening) for later in (0.0, 0.15, 0.35, 0.55)]
+        if self.wave_rounds == len(due) or progress < due[self.wave_rounds]:
             return
         views = torch.randperm(len(self.cameras), generator=self.generator)[:12].tolist()
 
         def loss_of(splats: Splats, view: int) -> Tensor:
             return self._loss(splats, view, level)[0]
 
-        if number == opening:
-            open_waves(self.optimizer, config.waves, views, loss_of, self.generator)
+        if self.wave_rounds == 0:
+            open_waves(self.optimizer, self.config.waves, views, loss_of, self.generator)
         else:
             reopen_waves(self.optimizer, views, loss_of, self.generator)
+        self.wave_rounds += 1
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and metadata of a checkpoint."""
@@ -139,7 +143,8 @@ class Trainer:
         metadata = {
             "step": self.step_number,
             "optimizer_steps": self.optimizer.step_count,
-            "queue": self.queue,
+            "queue": list(self.queue),
+            "wave_rounds": self.wave_rounds,
             "config": asdict(self.config),
         }
         return tensors, metadata
@@ -150,6 +155,7 @@ class Trainer:
         self.densification.load(tensors)
         self.generator.set_state(tensors["generator"])
         self.step_number, self.queue = metadata["step"], list(metadata["queue"])
+        self.wave_rounds = metadata["wave_rounds"]
 
 
 def _pyramid(
