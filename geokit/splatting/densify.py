@@ -154,7 +154,9 @@ class CloneSplitPrune:
             self._split(optimizer, chosen[large])
         opacities = optimizer.parameters["logit_opacities"].detach().sigmoid()
         sizes = optimizer.parameters["log_scales"].detach().amax(1).exp()
-        optimizer.keep((opacities > DEAD_OPACITY) & (sizes < 0.5 * self.extent))
+        kept = (opacities > DEAD_OPACITY) & (sizes < 0.5 * self.extent)
+        kept[opacities.argmax()] |= not bool(kept.any())  # a scene of no splats would never see another
+        optimizer.keep(kept)
         self.gradient, self.seen = torch.zeros(len(optimizer)), torch.zeros(len(optimizer))
 
     def _split(self, optimizer: SplatOptimizer, rows: Tensor) -> None:

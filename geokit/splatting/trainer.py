@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geokit.backend.checks import check_tensor
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.geometry import Cameras, Splats
 from geokit.splatting.densify import CloneSplitPrune, Densification, Relocation
@@ -44,6 +45,10 @@ class Trainer:
                     f"photograph '{name}' must be uint8 of shape ({height}, {width}, 3), "
                     f"got {photograph.dtype} {tuple(photograph.shape)}"
                 )
+        if not len(splats):
+            raise InvalidInput("training needs at least one splat to begin with; give it initial points")
+        for name, tensor in splats.tensors().items():
+            check_tensor(name, tensor, tensor.shape, torch.float32, finite=True)
         self.config, self.cameras = config, cameras
         self.extent = cameras.extent
         self.smallest = min(min(size) for size in cameras.sizes)
@@ -64,8 +69,8 @@ class Trainer:
 
     @property
     def splats(self) -> Splats:
-        """The splats as they are now."""
-        return self.optimizer.splats.map(torch.Tensor.detach)
+        """A copy of the splats as they are now."""
+        return self.optimizer.splats.map(lambda tensor: tensor.detach().clone())
 
     def step(self, progress: float | None = None) -> Step:
         """One step. `progress` in [0, 1] drives the schedules; by default the fraction of the steps done."""
@@ -137,8 +142,9 @@ class Trainer:
         self.wave_rounds += 1
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and metadata of a checkpoint."""
-        tensors = self.optimizer.state() | self.densification.state()
+        """Tensors and metadata of a checkpoint, copied: training on does not change them."""
+        live = self.optimizer.state() | self.densification.state()
+        tensors = {name: tensor.clone() for name, tensor in live.items()}
         tensors["generator"] = self.generator.get_state()
         metadata = {
             "step": self.step_number,
