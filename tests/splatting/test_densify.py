@@ -194,6 +194,16 @@ def test_noise_moves_faint_splats_only_and_within_their_own_plane():
     assert float((across / moved[:100].norm(dim=1)).median()) < 1e-4
 
 
+def test_noise_is_shaped_by_the_covariance():
+    """Along an axis of standard deviation s it is in proportion to s squared (3DGS-MCMC, eq. 8)."""
+    splats = one_splat(0.0, 1.0, 0.001, dtype=torch.float32)[torch.zeros(4000, dtype=torch.int64)]
+    scales = torch.tensor([1.0, 0.5, 0.1])
+    optimizer = SplatOptimizer(splats.replace(log_scales=scales.log().repeat(4000, 1)))
+    Relocation(4000, seeded(), noise=1.0).explore(optimizer, 0.1)
+    gate = 0.1 / (1 + math.exp(100 * (0.001 - DEAD_OPACITY)))
+    torch.testing.assert_close(optimizer.splats.means.detach().std(0), gate * scales**2, rtol=0.05, atol=0)
+
+
 def test_noise_grows_with_the_rate():
     means = []
     for rate in (1e-6, 2e-6):
