@@ -101,8 +101,20 @@ def test_weights_a_channel_are_three_scalar_pictures():
         alone = splats.replace(wave_weights=splats.wave_weights[..., c].contiguous())
         scalar = render(alone, camera, background=BACKGROUND)
         torch.testing.assert_close(found.image[..., c], scalar.image[..., c])
+    mean = render(splats.replace(wave_weights=splats.wave_weights.mean(-1)), camera)
+    torch.testing.assert_close(found.alpha, mean.alpha)
     others = render(splats.replace(wave_weights=splats.wave_weights.roll(1, -1)), camera, background=BACKGROUND)
     assert (others.image - found.image).abs().max() > 1e-2
+
+
+def test_a_faint_splat_is_seen_where_its_strongest_channel_lifts_it():
+    """Opacity 0.003 is skipped (below 1/255); a wave of weight 2 in the green channel makes it 0.009 there."""
+    weights = torch.zeros(1, 1, 2, 3, dtype=F64)
+    weights[0, 0, 0, 1] = 2
+    frequencies = torch.zeros(1, 1, 3, dtype=F64)
+    splats = one_splat(2.0, 0.5, opacity=0.003, color=(1.0, 1.0, 1.0))
+    found = render(splats.replace(wave_frequencies=frequencies, wave_weights=weights), front_camera(64, 48)).image
+    torch.testing.assert_close(found[24, 32], torch.tensor([0.0, 0.009, 0.0], dtype=F64), rtol=0.02, atol=0)
 
 
 @pytest.mark.parametrize("depth", [False, True])
