@@ -2,10 +2,10 @@
 
     python benchmarks/gabor.py --capture periodic=scenes/still_life --floats 300000 --steps 2000 --seeds 0 1 2
 
-Every float that is stored counts. Held-out PSNR at the training resolution and, where captures of other sizes are given by
-`--half NAME=DIR` and `--double NAME=DIR`, at half and double size (anti-aliased rendering is not used: both see the same
-pixels). Results are appended to benchmarks/results/gabor.jsonl, so that a long study can be run in pieces; `--table`
-prints what is there.
+Every float that is stored counts. Held-out PSNR at the training resolution, at half of it (area-averaged photographs)
+and, where a capture of that size is given by `--double CONTENT=DIR`, at double (anti-aliased rendering is not used:
+both see the same pixels). Results are appended to benchmarks/results/gabor.jsonl, so that a long study can be run in
+pieces; `--table` prints what is there.
 """
 
 import argparse
@@ -41,13 +41,21 @@ def held_out(splats: Splats, capture: Capture, factor: float) -> float:
                 camera = camera.scaled(factor)
                 width, height = camera.sizes[0]
                 planes = photograph.permute(2, 0, 1)[None]
-                photograph = torch.nn.functional.interpolate(planes, size=(height, width), mode="area")[0].permute(1, 2, 0)
+                averaged = torch.nn.functional.interpolate(planes, size=(height, width), mode="area")
+                photograph = averaged[0].permute(1, 2, 0)
             total += psnr(render(splats, camera).image, photograph)
     return total / len(capture.test)
 
 
 def train(
-    capture: Capture, larger: Capture | None, kind: str, floats: int, steps: int, seed: int, sh_degree: int, options: dict
+    capture: Capture,
+    larger: Capture | None,
+    kind: str,
+    floats: int,
+    steps: int,
+    seed: int,
+    sh_degree: int,
+    options: dict,
 ) -> dict:
     waves = KINDS[kind]
     count = floats // floats_each(waves, sh_degree)
@@ -90,25 +98,32 @@ def table(rows: list[dict]) -> None:
             values = [r["psnr"] for r in found]
             spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
             mean = statistics.mean(values)
-            others = [f"{statistics.mean(r[k] for r in found):.2f}" if all(k in r for r in found) else "" for k in ("half", "double")]
+            half, double = (
+                f"{statistics.mean(r[size] for r in found):.2f}" if all(size in r for r in found) else ""
+                for size in ("half", "double")
+            )
             cpu = statistics.mean(r["cpu_seconds"] for r in found)
             print(
-                f"| {content} | {budget:,} | {steps:,} | {kind} | {len(found)} | {mean:.2f}{spread} | {mean - base:+.2f} "
-                f"| {others[0]} | {others[1]} | {cpu:.0f} |"
+                f"| {content} | {budget:,} | {steps:,} | {kind} | {len(found)} | {mean:.2f}{spread} "
+                f"| {mean - base:+.2f} | {half} | {double} | {cpu:.0f} |"
             )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--capture", nargs="*", default=[], metavar="CONTENT=DIR[@DOWNSCALE]")
-    parser.add_argument("--double", nargs="*", default=[], metavar="CONTENT=DIR", help="the same views at twice the size")
+    parser.add_argument(
+        "--double", nargs="*", default=[], metavar="CONTENT=DIR", help="the same views at twice the size"
+    )
     parser.add_argument("--kinds", nargs="*", default=["gaussian", "gabor-1"], choices=list(KINDS))
     parser.add_argument("--floats", nargs="*", type=int, default=[300_000])
     parser.add_argument("--steps", nargs="*", type=int, default=[2000])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--sh-degree", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--option", nargs="*", default=[], metavar="NAME=NUMBER", help="other TrainConfig values, for both kinds")
+    parser.add_argument(
+        "--option", nargs="*", default=[], metavar="NAME=NUMBER", help="other TrainConfig values, for both kinds"
+    )
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

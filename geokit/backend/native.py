@@ -3,7 +3,7 @@
 import torch  # noqa: F401  (first: the native module then reuses torch's OpenMP runtime)
 from torch import Tensor
 
-from geokit import _native
+import geokit._native as _native
 
 __all__ = ["_native", "plain"]
 

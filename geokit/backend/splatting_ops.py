@@ -95,7 +95,8 @@ def _project_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -
 
 
 def _project_vjp(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
-    means, quats, scales, frequencies, pose, intrinsics = _project_backward(*ctx.saved_tensors, *ctx.options, *cotangents)
+    gradients = _project_backward(*ctx.saved_tensors, *ctx.options, *cotangents)
+    means, quats, scales, frequencies, pose, intrinsics = gradients
     return means, quats, scales, frequencies, None, pose, intrinsics, None, None, None, None
 
 
@@ -299,9 +300,8 @@ def _rasterize_vjp(ctx: Any, image_bar: Tensor, transmittance_bar: Tensor, _ids_
         *inputs, ctx.width, ctx.height, image_bar, transmittance_bar, ctx.absolute
     )
     background = (image_bar * transmittance[..., None]).sum((0, 1)) if ctx.needs_input_grad[6] else None
-    return (
-        means2d, conics, None, opacities, features, waves, background, probe if ctx.absolute else None, None, None, None,
-    )  # fmt: skip
+    probe = probe if ctx.absolute else None
+    return means2d, conics, None, opacities, features, waves, background, probe, None, None, None
 
 
 _rasterize.register_autograd(_rasterize_vjp, setup_context=_rasterize_setup)
@@ -324,9 +324,9 @@ def project(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """EWA projection of N Gaussians carrying K waves each.
 
-    means (N, 3), quats (N, 4) w x y z of any length, scales (N, 3) standard deviations, frequencies (N, K, 3) cycles per
-    unit length in world axes, amplitudes (N,) an upper bound of each splat's alpha (decides what is culled, receives no
-    gradient), world_to_camera (4, 4), intrinsics (4,) = fx, fy, cx, cy in pixels; dilation in pixels^2.
+    means (N, 3), quats (N, 4) w x y z of any length, scales (N, 3) standard deviations, frequencies (N, K, 3) cycles
+    per unit length in world axes, amplitudes (N,) an upper bound of each splat's alpha (decides what is culled,
+    receives no gradient), world_to_camera (4, 4), intrinsics (4,) = fx, fy, cx, cy in pixels; dilation in pixels^2.
 
     Returns means2d (N, 2) in pixels, depths (N,), conics (N, 3) the inverse of the dilated covariance as (a, b, c),
     compensation (N,) = sqrt(det plain / det dilated), waves2d (N, K, 3): frequency in cycles per pixel and attenuation.
@@ -343,8 +343,9 @@ def project(
     check_tensor("intrinsics", intrinsics, (4,), dtype)
     _check_size(width, height)
     return _project(
-        means, quats, scales, frequencies, amplitudes.detach(), world_to_camera, intrinsics, width, height, dilation, near
-    )
+        means, quats, scales, frequencies, amplitudes.detach(), world_to_camera, intrinsics,
+        width, height, dilation, near,
+    )  # fmt: skip
 
 
 def spherical_harmonics(degree: int, directions: Tensor, coeffs: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -382,7 +383,8 @@ def rasterize(
     alpha = o exp(-(a dx^2 + 2 b dx dy + c dy^2) / 2) (1 + sum_k a_k cos(2 pi f_k.d) + b_k sin(2 pi f_k.d)), at most
     0.999, skipped below 1/255. A row of a tile stops once every pixel of it transmits less than 1e-4.
     median_ids: the first splat after which transmittance < 1/2, or -1 (empty unless `median`).
-    screen_probe (N, 2): its value is not used; its gradient is sum over pixels of |dL / d means2d| (AbsGS, Ye et al. 2024).
+    screen_probe (N, 2): its value is not used; its gradient is the sum over pixels of |dL / d means2d| (AbsGS, Ye et
+    al. 2024).
     """
     check_tensor("means2d", means2d, ("N", 2), FLOATS)
     n, dtype = len(means2d), means2d.dtype

@@ -46,7 +46,8 @@ class Cameras:
             if self.sizes[i][0] < 1 or self.sizes[i][1] < 1:
                 raise InvalidInput(f"camera '{self.names[i]}': image size {self.sizes[i]} must be positive")
             if self.K[i, 0, 0] <= 0 or self.K[i, 1, 1] <= 0:
-                raise InvalidInput(f"camera '{self.names[i]}': focal lengths must be positive, got {self.K[i].diag()[:2].tolist()}")
+                focal = self.K[i].diag()[:2].tolist()
+                raise InvalidInput(f"camera '{self.names[i]}': focal lengths must be positive, got {focal}")
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -54,7 +55,10 @@ class Cameras:
     def __getitem__(self, index: int | slice | Sequence[int]) -> "Cameras":
         """The selected cameras, again as `Cameras` (an integer selects a batch of one)."""
         every = range(len(self))
-        picked = [every[index]] if isinstance(index, int) else list(every[index]) if isinstance(index, slice) else [every[i] for i in index]
+        if isinstance(index, slice):
+            picked = list(every[index])
+        else:
+            picked = [every[i] for i in ([index] if isinstance(index, int) else index)]
         return Cameras(
             self.world_to_camera[picked],
             self.K[picked],
@@ -88,7 +92,7 @@ class Cameras:
         return max(1.1 * float((centers - centers.mean(0)).norm(dim=1).max()), 1e-6)
 
     def scaled(self, factor: float) -> "Cameras":
-        """The same cameras with images `factor` times as large; sizes are rounded, K follows the rounded size exactly."""
+        """The same cameras with images `factor` times as large; sizes are rounded, K follows the rounded sizes."""
         if not factor > 0:
             raise InvalidInput(f"the scale of an image must be positive, got {factor}")
         sizes = tuple((max(1, round(w * factor)), max(1, round(h * factor))) for w, h in self.sizes)

@@ -1,6 +1,7 @@
 """Splat scenes: anisotropic 3D Gaussians, optionally carrying Gabor waves."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from geokit.backend.checks import FLOATS, check_tensor
 from geokit.errors import InvalidInput
 
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
+_NO_WAVES: Any = None  # left out: the constructor puts tensors of K = 0 waves in its place
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Splats:
     log_scales: Tensor
     logit_opacities: Tensor
     sh_coeffs: Tensor
-    wave_frequencies: Tensor | None = None
-    wave_weights: Tensor | None = None
+    wave_frequencies: Tensor = _NO_WAVES
+    wave_weights: Tensor = _NO_WAVES
 
     def __post_init__(self) -> None:
         n = len(self.means)
@@ -46,8 +48,9 @@ class Splats:
         check_tensor("log_scales", self.log_scales, (n, 3), dtype)
         check_tensor("logit_opacities", self.logit_opacities, (n,), dtype)
         check_tensor("sh_coeffs", self.sh_coeffs, (n, "B", 3), dtype)
-        if self.sh_coeffs.shape[1] not in (1, 4, 9, 16):
-            raise InvalidInput(f"sh_coeffs must hold 1, 4, 9 or 16 coefficients a channel, got {self.sh_coeffs.shape[1]}")
+        basis = self.sh_coeffs.shape[1]
+        if basis not in (1, 4, 9, 16):
+            raise InvalidInput(f"sh_coeffs must hold 1, 4, 9 or 16 coefficients a channel, got {basis}")
         check_tensor("wave_frequencies", self.wave_frequencies, (n, "K", 3), dtype)
         per_channel = (3,) if self.wave_weights.dim() == 4 else ()
         check_tensor("wave_weights", self.wave_weights, (n, self.waves, 2, *per_channel), dtype)
@@ -66,7 +69,6 @@ class Splats:
     @property
     def waves(self) -> int:
         """K, the number of waves a primitive carries."""
-        assert self.wave_frequencies is not None
         return self.wave_frequencies.shape[1]
 
     @property

@@ -59,24 +59,23 @@ def read_splat_ply(path: Path, data: bytes) -> Splats:
     sh = gather("f_dc_0", "f_dc_1", "f_dc_2")[:, None, :]
     if rest:
         sh = torch.cat([sh, gather(*names).reshape(-1, 3, rest // 3).transpose(1, 2)], dim=1).contiguous()
-    frequencies, weights = _read_waves(path, columns, gather)
     return Splats(
         gather("x", "y", "z"),
         gather("rot_0", "rot_1", "rot_2", "rot_3"),
         gather("scale_0", "scale_1", "scale_2"),
         gather("opacity")[:, 0],
         sh,
-        frequencies,
-        weights,
+        **_read_waves(path, columns, gather),
     )
 
 
 def _read_waves(
     path: Path, columns: Mapping[str, np.ndarray], gather: Callable[..., torch.Tensor]
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+) -> dict[str, torch.Tensor]:
+    """The fields of a `Splats` that describe its waves; none for plain Gaussians."""
     found = {int(match[1]) for match in map(_WAVE.match, columns) if match}
     if not found:
-        return None, None
+        return {}
     wanted = [_wave_names(k, per_channel=f"wave_{min(found)}_cos_0" in columns) for k in range(len(found))]
     missing = [name for names in wanted for name in names if name not in columns]
     if missing:
@@ -84,7 +83,7 @@ def _read_waves(
     frequencies = torch.stack([gather(*names[:3]) for names in wanted], dim=1)
     pairs = [gather(*names[3:]) for names in wanted]
     weights = torch.stack([p.reshape(len(p), 2, 3) if p.shape[1] == 6 else p for p in pairs], dim=1)
-    return frequencies, weights
+    return {"wave_frequencies": frequencies, "wave_weights": weights}
 
 
 def _wave_names(k: int, per_channel: bool) -> list[str]:
@@ -96,8 +95,6 @@ def _wave_names(k: int, per_channel: bool) -> list[str]:
 
 def write_splat_ply(splats: Splats) -> bytes:
     """The complete .ply of float32 splats on the CPU."""
-    assert splats.wave_frequencies is not None
-    assert splats.wave_weights is not None
     n, bases = len(splats), splats.sh_coeffs.shape[1]
     blocks = [
         (["x", "y", "z"], splats.means),

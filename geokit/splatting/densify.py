@@ -15,8 +15,10 @@ DEAD_OPACITY = 0.005
 class Densification(Protocol):
     """What the trainer asks of a strategy."""
 
-    def after_step(self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None) -> None:
-        """Called after every step; `probe` (N, 2) is the absolute screen-space gradient of the step's view, in pixels."""
+    def after_step(
+        self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None
+    ) -> None:
+        """Called after every step; `probe` (N, 2): the absolute screen-space gradient of the step's view, in pixels."""
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""
@@ -26,24 +28,27 @@ class Densification(Protocol):
 
 
 def relocation_split(opacities: Tensor, copies: Tensor) -> tuple[Tensor, Tensor]:
-    """Opacity and scale factor of `copies` splats that together look like one (3DGS-MCMC, Kheradmand et al. 2024, eq. 9).
+    """Opacity and scale factor of `copies` splats that together look like one.
 
-    opacities (M,) of the one, copies (M,) int64 >= 1 (counted up to 51); returns the opacity (M,) and factor (M,) of each.
+    opacities (M,) of the one, copies (M,) int64 >= 1 (counted up to 51); returns the opacity (M,) and factor (M,) of
+    each. Source: 3DGS-MCMC, Kheradmand et al. 2024, eq. 9.
     """
     copies = copies.clamp(1, 51)
     split = 1 - (1 - opacities).clamp_min(1e-12) ** (1.0 / copies)
     largest = int(copies.max()) if len(copies) else 1
     i = torch.arange(largest, dtype=torch.float64)
-    # sum_{i=1}^{n} sum_{k=0}^{i-1} C(i-1, k) (-1)^k o^{k+1} / sqrt(k+1), by the hockey-stick rule sum_i C(i-1, k) = C(n, k+1)
-    log_binomial = torch.lgamma(copies[:, None] + 1.0) - torch.lgamma(i + 2) - torch.lgamma((copies[:, None] - i).clamp_min(1e-9))
-    inside = i < copies[:, None]
+    # sum_{i=1}^{n} sum_{k=0}^{i-1} C(i-1, k) (-1)^k o^{k+1} / sqrt(k+1),
+    # by the hockey-stick rule sum_i C(i-1, k) = C(n, k+1)
+    n = copies[:, None]
+    log_binomial = torch.lgamma(n + 1.0) - torch.lgamma(i + 2) - torch.lgamma((n - i).clamp_min(1e-9))
+    inside = i < n
     terms = log_binomial.exp() * (-1.0) ** i * split[:, None].double() ** (i + 1) / (i + 1).sqrt()
     denominator = torch.where(inside, terms, torch.zeros_like(terms)).sum(1)
     return split, (opacities / denominator.clamp_min(1e-12)).to(opacities.dtype)
 
 
 class Relocation:
-    """3DGS-MCMC (Kheradmand et al. 2024): dead splats move to live ones, the rest explore by noise, up to a hard cap."""
+    """3DGS-MCMC (Kheradmand et al. 2024): dead splats move to live ones, faint ones explore by noise, under a cap."""
 
     def __init__(self, max_splats: int, generator: torch.Generator, every: int = 100, noise: float = 5e5) -> None:
         self.max_splats, self.generator, self.every, self.noise = max_splats, generator, every, noise
@@ -54,7 +59,10 @@ class Relocation:
         factor = max(1.05, (self.max_splats / max(count, 1)) ** (1 / rounds))
         return min(self.max_splats, math.ceil(count * factor))
 
-    def after_step(self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None) -> None:
+    def after_step(
+        self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None
+    ) -> None:
+        """Relocate and grow every `every` steps, explore at every step, until 85 percent of the run."""
         start, stop = max(self.every, steps // 50), int(0.85 * steps)
         if start <= step < stop and step % self.every == 0:
             self.relocate(optimizer)
@@ -106,14 +114,15 @@ class Relocation:
             optimizer.parameters["means"][faint] += (factor @ (factor.transpose(1, 2) @ noise))[..., 0]
 
     def state(self) -> dict[str, Tensor]:
+        """Nothing: what happens next follows from the splats, the step and the generator."""
         return {}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        return None
+        """Nothing to load."""
 
 
 class CloneSplitPrune:
-    """The classic rule (Kerbl et al. 2023) on the absolute screen-space gradient (AbsGS, Ye et al. 2024), under a hard cap."""
+    """The classic rule (Kerbl et al. 2023) on the absolute screen-space gradient (AbsGS, Ye et al. 2024), capped."""
 
     def __init__(
         self, max_splats: int, generator: torch.Generator, extent: float, every: int = 100, threshold: float = 8e-4
@@ -123,7 +132,10 @@ class CloneSplitPrune:
         self.gradient = torch.zeros(0)
         self.seen = torch.zeros(0)
 
-    def after_step(self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None) -> None:
+    def after_step(
+        self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None
+    ) -> None:
+        """Gather gradients, refine every `every` steps and reset opacities, over the first half of the run."""
         start, stop = max(self.every, steps // 50), steps // 2
         if step >= stop or probe is None:
             return
@@ -160,7 +172,7 @@ class CloneSplitPrune:
         self.gradient, self.seen = torch.zeros(len(optimizer)), torch.zeros(len(optimizer))
 
     def _split(self, optimizer: SplatOptimizer, rows: Tensor) -> None:
-        """Each splat becomes two, drawn from its own density and 1.6 times smaller; waves keep their phase in the world."""
+        """Each splat becomes two, drawn from its density and 1.6 times smaller; waves keep their phase in the world."""
         splats = optimizer.splats[rows].map(torch.Tensor.detach)
         factor = covariance_factor(splats.quats, splats.log_scales)
         halves = []
@@ -174,15 +186,16 @@ class CloneSplitPrune:
         optimizer.rewrite(rows, halves[0])
 
     def state(self) -> dict[str, Tensor]:
+        """The gradients gathered since the last refinement, and in how many views each splat had one."""
         return {"densify.gradient": self.gradient, "densify.seen": self.seen}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
         self.gradient, self.seen = tensors["densify.gradient"].clone(), tensors["densify.seen"].clone()
 
 
-def shifted_weights(frequencies: Tensor | None, weights: Tensor | None, offset: Tensor) -> Tensor:
+def shifted_weights(frequencies: Tensor, weights: Tensor, offset: Tensor) -> Tensor:
     """Wave weights (N, K, 2[, 3]) about a centre moved by `offset` (N, 3), for the same waves in the world."""
-    assert frequencies is not None and weights is not None
     angle = 2 * math.pi * (frequencies * offset[:, None]).sum(-1)
     if weights.dim() == 4:
         angle = angle[..., None]

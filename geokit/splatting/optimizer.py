@@ -10,8 +10,8 @@ from geokit.geometry import Splats
 class SplatOptimizer:
     """Adam over the fields of a `Splats`, with a learning rate for each field.
 
-    Frequencies are optimised in cycles per standard deviation of the moment a wave was opened (`frequency_units`, cycles
-    per unit length): a step then means the same for a small splat and a large one.
+    Frequencies are optimised in cycles per standard deviation of the moment a wave was opened (`frequency_units`,
+    cycles per unit length): a step then means the same for a small splat and a large one.
     """
 
     def __init__(self, splats: Splats) -> None:

@@ -15,8 +15,8 @@ class Rendering:
     """What one camera sees.
 
     image (H, W, C): colours over the background (or the given features). alpha (H, W): coverage in [0, 1].
-    depth, median_depth (H, W), where asked for: expected depth along the optical axis (weighted mean of the splats' depths)
-    and depth of the splat behind which less than half of the light is left; 0 where nothing is.
+    depth, median_depth (H, W), where asked for: expected depth along the optical axis (weighted mean of the splats'
+    depths) and depth of the splat behind which less than half of the light is left; 0 where nothing is.
     """
 
     image: Tensor
@@ -41,9 +41,10 @@ def render(
 ) -> Rendering:
     """Render `splats` (any float dtype) as the one camera of `camera` sees them; differentiable in every tensor.
 
-    background (C,), black by default. features (N, C) replace the colours. sh_degree cuts the harmonics. antialiased
-    keeps a splat's energy when the pixel filter (variance `dilation`, pixels^2) widens it (Mip-Splatting, Yu et al. 2024).
-    world_to_camera (4, 4) replaces the camera's own pose, with gradients. screen_probe (N, 2): see `rasterize`.
+    background (C,), black by default. features (N, C) replace the colours. sh_degree cuts the harmonics.
+    antialiased keeps a splat's energy when the pixel filter (variance `dilation`, pixels^2) widens it (Mip-Splatting,
+    Yu et al. 2024). world_to_camera (4, 4) replaces the camera's own pose, with gradients. screen_probe (N, 2): see
+    `rasterize`.
     Raises `InvalidInput` unless `camera` holds exactly one camera, and for features that do not fit waves with a weight
     a channel.
     """
@@ -54,7 +55,6 @@ def render(
     K = camera.K[0].to(dtype)
     intrinsics = torch.stack([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
     opacities = torch.sigmoid(splats.logit_opacities)
-    assert splats.wave_frequencies is not None and splats.wave_weights is not None
     weights = splats.wave_weights
     amplitudes = opacities.detach()
     if splats.waves:
@@ -73,7 +73,9 @@ def render(
         features = (harmonics + 0.5).clamp_min(0.0)
     channels = features.shape[1]
     if weights.dim() == 4 and channels != weights.shape[-1]:
-        raise InvalidInput(f"waves with a weight a channel need features of {weights.shape[-1]} channels, got {channels}")
+        raise InvalidInput(
+            f"waves with a weight a channel need features of {weights.shape[-1]} channels, got {channels}"
+        )
     if background is None:
         background = features.new_zeros(channels)
     if depth:
@@ -81,8 +83,12 @@ def render(
         background = torch.cat([background, background.new_zeros(1)])
 
     def blend(features: Tensor, background: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        waves = torch.cat([waves2d[..., :2], weights * waves2d[..., 2:]], dim=-1) if splats.waves else waves2d.new_zeros(len(splats), 0, 4)
-        return rasterize(means2d, conics, depths, opacities, features, waves, background, width, height, screen_probe, depth)
+        waves = waves2d.new_zeros(len(splats), 0, 4)
+        if splats.waves:
+            waves = torch.cat([waves2d[..., :2], weights * waves2d[..., 2:]], dim=-1)
+        return rasterize(
+            means2d, conics, depths, opacities, features, waves, background, width, height, screen_probe, depth
+        )
 
     if weights.dim() == 3:
         image, transmittance, median_ids = blend(features, background, weights)

@@ -55,7 +55,9 @@ class TrainConfig:
         if not 1 <= self.waves <= 16:
             raise InvalidInput(f"waves must be 1 to 16, got {self.waves}")
         if self.max_splats < 1 or self.initial_splats < 1:
-            raise InvalidInput(f"max_splats and initial_splats must be positive, got {self.max_splats} and {self.initial_splats}")
+            raise InvalidInput(
+                f"max_splats and initial_splats must be positive, got {self.max_splats} and {self.initial_splats}"
+            )
         if not 0 <= self.sh_degree <= 3:
             raise InvalidInput(f"sh_degree must be 0 to 3, got {self.sh_degree}")
         if len(self.background) != 3 or not all(0 <= c <= 1 for c in self.background):
@@ -85,7 +87,6 @@ def learning_rates(config: TrainConfig, splats: Splats, extent: float, progress:
 
     harmonics = rates(config.sh_rate / 20, splats.sh_coeffs[0].numel())
     harmonics[:3] = config.sh_rate
-    assert splats.wave_frequencies is not None and splats.wave_weights is not None
     return {
         "means": rates(config.means_rate * extent * config.means_rate_decay**progress, 3),
         "quats": rates(config.quats_rate, 4),

@@ -38,7 +38,9 @@ class Trainer:
 
     def __init__(self, cameras: Cameras, photographs: Sequence[Tensor], splats: Splats, config: TrainConfig) -> None:
         if len(cameras) != len(photographs) or not len(cameras):
-            raise InvalidInput(f"training needs one photograph a camera: got {len(photographs)} for {len(cameras)} cameras")
+            raise InvalidInput(
+                f"training needs one photograph a camera: got {len(photographs)} for {len(cameras)} cameras"
+            )
         for name, (width, height), photograph in zip(cameras.names, cameras.sizes, photographs):
             if tuple(photograph.shape) != (height, width, 3) or photograph.dtype != torch.uint8:
                 raise InvalidInput(
@@ -125,7 +127,7 @@ class Trainer:
         return loss + 0.01 * attenuation_penalty(splats) if splats.waves else loss
 
     def _grow_waves(self, progress: float, level: int) -> None:
-        """Train as Gaussians, then open the waves that the residual asks for, and later give dead ones another chance."""
+        """Train as Gaussians, open the waves that the residual asks for, and later give dead ones another chance."""
         opening = self.config.open_waves_at
         due = [opening + later * (1 - opening) for later in (0.0, 0.15, 0.35, 0.55)]
         if self.wave_rounds == len(due) or progress < due[self.wave_rounds]:
@@ -164,9 +166,7 @@ class Trainer:
         self.wave_rounds = metadata["wave_rounds"]
 
 
-def _pyramid(
-    cameras: Cameras, photographs: Sequence[Tensor], halvings: int
-) -> list[tuple[Cameras, list[Tensor]]]:
+def _pyramid(cameras: Cameras, photographs: Sequence[Tensor], halvings: int) -> list[tuple[Cameras, list[Tensor]]]:
     """The cameras and photographs at full size, at half, ...; halved by averaging areas."""
     levels = [(cameras, list(photographs))]
     for halving in range(1, halvings + 1):
@@ -180,5 +180,3 @@ def _averaged(photograph: Tensor, size: tuple[int, int]) -> Tensor:
     planes = photograph.permute(2, 0, 1)[None].to(torch.float32)
     small = torch.nn.functional.interpolate(planes, size=(size[1], size[0]), mode="area")
     return small[0].permute(1, 2, 0).round().to(torch.uint8).contiguous()
-
-

@@ -9,15 +9,15 @@ from geokit.geometry import Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.splatting.optimizer import SplatOptimizer
 
-LOW, HIGH = 0.15, 2.0  # cycles per standard deviation that are probed
-MOST_WAVES = 16  # a splat carries under rasterization
+LOW, HIGH = 0.15, 2.0  # the slowest and the fastest wave that is probed, in cycles per standard deviation
+MOST_WAVES = 16  # that the rasterizer lets a splat carry: kMaxWaves of cuda_ext/splatting/rasterize.h
 
 
 def random_frequencies(splats: Splats, count: int, generator: torch.Generator) -> Tensor:
     """(N, count, 3) random waves in cycles per unit length: log-uniform in cycles per standard deviation.
 
-    The direction is uniform in the splat's own whitened axes (u = diag(s) R' f is what the splat "sees" of a wave), so a
-    flat splat is offered waves in its plane.
+    The direction is uniform in the splat's own whitened axes (u = diag(s) R' f is what the splat "sees" of a wave), so
+    a flat splat is offered waves in its plane.
     """
     n = len(splats)
     direction = torch.randn(n, count, 3, generator=generator)
@@ -79,20 +79,34 @@ def reopen_waves(
     generator: torch.Generator,
     dead: float = 0.02,
 ) -> int:
-    """Give dead waves (weight below `dead`) the frequency that the residual asks for now; returns how many."""
+    """Give dead waves (weight below `dead`) the frequency that the residual asks for now; returns how many.
+
+    The present waves stay in the picture while candidates are probed.
+    """
     splats = optimizer.splats.map(torch.Tensor.detach)
-    assert splats.wave_weights is not None and splats.wave_frequencies is not None
-    weak = splats.wave_weights.norm(dim=2) < dead
+    frequencies, weights = splats.wave_frequencies, splats.wave_weights
+    weak = weights.norm(dim=2) < dead
     if not bool(weak.any()):
         return 0
-    rows = weak.any(1).nonzero()[:, 0]
-    best, _ = probe_waves_beside(splats, rows, views, loss_of, generator)
+    if splats.waves == MOST_WAVES:  # the weakest wave of a splat gives way to the candidate
+        strongest = weights.norm(dim=2).argsort(dim=1, descending=True)[:, :-1, None]
+        frequencies = frequencies.gather(1, strongest.expand(-1, -1, 3))
+        weights = weights.gather(1, strongest.expand(-1, -1, 2))
+
+    def beside_present(probed: Splats, view: int) -> Tensor:
+        joined = probed.replace(
+            wave_frequencies=torch.cat([frequencies, probed.wave_frequencies], dim=1),
+            wave_weights=torch.cat([weights, probed.wave_weights], dim=1),
+        )
+        return loss_of(joined, view)
+
+    at_once = min(8, MOST_WAVES - frequencies.shape[1])
+    best, _ = probe_waves(splats, views, beside_present, generator, at_once=at_once)
     with torch.no_grad():
         for k in range(splats.waves):
-            mine = weak[rows, k]
-            target = rows[mine]
+            target = weak[:, k].nonzero()[:, 0]
             units = optimizer.frequency_units[target, 0]
-            optimizer.parameters["wave_frequencies"][target, k] = best[mine, k] / units
+            optimizer.parameters["wave_frequencies"][target, k] = best[target, k] / units
             optimizer.parameters["wave_weights"][target, k] = 0
             for moments in (optimizer.first_moments, optimizer.second_moments):
                 moments["wave_frequencies"][target, k] = 0
@@ -100,39 +114,8 @@ def reopen_waves(
     return int(weak.sum())
 
 
-def probe_waves_beside(
-    splats: Splats,
-    rows: Tensor,
-    views: Sequence[int],
-    loss_of: Callable[[Splats, int], Tensor],
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """`probe_waves` with the present waves kept in the picture; results for `rows` only."""
-    frequencies, weights = splats.wave_frequencies, splats.wave_weights
-    assert frequencies is not None and weights is not None
-    if splats.waves == MOST_WAVES:  # the weakest wave of a splat gives way to the candidate
-        strongest = weights.norm(dim=2).argsort(dim=1, descending=True)[:, :-1, None]
-        frequencies = frequencies.gather(1, strongest.expand(-1, -1, 3))
-        weights = weights.gather(1, strongest.expand(-1, -1, 2))
-    at_once = min(8, MOST_WAVES - frequencies.shape[1])
-
-    def with_present(probed: Splats, view: int) -> Tensor:
-        assert probed.wave_frequencies is not None and probed.wave_weights is not None
-        return loss_of(
-            probed.replace(
-                wave_frequencies=torch.cat([frequencies, probed.wave_frequencies], dim=1),
-                wave_weights=torch.cat([weights, probed.wave_weights], dim=1),
-            ),
-            view,
-        )
-
-    best, slopes = probe_waves(splats, views, with_present, generator, at_once=at_once)
-    return best[rows], slopes[rows]
-
-
 def cycles_per_sigma(splats: Splats) -> Tensor:
     """(N, K) |diag(s) R' f|: the waves' cycles per standard deviation, the diagnostic of a healthy Gabor scene."""
-    assert splats.wave_frequencies is not None
     local = splats.wave_frequencies @ matrix_from_quaternion(splats.quats)
     return (local * splats.log_scales.exp()[:, None]).norm(dim=-1)
 
@@ -140,4 +123,3 @@ def cycles_per_sigma(splats: Splats) -> Tensor:
 def attenuation_penalty(splats: Splats, cap: float = 3.0) -> Tensor:
     """Mean squared excess of cycles per standard deviation over `cap`: waves beyond it only alias."""
     return (cycles_per_sigma(splats) - cap).clamp_min(0).square().mean() if splats.waves else splats.means.new_zeros(())
-
