@@ -24,13 +24,13 @@ class Reconstruct:
     output: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The folder for the results: splats.ply, views/, turntable.gif, metrics.json, metrics.jsonl, config.yaml and
     checkpoint.safetensors."""
-    steps: Annotated[int | None, _defaults_to("5000")] = None
+    steps: Annotated[int | None, _defaults_to("4000")] = None
     """Optimisation steps, one photograph each."""
     primitive: Annotated[Literal["gaussian", "gabor"] | None, _defaults_to("gaussian", "{gaussian,gabor}")] = None
     """gaussian: as every viewer shows them. gabor: Gaussians that carry waves, for fine periodic detail."""
     waves: Annotated[int | None, _defaults_to("2")] = None
     """Waves that a Gabor primitive carries."""
-    max_splats: Annotated[int | None, _defaults_to("60000")] = None
+    max_splats: Annotated[int | None, _defaults_to("50000")] = None
     """The scene never has more splats than this."""
     sh_degree: Annotated[int | None, _defaults_to("2")] = None
     """0 to 3: how strongly a splat's colour may depend on the direction it is seen from."""

@@ -19,10 +19,10 @@ class TrainConfig:
     background: RGB in [0, 1]. means_rate is in scene extents, frequency_rate in cycles per standard deviation.
     """
 
-    steps: int = 5000
+    steps: int = 4000
     primitive: str = "gaussian"
     waves: int = 2
-    max_splats: int = 60_000
+    max_splats: int = 50_000
     initial_splats: int = 20_000
     sh_degree: int = 2
     strategy: str = "mcmc"

@@ -17,6 +17,8 @@ from geokit.splatting.render import render
 from geokit.splatting.schedule import TrainConfig, learning_rates, reduction, sh_degree
 from geokit.splatting.waves import attenuation_penalty, open_waves, reopen_waves
 
+_FINITE_EVERY = 25  # steps, as often as the densest schedule refines
+
 
 @dataclass(frozen=True)
 class Step:
@@ -94,10 +96,7 @@ class Trainer:
         if config.strategy == "classic":
             probe = torch.zeros(len(splats), 2, requires_grad=True)
         loss, error = self._loss(splats, view, level, probe)
-        if not bool(torch.isfinite(loss)):
-            raise NumericalFailure(
-                f"the loss is not finite at step {self.step_number}; lower the learning rates or check the poses"
-            )
+        self._check_finite(loss)
         self._regularised(loss, splats).backward()
         rates = learning_rates(config, splats, self.extent, progress)
         self.optimizer.step(rates)
@@ -108,6 +107,17 @@ class Trainer:
             absolute = probe.grad * (torch.tensor([width, height]) / (2 * 2**level))
         self.densification.after_step(self.optimizer, self.step_number, steps, means_rate, absolute)
         return Step(self.step_number, float(loss.detach()), error, len(self.optimizer))
+
+    def _check_finite(self, loss: Tensor) -> None:
+        """The loss at every step; now and then the splats too, since one that is not finite is culled, not seen."""
+        bad = [] if bool(torch.isfinite(loss)) else ["loss"]
+        if self.step_number % _FINITE_EVERY == 0:
+            bad += [name for name, t in self.optimizer.parameters.items() if not bool(torch.isfinite(t).all())]
+        if bad:
+            raise NumericalFailure(
+                f"the {' and the '.join(bad)} is not finite at step {self.step_number}; "
+                "lower the learning rates or check the poses"
+            )
 
     def _loss(self, splats: Splats, view: int, level: int, probe: Tensor | None = None) -> tuple[Tensor, float]:
         cameras, photographs = self.levels[level]
