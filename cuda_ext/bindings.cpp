@@ -9,7 +9,7 @@
 #include <string>
 
 #include "cpu/parallel.h"
-#include "image/ssim.h"
+#include "image/compare.h"
 #include "optimize/adam.h"
 #include "splatting/bin.h"
 #include "splatting/harmonics.h"
@@ -184,25 +184,26 @@ template <class T> void bind_rasterize(nb::module_& m) {
         });
 }
 
-template <class T>
-gk::SsimInput<T> ssim_input(const Array<T>& image, const Array<T>& target) {
+template <class T> gk::CompareInput<T> compare_input(const Array<T>& image, const Array<T>& target) {
   if (image.ndim() != 3) throw std::invalid_argument("image must have shape (H, W, C)");
-  return {int64_t(image.shape(0)), int64_t(image.shape(1)), int64_t(image.shape(2)), image.data(), GK_DATA(target, int64_t(image.size()))};
+  return {int64_t(image.shape(0)), int64_t(image.shape(1)), int64_t(image.shape(2)), image.data(),
+          GK_DATA(target, int64_t(image.size()))};
 }
 
-template <class T> void bind_ssim(nb::module_& m) {
-  define(m, "ssim_forward", [](Array<T> image, Array<T> target, Output<T> row_sums, std::optional<Output<T>> slopes) {
-    const auto in = ssim_input<T>(image, target);
-    T *sums = GK_DATA(row_sums, in.height), *s = GK_DATA_OR_NULL(slopes, 3 * int64_t(image.size()));
+template <class T> void bind_compare(nb::module_& m) {
+  define(m, "compare_forward", [](Array<T> image, Array<T> target, Output<T> row_sums, std::optional<Output<T>> slopes) {
+    const auto in = compare_input<T>(image, target);
+    T *sums = GK_DATA(row_sums, 3 * in.height), *s = GK_DATA_OR_NULL(slopes, 3 * int64_t(image.size()));
     nb::gil_scoped_release release;
-    gk::ssim_forward(in, sums, s);
+    gk::compare_forward(in, sums, s);
   });
-  define(m, "ssim_backward", [](Array<T> image, Array<T> target, Array<T> slopes, double scale, Output<T> image_bar) {
-    const auto in = ssim_input<T>(image, target);
+  define(m, "compare_backward", [](Array<T> image, Array<T> target, Array<T> slopes, double similarity, double absolute,
+                                   double square, Output<T> image_bar) {
+    const auto in = compare_input<T>(image, target);
     const T* s = GK_DATA(slopes, 3 * int64_t(image.size()));
     T* bar = GK_DATA(image_bar, int64_t(image.size()));
     nb::gil_scoped_release release;
-    gk::ssim_backward(in, s, T(scale), bar);
+    gk::compare_backward(in, s, gk::CompareCotangent<T>{T(similarity), T(absolute), T(square)}, bar);
   });
 }
 
@@ -241,6 +242,6 @@ NB_MODULE(_native, m) {
   bind_harmonics<float>(m), bind_harmonics<double>(m);
   bind_bin<float>(m), bind_bin<double>(m);
   bind_rasterize<float>(m), bind_rasterize<double>(m);
-  bind_ssim<float>(m), bind_ssim<double>(m);
+  bind_compare<float>(m), bind_compare<double>(m);
   bind_adam<float>(m), bind_adam<double>(m);
 }

@@ -1,4 +1,4 @@
-"""Structural similarity as a torch operator."""
+"""Two pictures compared: similarity, absolute and squared difference, in one native pass."""
 
 from typing import Any
 
@@ -9,30 +9,30 @@ from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.native import _native, plain
 
 
-@torch.library.custom_op("geokit::ssim", mutates_args=(), device_types="cpu")
-def _ssim(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+@torch.library.custom_op("geokit::compare", mutates_args=(), device_types="cpu")
+def _compare(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     image, target = plain(image, target)
-    row_sums = image.new_empty(image.shape[0])
+    row_sums = image.new_empty(image.shape[0], 3)
     slopes = image.new_empty(3, *image.shape)
-    _native.ssim_forward(image, target, row_sums, slopes)
-    return row_sums.sum() / image.numel(), slopes
+    _native.compare_forward(image, target, row_sums, slopes)
+    return row_sums.sum(0) / image.numel(), slopes
 
 
-@_ssim.register_fake
+@_compare.register_fake
 def _(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    return image.new_empty(()), image.new_empty(3, *image.shape)
+    return image.new_empty(3), image.new_empty(3, *image.shape)
 
 
-@torch.library.custom_op("geokit::ssim_backward", mutates_args=(), device_types="cpu")
-def _ssim_backward(image: Tensor, target: Tensor, slopes: Tensor) -> Tensor:
+@torch.library.custom_op("geokit::compare_backward", mutates_args=(), device_types="cpu")
+def _compare_backward(image: Tensor, target: Tensor, slopes: Tensor, means_bar: Tensor) -> Tensor:
     image, target, slopes = plain(image, target, slopes)
     image_bar = torch.empty_like(image)
-    _native.ssim_backward(image, target, slopes, 1.0 / image.numel(), image_bar)
+    _native.compare_backward(image, target, slopes, *(means_bar / image.numel()).tolist(), image_bar)
     return image_bar
 
 
-@_ssim_backward.register_fake
-def _(image: Tensor, target: Tensor, slopes: Tensor) -> Tensor:
+@_compare_backward.register_fake
+def _(image: Tensor, target: Tensor, slopes: Tensor, means_bar: Tensor) -> Tensor:
     return torch.empty_like(image, memory_format=torch.contiguous_format)
 
 
@@ -41,19 +41,26 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
     ctx.save_for_backward(*inputs, output[1])
 
 
-def _backward(ctx: Any, value_bar: Tensor, _slopes_bar: Tensor) -> tuple[Tensor | None, None]:
-    return _ssim_backward(*ctx.saved_tensors) * value_bar, None
+def _backward(ctx: Any, means_bar: Tensor, _slopes_bar: Tensor) -> tuple[Tensor | None, None]:
+    return _compare_backward(*ctx.saved_tensors, means_bar), None
 
 
-_ssim.register_autograd(_backward, setup_context=_setup)
+_compare.register_autograd(_backward, setup_context=_setup)
 
 
-def ssim(image: Tensor, target: Tensor) -> Tensor:
-    """Mean structural similarity of two pictures (H, W, C) with values in [0, 1]; differentiable by `image`.
+def compare(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean structural similarity, mean absolute and mean squared difference of two pictures (H, W, C), values in [0, 1].
 
-    Wang et al. 2004 with the window of the 3DGS loss: Gaussian, 11x11, sigma 1.5, zeros outside the picture.
-    Raises `InvalidInput` for other shapes or unequal dtypes. The target receives no gradient.
+    The similarity is that of Wang et al. 2004 with the window of the 3DGS loss: Gaussian, 11x11, sigma 1.5, zeros outside
+    the picture. All three are differentiable by `image`; the target receives no gradient.
+    Raises `InvalidInput` for other shapes or unequal dtypes.
     """
     check_tensor("image", image, ("H", "W", "C"), FLOATS)
     check_tensor("target", target, tuple(image.shape), image.dtype)
-    return _ssim(image, target.detach())[0]
+    similarity, absolute, square = _compare(image, target.detach())[0].unbind()
+    return similarity, absolute, square
+
+
+def ssim(image: Tensor, target: Tensor) -> Tensor:
+    """Mean structural similarity of two pictures (H, W, C), differentiable by `image`: see `compare`."""
+    return compare(image, target)[0]

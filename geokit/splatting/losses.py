@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from geokit.backend.image_ops import ssim
+from geokit.backend.image_ops import compare
 
 
-def photometric_loss(image: Tensor, target: Tensor, ssim_weight: float = 0.2) -> Tensor:
-    """(1 - w) L1 + w (1 - SSIM) of two pictures (H, W, 3) in [0, 1] (Kerbl et al. 2023)."""
-    absolute = (image - target).abs().mean()
-    return (1 - ssim_weight) * absolute + ssim_weight * (1 - ssim(image, target))
+def photometric_loss(image: Tensor, target: Tensor, ssim_weight: float = 0.2) -> tuple[Tensor, Tensor]:
+    """(1 - w) L1 + w (1 - SSIM) of two pictures (H, W, 3) in [0, 1] (Kerbl et al. 2023), and their mean squared error."""
+    similarity, absolute, square = compare(image, target)
+    return (1 - ssim_weight) * absolute + ssim_weight * (1 - similarity), square.detach()
 
 
 def psnr(image: Tensor, target: Tensor) -> float:

@@ -125,9 +125,8 @@ class Trainer:
         picture = render(
             splats, cameras[view], background=self.background, antialiased=self.config.antialiased, screen_probe=probe
         ).image
-        with torch.no_grad():
-            error = float(-10 * torch.log10((picture - target).square().mean().clamp_min(1e-12)))
-        return photometric_loss(picture, target, self.config.ssim_weight), error
+        loss, square = photometric_loss(picture, target, self.config.ssim_weight)
+        return loss, float(-10 * torch.log10(square.clamp_min(1e-12)))
 
     def _regularised(self, loss: Tensor, splats: Splats) -> Tensor:
         config = self.config

@@ -87,3 +87,23 @@ def test_results_do_not_depend_on_the_thread_count(dtype):
             found = ops.ssim(leaf, target)
             results.append([found, *torch.autograd.grad(found, leaf)])
     assert all(torch.equal(a, b) for a, b in zip(*results))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_differences_agree_with_torch(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(5)
+    image = torch.rand(21, 37, 3, generator=generator, dtype=dtype, requires_grad=True)
+    target = torch.rand(21, 37, 3, generator=generator, dtype=dtype)
+    _, absolute, square = ops.compare(image, target)
+    torch.testing.assert_close(absolute, (image - target).abs().mean())
+    torch.testing.assert_close(square, (image - target).square().mean())
+    for ours, theirs in ((absolute, (image - target).abs().mean()), (square, (image - target).square().mean())):
+        found, expected = (torch.autograd.grad(value, image, retain_graph=True)[0] for value in (ours, theirs))
+        torch.testing.assert_close(found, expected)
+
+
+def test_gradcheck_of_all_three() -> None:
+    generator = torch.Generator().manual_seed(6)
+    image = torch.rand(5, 18, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(5, 18, 2, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: torch.stack(ops.compare(x, target)), image)

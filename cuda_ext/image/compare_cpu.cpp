@@ -1,4 +1,4 @@
-#include "ssim.h"
+#include "compare.h"
 
 #include <algorithm>
 #include <cmath>
@@ -57,7 +57,7 @@ template <class T> GK_INLINE void store_row(T* row, int64_t j, int64_t length, c
 }
 
 template <class T>
-GK_INLINE void forward_row(const SsimInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, T* row_sums, T* slopes) {
+GK_INLINE void forward_row(const CompareInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, T* row_sums, T* slopes) {
   using L = Lanes<T>;
   const int64_t length = in.width * in.channels, first = std::max<int64_t>(y - kRadius, 0);
   const int64_t last = std::min<int64_t>(y + kRadius, in.height - 1);
@@ -73,8 +73,10 @@ GK_INLINE void forward_row(const SsimInput<T>& in, const Window<T>& window, Rows
     for (int q = 0; q < 5; ++q) store_row(blurred.row(q), j, length, values[q]);
   }
   const T c1 = T(0.01 * 0.01), c2 = T(0.03 * 0.03);
-  L total = T(0);
+  L total = T(0), absolute_sum = T(0), square_sum = T(0);
   for (int64_t j = 0; j < length; j += kLanes) {
+    const L difference = load_some(in.image + y * length + j, length - j) - load_some(in.target + y * length + j, length - j);
+    absolute_sum = absolute_sum + absolute(difference), square_sum = square_sum + difference * difference;
     const L mean_a = across(blurred.row(0) + j, window, in.channels), mean_b = across(blurred.row(1) + j, window, in.channels);
     const L var_a = across(blurred.row(2) + j, window, in.channels) - mean_a * mean_a;
     const L var_b = across(blurred.row(3) + j, window, in.channels) - mean_b * mean_b;
@@ -91,12 +93,12 @@ GK_INLINE void forward_row(const SsimInput<T>& in, const Window<T>& window, Rows
     store_some(slopes + plane + place, -similarity * inverse_d2, length - j);
     store_some(slopes + 2 * plane + place, n1 * inverse * T(2), length - j);
   }
-  row_sums[y] = sum(total);
+  row_sums[3 * y] = sum(total), row_sums[3 * y + 1] = sum(absolute_sum), row_sums[3 * y + 2] = sum(square_sum);
 }
 
 template <class T>
-GK_INLINE void backward_row(const SsimInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, const T* slopes,
-                            T scale, T* image_bar) {
+GK_INLINE void backward_row(const CompareInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, const T* slopes,
+                            const CompareCotangent<T>& bar, T* image_bar) {
   using L = Lanes<T>;
   const int64_t length = in.width * in.channels, plane = in.height * length;
   const int64_t first = std::max<int64_t>(y - kRadius, 0), last = std::min<int64_t>(y + kRadius, in.height - 1);
@@ -110,19 +112,23 @@ GK_INLINE void backward_row(const SsimInput<T>& in, const Window<T>& window, Row
   for (int64_t j = 0; j < length; j += kLanes) {
     const int64_t place = y * length + j;
     const L u = load_some(in.image + place, length - j), v = load_some(in.target + place, length - j);
-    const L bar = across(blurred.row(0) + j, window, in.channels) +
+    const L by_similarity = across(blurred.row(0) + j, window, in.channels) +
                   u * across(blurred.row(1) + j, window, in.channels) * T(2) + v * across(blurred.row(2) + j, window, in.channels);
-    store_some(image_bar + place, bar * scale, length - j);
+    const L difference = u - v, zero = T(0);
+    const L sign = select(difference > zero, L(T(1)), select(difference < zero, L(T(-1)), zero));
+    store_some(image_bar + place, by_similarity * bar.similarity + sign * bar.absolute + difference * (T(2) * bar.square),
+               length - j);
   }
 }
 
-#define GK_INSTANTIATE(T, ATTRIBUTES)                                                                                  \
-  ATTRIBUTES void forward_one(const SsimInput<T>& in, const Window<T>& w, Rows<T>& rows, int64_t y, T* sums, T* slopes) { \
-    forward_row(in, w, rows, y, sums, slopes);                                                                          \
-  }                                                                                                                     \
-  ATTRIBUTES void backward_one(const SsimInput<T>& in, const Window<T>& w, Rows<T>& rows, int64_t y, const T* slopes,   \
-                               T scale, T* bar) {                                                                       \
-    backward_row(in, w, rows, y, slopes, scale, bar);                                                                   \
+#define GK_INSTANTIATE(T, ATTRIBUTES)                                                                            \
+  ATTRIBUTES void forward_one(const CompareInput<T>& in, const Window<T>& w, Rows<T>& rows, int64_t y, T* sums,   \
+                              T* slopes) {                                                                        \
+    forward_row(in, w, rows, y, sums, slopes);                                                                    \
+  }                                                                                                               \
+  ATTRIBUTES void backward_one(const CompareInput<T>& in, const Window<T>& w, Rows<T>& rows, int64_t y,           \
+                               const T* slopes, const CompareCotangent<T>& bar, T* image_bar) {                   \
+    backward_row(in, w, rows, y, slopes, bar, image_bar);                                                         \
   }
 GK_INSTANTIATE(float, GK_MULTIVERSION)
 GK_INSTANTIATE(double, )
@@ -130,7 +136,7 @@ GK_INSTANTIATE(double, )
 
 }  // namespace
 
-template <class T> void ssim_forward(const SsimInput<T>& in, T* row_sums, T* slopes) {
+template <class T> void compare_forward(const CompareInput<T>& in, T* row_sums, T* slopes) {
   const Window<T> window;
 #pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
   {
@@ -140,19 +146,20 @@ template <class T> void ssim_forward(const SsimInput<T>& in, T* row_sums, T* slo
   }
 }
 
-template <class T> void ssim_backward(const SsimInput<T>& in, const T* slopes, T scale, T* image_bar) {
+template <class T>
+void compare_backward(const CompareInput<T>& in, const T* slopes, const CompareCotangent<T>& bar, T* image_bar) {
   const Window<T> window;
 #pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
   {
     Rows<T> rows(3, in.width * in.channels, in.channels);
 #pragma omp for schedule(static)
-    for (int64_t y = 0; y < in.height; ++y) backward_one(in, window, rows, y, slopes, scale, image_bar);
+    for (int64_t y = 0; y < in.height; ++y) backward_one(in, window, rows, y, slopes, bar, image_bar);
   }
 }
 
-template void ssim_forward(const SsimInput<float>&, float*, float*);
-template void ssim_forward(const SsimInput<double>&, double*, double*);
-template void ssim_backward(const SsimInput<float>&, const float*, float, float*);
-template void ssim_backward(const SsimInput<double>&, const double*, double, double*);
+template void compare_forward(const CompareInput<float>&, float*, float*);
+template void compare_forward(const CompareInput<double>&, double*, double*);
+template void compare_backward(const CompareInput<float>&, const float*, const CompareCotangent<float>&, float*);
+template void compare_backward(const CompareInput<double>&, const double*, const CompareCotangent<double>&, double*);
 
 }  // namespace gk
