@@ -23,11 +23,13 @@ class Convert:
 
     def run(self) -> int:
         """Convert, then say what the new file does not hold."""
+        from geokit.cli.pipes import printing
         from geokit.cli.report import size
         from geokit.pipelines.convert import convert
 
         splats, lost = convert(self.source, self.target, overwrite=self.overwrite)
-        print(f"wrote {self.target}: {len(splats):,} splats, {size(self.target.stat().st_size)}")
-        for sentence in lost:
-            print(f"note: {sentence}")
+        with printing():
+            print(f"wrote {self.target}: {len(splats):,} splats, {size(self.target.stat().st_size)}")
+            for sentence in lost:
+                print(f"note: {sentence}")
         return 0

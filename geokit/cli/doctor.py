@@ -15,6 +15,7 @@ class Doctor:
         """Print every check; 1 when one failed."""
         from rich.text import Text
 
+        from geokit.cli.pipes import printing
         from geokit.cli.report import console, table
         from geokit.pipelines.doctor import examine
 
@@ -23,5 +24,6 @@ class Doctor:
         for check in checks:
             found = Text(check.found, style="" if check.good else "red")
             rows.append((check.name, found + Text(f"; {check.cure}" if check.cure else "", style="yellow")))
-        console().print(table(rows))
+        with printing():
+            console().print(table(rows))
         return 0 if all(check.good for check in checks) else 1

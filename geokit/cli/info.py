@@ -23,17 +23,19 @@ class Info:
 
     def run(self) -> int:
         """Print the description."""
+        from geokit.cli.pipes import printing
         from geokit.pipelines.info import describe
 
         found = describe(self.path)
-        if self.json:
-            import json
+        with printing():
+            if self.json:
+                import json
 
-            print(json.dumps(found, indent=2))
-        else:
-            from geokit.cli.report import console, table
+                print(json.dumps(found, indent=2))
+            else:
+                from geokit.cli.report import console, table
 
-            console().print(table(rows_of(found)))
+                console().print(table(rows_of(found)))
         return 0
 
 

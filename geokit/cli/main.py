@@ -22,6 +22,8 @@ To begin: geokit reconstruct FOLDER_OF_PHOTOGRAPHS --output out --downscale 4
 
 geokit VERB --help explains a verb, geokit --version tells the version."""
 _USAGE, _BUG, _STOPPED = 2, 1, 130
+_NO_MEMORY = "there is not enough memory; try a larger --downscale or fewer splats"
+_TORCH_NO_MEMORY = ("DefaultCPUAllocator", "out of memory")  # torch raises a RuntimeError
 
 
 class Verb(Protocol):
@@ -72,17 +74,16 @@ def _run(verb: Verb) -> int:
         return _fail(str(error), _USAGE, verb.debug)
     except KeyboardInterrupt as error:
         return _fail(str(error) or "stopped; there was nothing to save yet", _STOPPED, False)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except MemoryError:
-        return _fail("there is not enough memory; try a larger --downscale", _USAGE, verb.debug)
+        return _fail(_NO_MEMORY, _USAGE, verb.debug)
     except OSError as error:
         if error.filename is None:
             return _bug(error, verb.debug)
         sentence = f"{error.filename} cannot be used ({error.strerror}); check its permissions and the disk"
         return _fail(sentence, _USAGE, verb.debug)
     except Exception as error:
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _TORCH_NO_MEMORY):
+            return _fail(_NO_MEMORY, _USAGE, verb.debug)
         return _bug(error, verb.debug)
 
 

@@ -1,10 +1,8 @@
 """Types of options that several verbs share. Nothing here, or in a verb's file at import, may import torch."""
 
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-InputPath = Annotated[Path, tyro.conf.Positional]
 Switch = Annotated[bool, tyro.conf.arg(help_behavior_hint="")]
 Debug = Annotated[bool, tyro.conf.arg(help="Show the traceback of an error.", help_behavior_hint="")]

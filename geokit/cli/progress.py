@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from geokit.cli.pipes import printing
 from geokit.pipelines.observer import Observer, Status
 
 _WINDOW = 5.0  # seconds over which the speed is measured
@@ -101,13 +102,14 @@ class LiveProgress(Observer):
 
 
 class PlainProgress(Observer):
-    """Lines on standard output."""
+    """Lines on standard output; none once its reader is gone, so that `| head` does not end a run."""
 
     def __init__(self) -> None:
         self._speed, self._tenth, self._said_at, self._phase = Speed(), 0, time.monotonic(), ""
 
     def _say(self, text: str) -> None:
-        print(text, file=sys.stdout, flush=True)
+        with printing():
+            print(text, file=sys.stdout, flush=True)
 
     def message(self, text: str) -> None:
         """Print a note."""

@@ -48,8 +48,8 @@ class Reconstruct:
     seed: Annotated[int | None, _defaults_to("0")] = None
     """Seed of all random numbers. Equal inputs and seeds give equal bytes."""
     time_limit: Annotated[float | None, _defaults_to("none", "SECONDS")] = None
-    """End training after this many seconds at the latest. The schedules then follow the clock, so that such a run is
-    not reproducible."""
+    """End training after this many seconds spent in training steps, over all sittings; opening the capture, saving and
+    measuring come on top. The schedules then follow the clock, so that such a run is not reproducible."""
     device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
     """Where to compute."""
     resume: Switch = False
@@ -61,6 +61,7 @@ class Reconstruct:
 
     def run(self) -> int:
         """Train, then say how good it is and where things are."""
+        from geokit.cli.pipes import printing
         from geokit.cli.progress import shown_progress
         from geokit.cli.report import print_reconstruction
         from geokit.pipelines.reconstruct import reconstruct
@@ -68,5 +69,6 @@ class Reconstruct:
         options = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "debug"}
         with shown_progress() as observer:
             metrics = reconstruct(**options, observer=observer)
-        print_reconstruction(metrics, self.output)
+        with printing():
+            print_reconstruction(metrics, self.output)
         return 0

@@ -36,6 +36,7 @@ class Render:
 
     def run(self) -> int:
         """Render, then say what was written."""
+        from geokit.cli.pipes import printing
         from geokit.cli.progress import shown_progress
         from geokit.pipelines.render import render_scene
 
@@ -50,5 +51,6 @@ class Render:
                 overwrite=self.overwrite,
                 observer=observer,
             )
-        print(f"wrote {written[0]}" if len(written) == 1 else f"wrote {len(written)} pictures into {self.output}/")
+        with printing():
+            print(f"wrote {written[0]}" if len(written) == 1 else f"wrote {len(written)} pictures into {self.output}/")
         return 0

@@ -11,10 +11,16 @@ from rich.text import Text
 from geokit.pipelines.run_folder import RunFolder
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave a closed pipe to `geokit.cli.pipes` (rich would end the process)."""
+        raise  # called where the BrokenPipeError is handled
+
+
 def console() -> Console:
     """Where results are printed; a pipe or file is not wrapped."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=200)
+    out = _Console(highlight=False)
+    return out if out.is_terminal else _Console(highlight=False, width=200)
 
 
 def table(rows: Sequence[tuple[str, str | Text]]) -> Table:

@@ -42,11 +42,8 @@ def examine() -> list[Check]:
 
 
 def _cuda() -> Check:
-    architectures = _native.cuda_architectures
-    if not architectures:
-        return Check("CUDA", "CPU kernels only")
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch can use"
-    return Check("CUDA", f"kernels for {architectures}; {gpu}")
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return Check("CUDA", f"CPU kernels only; GPU that torch sees: {gpu}")
 
 
 def _optional(name: str) -> Check:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Status:
     """Where training stands.
 
-    progress is in [0, 1]; loss and psnr (dB) are running means over the last steps; seconds are those of training.
+    progress is in [0, 1]; loss is a running mean over the last steps, psnr (dB) that of the last view; seconds are
+    those spent in training steps.
     """
 
     step: int

@@ -16,6 +16,7 @@ from geokit.geometry import Splats
 from geokit.io import Capture, load_capture, load_checkpoint
 from geokit.io.initial_points import initial_points
 from geokit.pipelines.evaluate import Score, render_picture, save_comparisons
+from geokit.pipelines.interrupt import Interrupted
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.posed_pictures import posed_pictures
 from geokit.pipelines.run_folder import RunFolder
@@ -43,8 +44,9 @@ def reconstruct(
 
     downscale (1), test_every (8), test_images: see `load_capture`. options: fields of `TrainConfig`; what is not given
     has its default there, except that transparent photographs stand before the capture's own background.
-    time_limit: seconds of training at which the run ends at the latest; the schedules follow the clock then, so that
-    such a run is not reproducible. Every other run on the CPU is: the same inputs give the same bytes of splats.ply.
+    time_limit: seconds spent in training steps, over all sittings, at which training ends; the schedules follow the
+    clock then, so that such a run is not reproducible. Every other run on the CPU is: the same inputs give the same
+    bytes of splats.ply.
     resume: go on from the checkpoint in `output`, with the options that it was begun with. overwrite: replace a run
     that is there. On SIGINT or SIGTERM everything is saved and `Interrupted` (a KeyboardInterrupt) raised.
 
@@ -107,13 +109,15 @@ def _run(
     else:
         folder.clear()
     save_settings(folder.config, settings)
-    observer.phase("Training")
-    training.run()
     try:
+        observer.phase("Training")
+        training.run()
         metrics = _metrics(training, _save_views(training, observer))
         folder.save_metrics(metrics)
         _save_turntable(training, observer)
-    except KeyboardInterrupt as error:
+    except Interrupted:
+        raise
+    except KeyboardInterrupt as error:  # beside the training steps, or a second one before all was saved
         raise training.interrupted() from error
     return metrics
 

@@ -19,7 +19,7 @@ from geokit.splatting import Trainer
 
 _LINES, _EVALUATIONS, _CHECKPOINTS = 100, 8, 10  # of each in a run, at most
 _LONGEST_WITHOUT_CHECKPOINT = 60.0  # seconds
-_KEPT = 0.95  # weight of the past in the running means that are shown
+_KEPT = 0.95  # weight of the past in the running mean that is shown
 
 
 class Training:
@@ -36,7 +36,8 @@ class Training:
         self.seconds = self.cpu_seconds = 0.0
         self._earlier_memory = 0
         self._losses: list[float] = []  # since the last line of the curve
-        self._shown: tuple[float, float] | None = None  # running means of loss and PSNR
+        self._shown: float | None = None  # running mean of the loss
+        self._saved_step: int | None = None  # up to which the folder has everything, scene included
         self._saved_at = time.monotonic()
 
     @property
@@ -47,17 +48,16 @@ class Training:
         return min(1.0, fraction if limit is None else max(fraction, self.seconds / limit))
 
     def run(self) -> None:
-        """Train to the end. On SIGINT or SIGTERM save what there is and raise `Interrupted`."""
+        """Train to the end and save. On SIGINT or SIGTERM save what there is and raise `Interrupted`."""
         with StopRequest() as stop:
             self._saved_at = time.monotonic()
-            while self.progress < 1:
+            while self.progress < 1 and not stop.requested:
                 before = self.progress
                 self._step(before)
                 self._after(before, self.progress)
-                if stop.requested:
-                    self.save(with_splats=True)
-                    raise self.interrupted()
-        self.save(with_splats=True)
+            self.save(with_splats=True)
+            if stop.requested:
+                raise self.interrupted()
 
     def _step(self, progress: float) -> None:
         clock, cpu = time.perf_counter(), time.process_time()
@@ -65,11 +65,9 @@ class Training:
         self.seconds += time.perf_counter() - clock
         self.cpu_seconds += time.process_time() - cpu
         self._losses.append(step.loss)
-        loss, psnr = self._shown or (step.loss, step.psnr)
-        loss, psnr = (_KEPT * old + (1 - _KEPT) * new for old, new in ((loss, step.loss), (psnr, step.psnr)))
-        self._shown = loss, psnr
-        steps = self.trainer.config.steps
-        self.observer.training(Status(step.number, steps, self.progress, loss, psnr, step.splats, self.seconds))
+        self._shown = _KEPT * (step.loss if self._shown is None else self._shown) + (1 - _KEPT) * step.loss
+        now = (step.number, self.trainer.config.steps, self.progress)
+        self.observer.training(Status(*now, self._shown, step.psnr, step.splats, self.seconds))
 
     def _after(self, before: float, now: float) -> None:
         """What is due after a step that moved the run from progress `before` to `now`."""
@@ -109,6 +107,7 @@ class Training:
         self._saved_at = time.monotonic()
         if with_splats:
             save_splats(self.folder.splats, self.trainer.splats)
+            self._saved_step = self.trainer.step_number
 
     def resume(self, tensors: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Go on where `save` was called."""
@@ -122,9 +121,11 @@ class Training:
         return max(self._earlier_memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
     def interrupted(self) -> Interrupted:
-        """What to raise when the user stopped a run that is saved."""
+        """What to raise when the user stopped a run whose settings are saved."""
+        number = self.trainer.step_number
+        saved = "all is saved, go" if self._saved_step == number else "go"
         return Interrupted(
-            f"stopped at step {self.trainer.step_number:,} of {self.trainer.config.steps:,}; all is saved, go on with: "
+            f"stopped at step {number:,} of {self.trainer.config.steps:,}; {saved} on with: "
             f"{command(self.settings.capture, self.folder.root)} --resume"
         )
 

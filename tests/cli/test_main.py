@@ -213,6 +213,8 @@ def test_other_exits(capsys, monkeypatch):
         (KeyboardInterrupt(), 130, "stopped"),
         (PermissionError(13, "Permission denied", "/x"), 2, "/x cannot be used (Permission denied)"),
         (MemoryError(), 2, "memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), 2, "not enough memory"),
+        (BrokenPipeError(32, "Broken pipe"), 1, "mistake of geokit"),
     ):
 
         def fail(self, error=error):

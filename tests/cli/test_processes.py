@@ -96,3 +96,23 @@ def test_a_kill_in_mid_save_leaves_the_older_checkpoint(capture, whole, tmp_path
     reconstruct(capture, tmp_path / "out", resume=True)
     assert not list((tmp_path / "out").glob(".checkpoint*.part"))
     assert (tmp_path / "out" / "splats.ply").read_bytes() == whole
+
+
+def test_a_reader_that_leaves_does_not_end_the_run(capture, tmp_path):
+    process = start("reconstruct", capture, "--output", tmp_path / "out", "--steps", "40", "--max-splats", "80")
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(60), err) == (0, "")
+    assert load_checkpoint(tmp_path / "out" / "checkpoint.safetensors")[1]["step"] == 40
+    assert (tmp_path / "out" / "turntable.gif").is_file()
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["info", "--json"]])
+def test_a_reader_that_leaves_a_verb_that_prints(run, arguments):
+    process = start(*arguments, run)
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(60), err) == (0, "")

@@ -113,6 +113,14 @@ def test_doctor_finds_a_sound_installation(monkeypatch):
     assert [check.cure for check in doctor.examine() if check.name == "no-such-package"] == ["pip install it"]
 
 
+def test_doctor_says_which_gpu_torch_sees(monkeypatch):
+    for there, words in ((False, "CPU kernels only; GPU that torch sees: none"), (True, "torch sees: Some GPU")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
+        (check,) = (check for check in doctor.examine() if check.name == "CUDA")
+        assert check.found.endswith(words)
+
+
 def test_doctor_finds_a_wrong_pixel(monkeypatch):
     monkeypatch.setattr(doctor, "SH_C0", 1.0)
     check = doctor.self_test()

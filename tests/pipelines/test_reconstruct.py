@@ -308,3 +308,42 @@ def test_ctrl_c_while_the_pictures_are_made_is_no_loss(capture, run, tmp_path, m
             reconstruct(capture, tmp_path / "out", **QUICK)
     reconstruct(capture, tmp_path / "out", resume=True)
     assert (tmp_path / "out" / "turntable.gif").read_bytes() == (run / "turntable.gif").read_bytes()
+
+
+def test_ctrl_c_while_the_end_is_saved_names_resume(capture, run, tmp_path, monkeypatch):
+    """Once it is a request that is granted after the save, twice it breaks the save off; no step is lost to either."""
+    import signal
+
+    from geokit.pipelines import training
+
+    real = training.save_checkpoint
+    for presses, words in ((1, "all is saved, go on with: .*--resume"), (2, r"of 24; go on with: .*--resume")):
+
+        def press(path, tensors, metadata, presses=presses):
+            if metadata["step"] == QUICK["steps"]:
+                for _ in range(presses):
+                    signal.raise_signal(signal.SIGINT)
+            real(path, tensors, metadata)
+
+        folder = tmp_path / str(presses)
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "save_checkpoint", press)
+            with pytest.raises(Interrupted, match=words):
+                reconstruct(capture, folder, **QUICK)
+        reconstruct(capture, folder, resume=True)
+        assert (folder / "splats.ply").read_bytes() == (run / "splats.ply").read_bytes()
+
+
+def test_the_psnr_shown_is_that_of_the_last_view(capture, tmp_path, monkeypatch):
+    from geokit.splatting import Trainer
+
+    real, seen = Trainer.step, []
+
+    def step(self, progress):
+        seen.append(real(self, progress))
+        return seen[-1]
+
+    monkeypatch.setattr(Trainer, "step", step)
+    listener = Recorder()
+    reconstruct(capture, tmp_path / "out", **QUICK, observer=listener)
+    assert [status.psnr for status in listener.statuses] == [one.psnr for one in seen]
