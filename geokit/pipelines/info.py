@@ -1,6 +1,5 @@
 """What a file, a capture or a run holds."""
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -93,7 +92,7 @@ def _run(path: Path) -> dict[str, Any]:
     if folder.checkpoint.is_file():
         result["step"] = _checkpoint(folder.checkpoint).get("step")
     if folder.metrics.is_file():
-        result["metrics"] = json.loads(folder.metrics.read_bytes())
+        result["metrics"] = folder.load_metrics()
     return result
 
 

@@ -84,7 +84,7 @@ class RunFolder:
             try:
                 if json.loads(line)["step"] <= step:
                     kept.append(line + b"\n")
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
         with atomic_write(self.curve) as file:
             file.write(b"".join(kept))
@@ -93,6 +93,21 @@ class RunFolder:
         """Write metrics.json, atomically."""
         with atomic_write(self.metrics) as file:
             file.write((json.dumps(metrics, indent=2) + "\n").encode())
+
+    def load_metrics(self) -> dict[str, Any]:
+        """Read metrics.json; `UnreadableFile` when it is not what `save_metrics` wrote."""
+        try:
+            metrics = json.loads(read_bytes(self.metrics, "metrics.json of a run"))
+        except (ValueError, RecursionError) as error:
+            raise _damaged(self.metrics, error) from error
+        missing = {"psnr", "ssim", "seconds", "cpu_seconds"} - set(metrics if isinstance(metrics, dict) else ())
+        if missing:
+            raise _damaged(self.metrics, f"it has no {min(missing)!r}")
+        return dict(metrics)
+
+
+def _damaged(file: Path, reason: object) -> UnreadableFile:
+    return UnreadableFile(f"{file} is damaged ({reason}); remove it, or make it again with --resume")
 
 
 def scene_file(path: str | Path) -> Path:

@@ -10,6 +10,7 @@ import yaml
 from geokit.errors import GeokitError, InvalidInput, UnreadableFile
 from geokit.io.safe import atomic_write, read_bytes
 from geokit.splatting import TrainConfig
+from geokit.splatting.schedule import is_number
 
 TRAINING_OPTIONS = tuple(option.name for option in fields(TrainConfig))
 
@@ -26,22 +27,40 @@ class Settings:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        if self.time_limit is not None and not 0 < self.time_limit < float("inf"):
-            raise InvalidInput(f"time_limit must be a positive number of seconds, got {self.time_limit}")
+        if not isinstance(self.capture, Path) or not isinstance(self.train, TrainConfig):
+            raise InvalidInput(
+                f"the capture must be a path and train a TrainConfig, got {self.capture!r}, {self.train!r}"
+            )
+        if self.time_limit is not None and not (is_number(self.time_limit) and self.time_limit > 0):
+            raise InvalidInput(f"time_limit must be a positive number of seconds, got {self.time_limit!r}")
+        if not (is_number(self.downscale) and self.downscale >= 1):
+            raise InvalidInput(f"downscale must be a number of at least 1, got {self.downscale!r}")
+        if type(self.test_every) is not int:
+            raise InvalidInput(f"test_every must be a whole number, got {self.test_every!r}")
+        images = self.test_images
+        if images is not None:
+            if not isinstance(images, list | tuple) or not all(isinstance(name, str) for name in images):
+                raise InvalidInput(f"test_images must be names of photographs, got {images!r}")
+            object.__setattr__(self, "test_images", tuple(images))
 
     def with_options(self, given: Mapping[str, Any]) -> "Settings":
         """The same settings with the options that are given (by field name, those of `TrainConfig` among them)."""
         train = {name: value for name, value in given.items() if name in TRAINING_OPTIONS}
         other = {name: value for name, value in given.items() if name not in TRAINING_OPTIONS}
-        unknown = set(other) - {option.name for option in fields(self)}
+        self._refuse_unknown(given)
+        return replace(self, **other, train=replace(self.train, **train))
+
+    def _refuse_unknown(self, given: Mapping[str, Any]) -> None:
+        unknown = set(given) - set(TRAINING_OPTIONS) - {option.name for option in fields(self)}
         if unknown:
             raise InvalidInput(f"reconstruct has no option {sorted(unknown)[0]!r}; see TrainConfig for what there is")
-        return replace(self, **other, train=replace(self.train, **train))
 
     def refuse_changes(self, given: Mapping[str, Any], config_file: Path) -> None:
         """Raise `InvalidInput` when an option that is given differs from these settings (the time limit may)."""
+        self._refuse_unknown(given)
         now = asdict(self) | asdict(self.train)
-        for name, value in given.items():
+        for name, option in given.items():
+            value = tuple(option) if isinstance(option, list) else option
             if name == "time_limit" or now[name] == value:
                 continue
             if name == "capture":
@@ -76,15 +95,9 @@ def load_settings(path: Path) -> Settings:
     """Read config.yaml; `UnreadableFile` when it is not one of geokit's."""
     try:
         values = yaml.safe_load(read_bytes(path, "config.yaml of a run").decode())
-        train: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("train").items()}
-        images = values.pop("test_images")
-        return Settings(
-            capture=Path(values.pop("capture")),
-            test_images=None if images is None else tuple(images),
-            train=TrainConfig(**train),
-            **values,
-        )
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, InvalidInput) as error:
+        train = TrainConfig(**values.pop("train"))
+        return Settings(capture=Path(values.pop("capture")), train=train, **values)
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UnreadableFile(
             f"{path} is not the config.yaml of a run of this version of geokit ({type(error).__name__}: {reason}); "

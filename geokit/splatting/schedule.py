@@ -1,6 +1,7 @@
 """How resolution, harmonics and learning rates change over a run. Everything depends on progress in [0, 1] alone."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -46,6 +47,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.steps < 1:
             raise InvalidInput(f"steps must be at least 1, got {self.steps}")
         if self.primitive not in ("gaussian", "gabor"):
@@ -62,6 +64,25 @@ class TrainConfig:
             raise InvalidInput(f"sh_degree must be 0 to 3, got {self.sh_degree}")
         if len(self.background) != 3 or not all(0 <= c <= 1 for c in self.background):
             raise InvalidInput(f"background must be three numbers in [0, 1], got {self.background}")
+        if not 0 <= self.seed < 1 << 63:
+            raise InvalidInput(f"seed must be 0 to 2^63 - 1, got {self.seed}")
+
+    def _check_types(self) -> None:
+        """Raise `InvalidInput` for a value of another type than the default's; a background becomes a tuple."""
+        for option in fields(self):
+            value, kind = getattr(self, option.name), type(option.default)
+            if kind is tuple:
+                if not isinstance(value, list | tuple) or not all(is_number(part) for part in value):
+                    raise InvalidInput(f"{option.name} must be three numbers in [0, 1], got {value!r}")
+                object.__setattr__(self, option.name, tuple(value))
+            elif not (is_number(value) if kind is float else type(value) is kind):
+                wanted = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word"}[kind]
+                raise InvalidInput(f"{option.name} must be {wanted}, got {value!r}")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite int or float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def reduction(config: TrainConfig, progress: float, smallest: int) -> int:

@@ -165,6 +165,8 @@ def test_bad_captures(capsys, tmp_path):
         (["--test-images", "nobody"], "no photograph of the capture is called 'nobody'"),
         (["--background", "0", "0", "2"], "background must be"),
         (["--time-limit", "0"], "time_limit must be"),
+        (["--seed", "100000000000000000000"], "seed must be 0 to 2^63 - 1"),
+        (["--seed", "-1"], "seed must be 0 to 2^63 - 1"),
         (["--resume"], "no run to go on with"),
     ],
 )
@@ -242,6 +244,31 @@ def test_info_convert_and_doctor(capsys, run, capture, tmp_path):
     out, _ = said(capsys, ["doctor"], 0)
     assert "CPU kernels only" in out
     assert "as it should be" in out
+
+
+def test_damaged_files_of_a_run(capsys, capture, run, tmp_path):
+    shutil.copytree(run, tmp_path / "out")
+    for content in ("{", "[]", '{"psnr": 3}', "[" * 100_000):
+        (tmp_path / "out" / "metrics.json").write_text(content)
+        assert "metrics.json is damaged" in sentence(capsys, ["info", tmp_path / "out"])
+    config = (tmp_path / "out" / "config.yaml").read_text()
+    for old, new in (
+        ("downscale: 1", "downscale: abc"),
+        ("test_every: 8", "test_every: [8]"),
+        ("test_images: null", "test_images: 02"),
+        ("time_limit: null", "time_limit: soon"),
+        ("steps: 24", "steps: 24.5"),
+        ("seed: 0", "seed: yes"),
+        ("strategy: mcmc", "strategy: 1"),
+        ("sh_rate: ", "sh_rate: .nan #"),
+        ("background:", "background: 3\n  bg:"),
+        ("capture: ", "capture: 2001-99-99 #"),
+    ):
+        assert old in config
+        (tmp_path / "out" / "config.yaml").write_text(config.replace(old, new))
+        arguments = ["reconstruct", capture, "--output", tmp_path / "out", "--resume"]
+        assert "config.yaml is not the config.yaml of a run" in sentence(capsys, arguments)
+        assert "config.yaml is not the config.yaml of a run" in sentence(capsys, ["info", tmp_path / "out"])
 
 
 def test_resume_with_another_option(capsys, capture, run, tmp_path):

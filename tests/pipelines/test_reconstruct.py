@@ -166,6 +166,14 @@ def test_resume_refuses_other_options(capture, run, given, named):
         reconstruct(capture, run, resume=True, **given)
 
 
+def test_resume_with_options_that_do_not_exist_or_are_the_same(capture, run, tmp_path):
+    with pytest.raises(InvalidInput, match="no option 'stepps'"):
+        reconstruct(capture, run, resume=True, stepps=3)
+    stopped(capture, tmp_path / "out", 3, **QUICK, background=[0.5, 0.25, 0.0])
+    for step, background in ((5, [0.5, 0.25, 0.0]), (6, (0.5, 0.25, 0.0))):
+        stopped(capture, tmp_path / "out", step, resume=True, background=background)
+
+
 def test_resume_refuses_another_capture(run, tmp_path):
     with pytest.raises(InvalidInput, match="was made from"):
         reconstruct(write_capture(tmp_path / "another", 3), run, resume=True)
