@@ -17,6 +17,8 @@ class Convert:
     """A .ply, .splat or .spz file, or a folder that geokit reconstruct made."""
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
     """The file to write; its ending is the format."""
+    drop_nonfinite: Switch = False
+    """Leave out splats with NaN or infinite values or a zero rotation, which are refused otherwise."""
     overwrite: Switch = False
     """Replace B where it exists."""
     debug: Debug = False
@@ -27,7 +29,7 @@ class Convert:
         from geokit.cli.report import size
         from geokit.pipelines.convert import convert
 
-        splats, lost = convert(self.source, self.target, overwrite=self.overwrite)
+        splats, lost = convert(self.source, self.target, drop_nonfinite=self.drop_nonfinite, overwrite=self.overwrite)
         with printing():
             print(f"wrote {self.target}: {len(splats):,} splats, {size(self.target.stat().st_size)}")
             for sentence in lost:

@@ -58,6 +58,8 @@ def rows_of(found: dict[str, Any]) -> list[tuple[str, str]]:
             rows.append((name, ", ".join(f"{size} ({count})" for size, count in value.items())))
         elif name == "lenses":
             rows += [("lens", _lens(lens)) for lens in value]
+        elif name == "nonfinite":
+            continue  # a message says it
         elif name == "messages":
             rows += [("note", message) for message in value]
         elif name in ("scene", "metrics") and isinstance(value, dict):

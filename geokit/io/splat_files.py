@@ -23,6 +23,17 @@ def load_splats(path: str | Path, drop_nonfinite: bool = False) -> Splats:
     drop_nonfinite: leave out splats with NaN or infinite values, which are refused otherwise.
     Raises `UnreadableFile` for anything damaged, lying or of another kind.
     """
+    splats, bad = load_sound_splats(path)
+    if bad and not drop_nonfinite:
+        raise UnreadableFile(
+            f"{path} has {bad} of {bad + len(splats)} splats with NaN or infinite values or a zero rotation; leave "
+            "them out with --drop-nonfinite of geokit convert (drop_nonfinite=True in Python)"
+        )
+    return splats
+
+
+def load_sound_splats(path: str | Path) -> tuple[Splats, int]:
+    """As `load_splats`, without the splats with NaN or infinite values or a zero rotation; and how many those are."""
     path = Path(path)
     read = _READERS[_known_ending(path)]
     splats = read(path, read_bytes(path, "splat file"))
@@ -31,12 +42,7 @@ def load_splats(path: str | Path, drop_nonfinite: bool = False) -> Splats:
         finite &= torch.isfinite(tensor).flatten(1).all(1) if tensor.dim() > 1 else torch.isfinite(tensor)
     finite &= (splats.quats != 0).any(1)
     bad = len(splats) - int(finite.sum())
-    if bad and not drop_nonfinite:
-        raise UnreadableFile(
-            f"{path} has {bad} of {len(splats)} splats with NaN or infinite values or a zero rotation; "
-            "load it with drop_nonfinite=True to leave them out"
-        )
-    return splats[finite] if bad else splats
+    return (splats[finite] if bad else splats), bad
 
 
 def save_splats(path: str | Path, splats: Splats) -> None:

@@ -7,6 +7,7 @@ from geokit.errors import InvalidInput
 from geokit.geometry import Splats
 from geokit.io import load_splats, save_splats
 from geokit.io.safe import existing_file
+from geokit.io.splat_files import load_sound_splats
 from geokit.io.splat_ply import is_splat_ply
 from geokit.pipelines.run_folder import scene_file
 
@@ -18,9 +19,12 @@ _KEEPS = {
 }
 
 
-def convert(source: str | Path, target: str | Path, *, overwrite: bool = False) -> tuple[Splats, list[str]]:
+def convert(
+    source: str | Path, target: str | Path, *, drop_nonfinite: bool = False, overwrite: bool = False
+) -> tuple[Splats, list[str]]:
     """Write the scene `source` (a file, or a run's folder) as `target`, its format by the ending: .ply, .splat, .spz.
 
+    drop_nonfinite: leave out splats with NaN or infinite values or a zero rotation, which are refused otherwise.
     Returns the splats and a sentence for everything that the new file does not hold. Raises `InvalidInput` for other
     kinds of files and where `target` exists, unless `overwrite`.
     """
@@ -30,11 +34,13 @@ def convert(source: str | Path, target: str | Path, *, overwrite: bool = False) 
     _refuse_points(source)
     if target.exists() and not overwrite:
         raise InvalidInput(f"{target} exists already; choose another name, or replace it with --overwrite")
-    splats = load_splats(source)
+    splats, bad = load_sound_splats(source) if drop_nonfinite else (load_splats(source), 0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         save_splats(target, splats)
     lost = [str(warning.message) for warning in caught]
+    if bad:
+        lost.append(f"{bad} of {bad + len(splats)} splats had NaN or infinite values or a zero rotation, left out")
     ending = target.suffix.lower()
     if ending in _KEEPS and ending != source.suffix.lower():
         lost.append(f"{ending} {_KEEPS[ending]}")

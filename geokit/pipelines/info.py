@@ -9,10 +9,11 @@ import torch
 
 from geokit.errors import InvalidInput
 from geokit.geometry import Splats
-from geokit.io import load_capture, load_checkpoint, load_point_ply, load_splats
+from geokit.io import load_capture, load_checkpoint, load_point_ply
 from geokit.io.colmap import find_model
 from geokit.io.photographs import is_photograph, photograph_size
 from geokit.io.safe import existing_file
+from geokit.io.splat_files import load_sound_splats
 from geokit.io.splat_ply import is_splat_ply
 from geokit.pipelines.run_folder import RunFolder
 from geokit.pipelines.settings import load_settings
@@ -49,8 +50,10 @@ def _scene(path: Path) -> dict[str, Any]:
         cloud = load_point_ply(path)
         found = {"kind": "points", "points": len(cloud), "colored": cloud.colors is not None}
         return found | {"bounds": _bounds(cloud.points), "bytes": path.stat().st_size}
-    splats = load_splats(path, drop_nonfinite=True)
-    return {"kind": "splats", **_splats(splats), "bytes": path.stat().st_size}
+    splats, bad = load_sound_splats(path)
+    found = {"kind": "splats", **_splats(splats), "bytes": path.stat().st_size}
+    left_out = f"left out {bad} more splats with NaN or infinite values or a zero rotation"
+    return found | ({"nonfinite": bad, "messages": [left_out]} if bad else {})
 
 
 def _splats(splats: Splats) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def reconstruct(
     observer, folder = observer or Observer(), RunFolder(Path(output))
     check_device(device)
     given: dict[str, Any] = {"downscale": downscale, "test_every": test_every, "time_limit": time_limit, **options}
-    given["test_images"] = None if test_images is None else tuple(test_images)
+    given["test_images"] = test_images
     given = {name: value for name, value in given.items() if value is not None}
     given["capture"] = Path(capture).expanduser().resolve()
     settings = _settings(folder, given, resume, overwrite)

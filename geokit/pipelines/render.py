@@ -2,23 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from geokit.errors import InvalidInput
+from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Cameras
 from geokit.io import load_splats, save_picture
-from geokit.io.safe import atomic_write
+from geokit.io.safe import atomic_write, read_bytes
 from geokit.pipelines.camera_files import named_cameras
 from geokit.pipelines.colormap import inferno
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.posed_pictures import picture_names
 from geokit.pipelines.run_folder import RunFolder, scene_file
 from geokit.pipelines.settings import load_settings
-from geokit.pipelines.turntable import save_gif
+from geokit.pipelines.turntable import check_one_size, save_gif
 from geokit.splatting import Rendering, render
 
 _STEPS = 65535  # of a 16-bit depth picture
@@ -42,7 +43,8 @@ def render_scene(
     depth.json gives for it, 0 where nothing is; and NAME_depth_colors.png, bright is near. downscale divides the size
     of the pictures. background: RGB in [0, 1]; by default that of the run, black for a splat file alone.
 
-    Raises `InvalidInput` for options that cannot be, and where a file exists already, unless `overwrite`.
+    Raises `InvalidInput` for options that cannot be, and where a picture exists already, unless `overwrite`; a
+    depth.json is added to.
     """
     observer, output, scene = observer or Observer(), Path(output), Path(scene)
     if not 1 <= downscale < float("inf"):
@@ -50,6 +52,8 @@ def render_scene(
     if background is not None and not all(0 <= value <= 1 for value in background):
         raise InvalidInput(f"background must be three numbers in [0, 1], got {background}")
     moving = output.suffix.lower() == ".gif"
+    if output.suffix[1:2].isalpha() and not moving and not output.is_dir():
+        raise InvalidInput(f"{output} ends like a file, but only .gif can be one; name a folder for .png pictures")
     if moving and depth:
         raise InvalidInput("depth is written as pictures, not as a .gif; name a folder as the output, or leave it out")
     config = RunFolder(scene).config
@@ -59,15 +63,19 @@ def render_scene(
     if not isinstance(cameras, Cameras):
         cameras = named_cameras(cameras, settings)
     cameras = cameras if downscale == 1 else cameras.scaled(1 / downscale)
+    if moving:
+        check_one_size(cameras.sizes)
     names = picture_names(cameras.names)
     files = [output] if moving else [output / f"{name}.png" for name in names]
-    existing = [file for file in files if file.exists()]
+    depths = [output / f"{name}_depth{end}.png" for name in names for end in ("", "_colors")] if depth else []
+    existing = [file for file in (*files, *depths) if file.exists()]
     if existing and not overwrite:
         raise InvalidInput(f"{existing[0]} exists already; choose another output, or replace it with --overwrite")
     train = settings.train if settings else None
     behind = torch.tensor(background or (train.background if train else (0.0, 0.0, 0.0)))
     antialiased = train.antialiased if train else False
-    pictures, written, units = [], [], {}
+    pictures, written = [], []
+    units = _units(output / "depth.json") if depth else {}
     for i, name in enumerate(names):
         with torch.no_grad():
             seen = render(splats, cameras[i], background=behind, antialiased=antialiased, depth=depth)
@@ -86,6 +94,19 @@ def render_scene(
         with atomic_write(output / "depth.json") as file:
             file.write(json.dumps(units, indent=1).encode())
     return written or files
+
+
+def _units(file: Path) -> dict[str, Any]:
+    """What depth.json says of depth pictures that are there already."""
+    if not file.exists():
+        return {}
+    try:
+        units = json.loads(read_bytes(file, "depth.json"))
+    except (ValueError, RecursionError):
+        units = None
+    if not isinstance(units, dict):
+        raise UnreadableFile(f"{file} is not a depth.json of geokit render; remove it or choose another output")
+    return units
 
 
 def _save_depth(path: Path, seen: Rendering) -> float:

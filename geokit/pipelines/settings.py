@@ -28,9 +28,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not isinstance(self.capture, Path) or not isinstance(self.train, TrainConfig):
-            raise InvalidInput(
-                f"the capture must be a path and train a TrainConfig, got {self.capture!r}, {self.train!r}"
-            )
+            raise InvalidInput(f"capture must be a Path, train a TrainConfig; got {self.capture!r} and {self.train!r}")
         if self.time_limit is not None and not (is_number(self.time_limit) and self.time_limit > 0):
             raise InvalidInput(f"time_limit must be a positive number of seconds, got {self.time_limit!r}")
         if not (is_number(self.downscale) and self.downscale >= 1):

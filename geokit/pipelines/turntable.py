@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from geokit.errors import InvalidInput
 from geokit.geometry import Cameras, look_at
 from geokit.io.initial_points import look_at_point
 from geokit.io.safe import atomic_write
@@ -80,8 +81,17 @@ def _walk(cameras: Cameras, frames: int) -> Tensor:
     return torch.stack(poses)
 
 
+def check_one_size(sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise `InvalidInput` unless there are pictures, all of one (width, height)."""
+    different = sorted(set(sizes))
+    if len(different) != 1:
+        shown = ", ".join(f"{width}x{height}" for width, height in different[:4]) or "none"
+        raise InvalidInput(f"a .gif needs pictures of one size, got {shown}; name a folder as the output")
+
+
 def save_gif(path: Path, pictures: Sequence[Tensor], seconds: float = _SECONDS) -> None:
-    """Write (H, W, 3) pictures in [0, 1] as an endless .gif, atomically: one palette for all, dithered."""
+    """Write (H, W, 3) pictures in [0, 1] of one size as an endless .gif, atomically: one palette for all, dithered."""
+    check_one_size([(p.shape[1], p.shape[0]) for p in pictures])
     frames = [Image.fromarray((p.clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()) for p in pictures]
     samples = frames[:: max(1, len(frames) // 8)]
     width, height = frames[0].size

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import PointCloud
 from geokit.io import load_splats, save_splats
+from geokit.io.ply import read_vertices, write_vertices
 from geokit.io.point_files import save_point_ply
 from geokit.pipelines import doctor
 from geokit.pipelines.convert import convert
@@ -71,6 +73,22 @@ def test_info_of_splats_points_and_checkpoints(tmp_path, run):
     checkpoint = describe(run / "checkpoint.safetensors")
     assert checkpoint["step"] == 24
     assert checkpoint["tensors"]["means"][1] == 3
+
+
+def test_splats_that_are_not_finite_are_left_out_and_counted(tmp_path):
+    save_splats(tmp_path / "good.ply", random_splats(5))
+    columns = read_vertices(tmp_path / "good.ply", (), "splats")
+    columns["opacity"][3] = np.nan
+    (tmp_path / "bad.ply").write_bytes(write_vertices(columns))
+    found = describe(tmp_path / "bad.ply")
+    assert (found["splats"], found["nonfinite"]) == (4, 1)
+    assert "left out 1 more" in found["messages"][0]
+    assert "nonfinite" not in describe(tmp_path / "good.ply")
+    with pytest.raises(UnreadableFile, match="--drop-nonfinite"):
+        convert(tmp_path / "bad.ply", tmp_path / "b.ply")
+    splats, lost = convert(tmp_path / "bad.ply", tmp_path / "b.ply", drop_nonfinite=True)
+    assert len(splats) == len(load_splats(tmp_path / "b.ply")) == 4
+    assert "1 of 5 splats" in lost[0]
 
 
 def test_info_of_captures(tmp_path, capture):

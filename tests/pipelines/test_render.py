@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from geokit.errors import InvalidInput, UnreadableFile
+from geokit.geometry import Cameras
 from geokit.io import load_photograph, load_splats
 from geokit.pipelines.camera_files import named_cameras, save_cameras
 from geokit.pipelines.posed_pictures import picture_names
@@ -52,6 +53,36 @@ def test_a_file_of_cameras_and_depth(run, tmp_path):
     assert (stored[~solid] == 0).all()
     wanted = (seen.image.clamp(0, 1) * 255).round().to(torch.uint8)
     assert torch.equal(load_photograph(tmp_path / "out" / "camera_0001.png"), wanted)
+
+
+def test_depth_is_kept_unless_asked_and_its_units_are_added_to(run, tmp_path):
+    cameras = ring_cameras(3)
+    render_scene(run, cameras[:2], tmp_path, depth=True)
+    before = json.loads((tmp_path / "depth.json").read_text())
+    (tmp_path / "camera_0000.png").unlink()
+    with pytest.raises(InvalidInput, match=r"camera_0000_depth.png exists already"):
+        render_scene(run, cameras[:1], tmp_path, depth=True)
+    render_scene(run, cameras[2], tmp_path, depth=True)
+    after = json.loads((tmp_path / "depth.json").read_text())
+    assert set(after) == {"camera_0000", "camera_0001", "camera_0002"}
+    assert before.items() <= after.items()
+    (tmp_path / "depth.json").write_text("[")
+    with pytest.raises(UnreadableFile, match=r"depth.json is not"):
+        render_scene(run, cameras, tmp_path, depth=True, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["movie.mp4", "pic.png", "PIC.JPEG"])
+def test_an_output_that_ends_like_a_file(run, tmp_path, name):
+    with pytest.raises(InvalidInput, match=r"ends like a file, but only .gif can be one"):
+        render_scene(run, "test", tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_gif_of_pictures_of_different_sizes(run, tmp_path):
+    cameras = ring_cameras(2)
+    mixed = Cameras(cameras.world_to_camera, cameras.K, ((WIDTH, HEIGHT), (WIDTH, HEIGHT - 2)))
+    with pytest.raises(InvalidInput, match=r"a .gif needs pictures of one size, got 48x34, 48x36"):
+        render_scene(run, mixed, tmp_path / "t.gif")
 
 
 def test_existing_pictures_are_kept_unless_asked(run, tmp_path):
