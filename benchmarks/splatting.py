@@ -20,7 +20,7 @@ from plain_torch_splatting import composite
 from splatting_scenes import Screen, garden_scene, projected, random_scene
 from splatting_training import quality_section, training_section
 
-from geokit.backend.splatting_ops import count_pairs, rasterize
+from geokit.backend.splatting_ops import count_pairs, forget_binning, rasterize
 from geokit.splatting import render
 
 OPERATIONS_A_PAIR = 45  # vector-lane operations of the forward pass on one (splat, pixel) pair, K = 0
@@ -28,7 +28,11 @@ BAR_FORWARD, BAR_BOTH, BAR_FRAMES, BAR_RATIO = 0.8, 0.25, 20.0, 50.0
 
 
 def forward_of(screen: Screen) -> Callable[[], object]:
-    return lambda: rasterize(*screen.arguments(), median=False)
+    def forward() -> None:
+        forget_binning()
+        rasterize(*screen.arguments(), median=False)
+
+    return forward
 
 
 def both_of(screen: Screen) -> Callable[[], object]:
@@ -36,6 +40,7 @@ def both_of(screen: Screen) -> Callable[[], object]:
     cotangent = torch.randn(screen.height, screen.width, 3, generator=torch.Generator().manual_seed(0))
 
     def both() -> None:
+        forget_binning()
         rasterize(*leaves.arguments(), median=False)[0].backward(cotangent)
 
     return both
@@ -118,6 +123,7 @@ def peer_case(scene: str, gather_once: bool, data: Path) -> dict[str, Any]:
     cotangent = torch.randn(256, 256, 3, generator=torch.Generator().manual_seed(0))
 
     def run_ours() -> torch.Tensor:
+        forget_binning()
         image = rasterize(*ours.arguments(), median=False)[0]
         image.backward(cotangent)
         return image

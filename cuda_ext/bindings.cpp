@@ -4,6 +4,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -124,10 +125,7 @@ template <class T> void bind_bin(nb::module_& m) {
     T* r = GK_DATA(reaches, in.splats);
     int32_t* c = GK_DATA(counts, in.splats);
     nb::gil_scoped_release release;
-    const int64_t total = gk::bin_count(in, r, c);
-    if (total > INT32_MAX)
-      throw std::invalid_argument("more than 2^31 splat-tile pairs: render a smaller image or fewer, smaller splats");
-    return total;
+    return gk::bin_count(in, r, c);
   });
   define(m, "bin_fill", [](Array<T> means2d, Array<T> conics, Array<T> depths, Array<T> amplitudes, int64_t width, int64_t height,
                        Array<T> reaches, Ids counts, IdsOut offsets, IdsOut entries, IdsOut first_slots) {
@@ -137,6 +135,7 @@ template <class T> void bind_bin(nb::module_& m) {
     const int32_t* c = GK_DATA(counts, n);
     int32_t *o = GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1), *f = GK_DATA(first_slots, n + 1);
     auto* list = reinterpret_cast<gk::Entry*>(GK_DATA(entries, 3 * total));
+    if (std::accumulate(c, c + n, int64_t(0)) != total) throw std::invalid_argument("entries must hold as many rows as counts say");
     nb::gil_scoped_release release;
     gk::bin_fill(in, r, c, o, list, f);
   });
@@ -222,10 +221,8 @@ template <class T> void bind_adam(nb::module_& m) {
 const char* cpu_level() {
 #if defined(__x86_64__) && defined(__GNUC__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
-    return "x86-64-v4 (AVX-512)";
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "x86-64-v3 (AVX2)";
+  if (__builtin_cpu_supports("x86-64-v4")) return "x86-64-v4 (AVX-512)";
+  if (__builtin_cpu_supports("x86-64-v3")) return "x86-64-v3 (AVX2)";
   return "x86-64 (SSE2)";
 #else
   return "baseline";
@@ -237,7 +234,6 @@ const char* cpu_level() {
 NB_MODULE(_native, m) {
   m.def("cpu_level", &cpu_level, "The instruction set that the kernels use on this machine.");
   m.def("thread_count", &gk::thread_count, "Threads that a kernel called now would use.");
-  m.attr("cuda_architectures") = "";
   bind_project<float>(m), bind_project<double>(m);
   bind_harmonics<float>(m), bind_harmonics<double>(m);
   bind_bin<float>(m), bind_bin<double>(m);

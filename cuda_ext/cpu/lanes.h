@@ -29,7 +29,6 @@ template <class T> struct Lanes {
   GK_INLINE explicit Lanes(Vector raw, int) : v(raw) {}
   GK_INLINE T operator[](int i) const { return v[i]; }
 };
-template <class T> struct ScalarOf<Lanes<T>> { using type = T; };
 
 template <class T> GK_INLINE Lanes<T> wrap(typename Lanes<T>::Vector v) { return Lanes<T>(v, 0); }
 template <class T> GK_INLINE Lanes<T> load(const T* p) {

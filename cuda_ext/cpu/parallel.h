@@ -18,4 +18,13 @@ inline int thread_count() {
 #endif
 }
 
+// This thread's number inside a parallel region, below thread_count().
+inline int thread_index() {
+#ifdef _OPENMP
+  return omp_get_thread_num();
+#else
+  return 0;
+#endif
+}
+
 }  // namespace gk

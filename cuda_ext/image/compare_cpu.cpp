@@ -138,9 +138,10 @@ GK_INSTANTIATE(double, )
 
 template <class T> void compare_forward(const CompareInput<T>& in, T* row_sums, T* slopes) {
   const Window<T> window;
+  std::vector<Rows<T>> all_rows(thread_count(), Rows<T>(5, in.width * in.channels, in.channels));
 #pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
   {
-    Rows<T> rows(5, in.width * in.channels, in.channels);
+    Rows<T>& rows = all_rows[thread_index()];
 #pragma omp for schedule(static)
     for (int64_t y = 0; y < in.height; ++y) forward_one(in, window, rows, y, row_sums, slopes);
   }
@@ -149,9 +150,10 @@ template <class T> void compare_forward(const CompareInput<T>& in, T* row_sums, 
 template <class T>
 void compare_backward(const CompareInput<T>& in, const T* slopes, const CompareCotangent<T>& bar, T* image_bar) {
   const Window<T> window;
+  std::vector<Rows<T>> all_rows(thread_count(), Rows<T>(3, in.width * in.channels, in.channels));
 #pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
   {
-    Rows<T> rows(3, in.width * in.channels, in.channels);
+    Rows<T>& rows = all_rows[thread_index()];
 #pragma omp for schedule(static)
     for (int64_t y = 0; y < in.height; ++y) backward_one(in, window, rows, y, slopes, bar, image_bar);
   }

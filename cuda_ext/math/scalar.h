@@ -13,10 +13,6 @@
 
 namespace gk {
 
-// The scalar inside a value type: itself for float and double; cpu/lanes.h adds its own.
-template <class V> struct ScalarOf { using type = V; };
-template <class V> using Scalar = typename ScalarOf<V>::type;
-
 GK_HD float select(bool condition, float yes, float no) { return condition ? yes : no; }
 GK_HD double select(bool condition, double yes, double no) { return condition ? yes : no; }
 GK_HD float minimum(float a, float b) { return a < b ? a : b; }

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <vector>
 
+#include "../cpu/aligned.h"
+#include "../cpu/multiversion.h"
 #include "../cpu/parallel.h"
 
 namespace gk {
@@ -12,10 +14,10 @@ namespace {
 
 template <class T> constexpr T kSlack = T(1e-3);  // pixels; rounding never loses a tile
 
-template <class T> inline int64_t first_pixel(T low, int64_t size) {  // first pixel centre at or after `low`
+template <class T> GK_INLINE int64_t first_pixel(T low, int64_t size) {  // first pixel centre at or after `low`
   return int64_t(std::ceil(std::min(std::max(low - T(0.5), T(0)), T(size))));
 }
-template <class T> inline int64_t last_pixel(T high, int64_t size) {  // last pixel centre at or before `high`
+template <class T> GK_INLINE int64_t last_pixel(T high, int64_t size) {  // last pixel centre at or before `high`
   return int64_t(std::floor(std::min(std::max(high - T(0.5), T(-1)), T(size - 1))));
 }
 
@@ -31,10 +33,10 @@ template <class T> struct Ellipse {
 // The extent along one axis of the ellipse p u^2 + 2 q u v + r v^2 <= reach2 between v = low and v = high: a chord's end
 // is a concave function of v, so its maximum over the band lies at the ellipse's own maximum, clamped to the band.
 template <class T>
-inline void chord(T p, T q, T r, T det, T reach2, T half_along, T low, T high, T& first, T& last) {
+GK_INLINE void chord(T p, T q, T r, T det, T reach2, T half_along, T low, T high, T& first, T& last) {
   const T inverse = T(1) / p, tilt = q / r * half_along;
   const T v_last = std::min(std::max(-tilt, low), high), v_first = std::min(std::max(tilt, low), high);
-  const auto end = [&](T v, T side) {
+  const auto end = [&](T v, T side) GK_INLINE_LAMBDA {
     return (-q * v + side * std::sqrt(std::max(reach2 * p - det * v * v, T(0)))) * inverse;
   };
   last = v_last == -tilt ? half_along : end(v_last, T(1));
@@ -42,7 +44,7 @@ inline void chord(T p, T q, T r, T det, T reach2, T half_along, T low, T high, T
 }
 
 // Calls visit(tile_row, first_column, last_column) for every row of tiles that the ellipse touches.
-template <class T, class Visit> inline void visit_rows(const BinInput<T>& in, const Ellipse<T>& e, Visit visit) {
+template <class T, class Visit> GK_INLINE void visit_rows(const BinInput<T>& in, const Ellipse<T>& e, Visit visit) {
   const int64_t top = first_pixel(e.my - e.half_height, in.height), bottom = last_pixel(e.my + e.half_height, in.height);
   const int64_t left = first_pixel(e.mx - e.half_width, in.width), right = last_pixel(e.mx + e.half_width, in.width);
   if (top > bottom || left > right) return;
@@ -58,7 +60,7 @@ template <class T, class Visit> inline void visit_rows(const BinInput<T>& in, co
 }
 
 // Bit y: the ellipse reaches row y of the tile within the tile's columns.
-template <class T> inline int32_t rows_reached(const Ellipse<T>& e, int64_t row, int64_t column) {
+template <class T> GK_INLINE int32_t rows_reached(const Ellipse<T>& e, int64_t row, int64_t column) {
   const T low = std::max(T(column * kTile) + T(0.5) - e.mx, -e.half_width);
   const T high = std::min(T(column * kTile + kTile) - T(0.5) - e.mx, e.half_width);
   if (!(low <= high)) return 0;
@@ -108,12 +110,12 @@ std::vector<int32_t> front_to_back(const double* depths, int64_t n) {
   return order;
 }
 
-}  // namespace
 
-template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t* counts) {
+// The loops over splats, in functions of their own (see cpu/multiversion.h).
+template <class T>
+GK_INLINE int64_t count_splats(const BinInput<T>& in, T* reaches, int32_t* counts, int64_t begin, int64_t end) {
   int64_t total = 0;
-#pragma omp parallel for schedule(static) reduction(+ : total) if (in.splats * 32 > kParallelWork)
-  for (int64_t i = 0; i < in.splats; ++i) {
+  for (int64_t i = begin; i < end; ++i) {
     int32_t count = 0;
     reaches[i] = 0;
     if (in.depths[i] > 0) {
@@ -122,7 +124,9 @@ template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t*
       if (reach2 > 0 && a > 0 && det > 0 && reach2 * (a + c) < det * T(1e18) && std::isfinite(in.means2d[2 * i]) &&
           std::isfinite(in.means2d[2 * i + 1])) {
         reaches[i] = reach2;
-        visit_rows(in, Ellipse<T>(in, reach2, i), [&](int64_t, int64_t first, int64_t last) { count += int32_t(last - first + 1); });
+        visit_rows(in, Ellipse<T>(in, reach2, i), [&](int64_t, int64_t first, int64_t last) GK_INLINE_LAMBDA {
+          count += int32_t(last - first + 1);
+        });
       }
     }
     counts[i] = count;
@@ -131,26 +135,61 @@ template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t*
   return total;
 }
 
+// tile and rows of every slot.
+template <class T>
+GK_INLINE void fill_splats(const BinInput<T>& in, const T* reaches, const int32_t* first_slots, int32_t* tiles, int32_t* rows,
+                           int64_t begin, int64_t end) {
+  const int64_t columns = tile_columns(in.width);
+  for (int64_t i = begin; i < end; ++i) {
+    int32_t slot = first_slots[i];
+    const int32_t last_slot = first_slots[i + 1];  // never exceeded, should two copies of the arithmetic round differently
+    if (slot == last_slot) continue;
+    const Ellipse<T> ellipse(in, reaches[i], i);
+    visit_rows(in, ellipse, [&](int64_t row, int64_t first, int64_t last) GK_INLINE_LAMBDA {
+      for (int64_t column = first; column <= last && slot < last_slot; ++column, ++slot) {
+        tiles[slot] = int32_t(row * columns + column);
+        rows[slot] = rows_reached(ellipse, row, column);
+      }
+    });
+    for (; slot < last_slot; ++slot) tiles[slot] = rows[slot] = 0;
+  }
+}
+
+#define GK_INSTANTIATE(T, ATTRIBUTES)                                                                              \
+  ATTRIBUTES int64_t count_range(const BinInput<T>& in, T* reaches, int32_t* counts, int64_t begin, int64_t end) {  \
+    return count_splats(in, reaches, counts, begin, end);                                                           \
+  }                                                                                                                 \
+  ATTRIBUTES void fill_range(const BinInput<T>& in, const T* reaches, const int32_t* first_slots, int32_t* tiles,   \
+                             int32_t* rows, int64_t begin, int64_t end) {                                           \
+    fill_splats(in, reaches, first_slots, tiles, rows, begin, end);                                                 \
+  }
+GK_INSTANTIATE(float, GK_MULTIVERSION)
+GK_INSTANTIATE(double, )
+#undef GK_INSTANTIATE
+
+constexpr int64_t kBlock = 1024;  // splats a task covers
+
+}  // namespace
+
+template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t* counts) {
+  int64_t total = 0;
+#pragma omp parallel for schedule(static) reduction(+ : total) if (in.splats * 32 > kParallelWork)
+  for (int64_t begin = 0; begin < in.splats; begin += kBlock)
+    total += count_range(in, reaches, counts, begin, std::min(begin + kBlock, in.splats));
+  return total;
+}
+
 template <class T>
 void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, int32_t* offsets, Entry* entries,
               int32_t* first_slots) {
-  const int64_t columns = tile_columns(in.width), tiles = columns * tile_rows(in.height);
+  const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
   first_slots[0] = 0;
   for (int64_t i = 0; i < in.splats; ++i) first_slots[i + 1] = first_slots[i] + counts[i];
-  const int32_t total = first_slots[in.splats];
-  std::vector<int32_t> tile_of_slot(total), rows_of_slot(total), next(tiles, 0);
+  AlignedVector<int32_t> tile_of_slot(first_slots[in.splats]), rows_of_slot(first_slots[in.splats]);
+  std::vector<int32_t> next(tiles, 0);
 #pragma omp parallel for schedule(static) if (in.splats * 32 > kParallelWork)
-  for (int64_t i = 0; i < in.splats; ++i) {
-    if (!counts[i]) continue;
-    int32_t slot = first_slots[i];
-    const Ellipse<T> ellipse(in, reaches[i], i);
-    visit_rows(in, ellipse, [&](int64_t row, int64_t first, int64_t last) {
-      for (int64_t column = first; column <= last; ++column, ++slot) {
-        tile_of_slot[slot] = int32_t(row * columns + column);
-        rows_of_slot[slot] = rows_reached(ellipse, row, column);
-      }
-    });
-  }
+  for (int64_t begin = 0; begin < in.splats; begin += kBlock)
+    fill_range(in, reaches, first_slots, tile_of_slot.data(), rows_of_slot.data(), begin, std::min(begin + kBlock, in.splats));
   for (const int32_t tile : tile_of_slot) ++next[tile];
   int32_t start = 0;
   for (int64_t t = 0; t < tiles; ++t) {

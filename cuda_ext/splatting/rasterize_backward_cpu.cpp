@@ -286,13 +286,15 @@ void rasterize_backward(const RasterInput<T>& in, const RasterCotangent<T>& bar,
   const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
   int64_t longest = 0;
   for (int64_t t = 0; t < tiles; ++t) longest = std::max<int64_t>(longest, in.offsets[t + 1] - in.offsets[t]);
+  // All scratch is made here: memory that runs out inside a parallel region would end the process.
   Records<T> records(in.splats);
+  std::vector<Kept<T>> all_kept(thread_count());
+  for (Kept<T>& kept : all_kept) kept.prepare(longest, in.channels, in.waves > 0);
 #pragma omp parallel if (int64_t(in.offsets[tiles]) * 64 + in.width * in.height > kParallelWork)
   {
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < in.splats; ++i) records[i] = make_record(in, i);
-    Kept<T> kept;
-    kept.prepare(longest, in.channels, in.waves > 0);
+    Kept<T>& kept = all_kept[thread_index()];
 #pragma omp for schedule(dynamic, 2)
     for (int64_t t = 0; t < tiles; ++t) backward_one(in, records.data(), bar, grad, t, kept);
 #pragma omp for schedule(static)

@@ -94,14 +94,16 @@ void forward_one(const RasterInput<double>& in, const Record<double>* records, c
 
 template <class T> void rasterize_forward(const RasterInput<T>& in, const RasterOutput<T>& out) {
   const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
+  // All scratch is made here: memory that runs out inside a parallel region would end the process.
   Records<T> records(in.splats);
+  std::vector<AlignedVector<T>> colors(thread_count(), AlignedVector<T>(in.channels * kTile * kLanes));
 #pragma omp parallel if (int64_t(in.offsets[tiles]) * 64 + in.width * in.height > kParallelWork)
   {
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < in.splats; ++i) records[i] = make_record(in, i);
-    AlignedVector<T> color(in.channels * kTile * kLanes);
+    T* color = colors[thread_index()].data();
 #pragma omp for schedule(dynamic, 2)
-    for (int64_t t = 0; t < tiles; ++t) forward_one(in, records.data(), out, t, color.data());
+    for (int64_t t = 0; t < tiles; ++t) forward_one(in, records.data(), out, t, color);
   }
 }
 

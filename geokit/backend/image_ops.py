@@ -49,10 +49,10 @@ _compare.register_autograd(_backward, setup_context=_setup)
 
 
 def compare(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean structural similarity, mean absolute and mean squared difference of two pictures (H, W, C), values in [0, 1].
+    """Mean structural similarity, mean absolute and mean squared difference of two pictures (H, W, C) in [0, 1].
 
-    The similarity is that of Wang et al. 2004 with the window of the 3DGS loss: Gaussian, 11x11, sigma 1.5, zeros outside
-    the picture. All three are differentiable by `image`; the target receives no gradient.
+    The similarity is that of Wang et al. 2004 with the window of the 3DGS loss: Gaussian, 11x11, sigma 1.5, zeros
+    outside the picture. All three are differentiable by `image`; the target receives no gradient.
     Raises `InvalidInput` for other shapes or unequal dtypes.
     """
     check_tensor("image", image, ("H", "W", "C"), FLOATS)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.native import _native, plain
+from geokit.errors import InvalidInput
 
 
 @torch.library.custom_op(
@@ -45,9 +46,11 @@ def adam_step(
 
     gradient has the parameter's shape; rates holds one learning rate for every value of a row; step counts from 1.
     """
+    check_tensor("parameter", parameter, tuple(gradient.shape), FLOATS)
+    for name, value in (("gradient", gradient), ("first_moment", first_moment), ("second_moment", second_moment)):
+        check_tensor(name, value, tuple(parameter.shape), parameter.dtype)
     for name, value in (("parameter", parameter), ("first_moment", first_moment), ("second_moment", second_moment)):
-        check_tensor(name, value, tuple(gradient.shape), FLOATS)
         if not value.is_contiguous():
-            raise ValueError(f"{name} must be contiguous: it is updated in place")
+            raise InvalidInput(f"{name} must be contiguous: it is updated in place")
     check_tensor("rates", rates, (gradient[0].numel() if len(gradient) else rates.numel(),), parameter.dtype)
     _adam_step(parameter, gradient, first_moment, second_moment, rates, *betas, epsilon, step)

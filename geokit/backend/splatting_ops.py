@@ -14,6 +14,7 @@ from geokit.errors import InvalidInput
 
 TILE = 16  # pixels
 ALPHA_MIN = 1.0 / 255.0  # fainter contributions are skipped
+_MOST_ENTRIES = 2**31 - 1  # (splat, tile) pairs that 32-bit indices can count
 _PROJECT_BLOCK = 1024  # splats a partial camera gradient covers (kProjectBlock)
 
 # ---------------------------------------------------------------------------------------------------- projection
@@ -164,6 +165,11 @@ def _bin(
 
     reaches, counts = means2d.new_empty(n), integers(n)
     total = _native.bin_count(*arrays, width, height, reaches, counts)
+    if total > _MOST_ENTRIES:
+        raise InvalidInput(
+            f"the splats touch {total:,} tiles of a {width} x {height} picture in all, more than {_MOST_ENTRIES:,}; "
+            "render a smaller picture or fewer, smaller splats"
+        )
     tiles = -(-width // TILE) * -(-height // TILE)
     offsets, entries, first_slots = integers(tiles + 1), integers(total, 3), integers(n + 1)
     _native.bin_fill(*arrays, width, height, reaches, counts, offsets, entries, first_slots)
@@ -183,6 +189,8 @@ def _bin_once(
     """
     global _last_binning
     inputs = (means2d, conics, depths, opacities, waves)
+    if any(t.is_inference() for t in inputs):  # these have no version; nothing comes back to them either
+        return _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
     key = (width, height, *((t.data_ptr(), t._version, t.shape, t.stride()) for t in inputs))
     last = _last_binning
     if last is not None and last[1] == key:
@@ -190,6 +198,12 @@ def _bin_once(
     found = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
     _last_binning = tuple(t.detach() for t in inputs), key, found
     return found
+
+
+def forget_binning() -> None:
+    """Drop the remembered lists, and the tensors that they hold on to; for measurements of a first call."""
+    global _last_binning
+    _last_binning = None
 
 
 def _amplitudes(opacities: Tensor, waves: Tensor) -> Tensor:
@@ -381,7 +395,8 @@ def rasterize(
     means2d (N, 2) pixels, conics (N, 3), depths (N,) order only (<= 0: culled), opacities (N,), features (N, C),
     waves (N, K, 4) = fx, fy in cycles per pixel, cosine and sine weight; background (C,).
     alpha = o exp(-(a dx^2 + 2 b dx dy + c dy^2) / 2) (1 + sum_k a_k cos(2 pi f_k.d) + b_k sin(2 pi f_k.d)), at most
-    0.999, skipped below 1/255. A row of a tile stops once every pixel of it transmits less than 1e-4.
+    0.999, skipped below 1/255. A row of a tile stops (checked every eighth splat) once each of its
+    pixels transmits less than 1e-4.
     median_ids: the first splat after which transmittance < 1/2, or -1 (empty unless `median`).
     screen_probe (N, 2): its value is not used; its gradient is the sum over pixels of |dL / d means2d| (AbsGS, Ye et
     al. 2024).

@@ -18,7 +18,8 @@ class Densification(Protocol):
     def after_step(
         self, optimizer: SplatOptimizer, step: int, steps: int, means_rate: float, probe: Tensor | None
     ) -> None:
-        """Called after every step; `probe` (N, 2): the absolute screen-space gradient of the step's view, in pixels."""
+        """Called after every step; `probe` (N, 2): the absolute screen-space gradient of the step's view,
+        by position in half picture sizes."""
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""

@@ -7,7 +7,7 @@ from geokit.backend.image_ops import compare
 
 
 def photometric_loss(image: Tensor, target: Tensor, ssim_weight: float = 0.2) -> tuple[Tensor, Tensor]:
-    """(1 - w) L1 + w (1 - SSIM) of two pictures (H, W, 3) in [0, 1] (Kerbl et al. 2023), and their mean squared error."""
+    """(1 - w) L1 + w (1 - SSIM) (Kerbl et al. 2023) and the mean squared error of two pictures (H, W, 3) in [0, 1]."""
     similarity, absolute, square = compare(image, target)
     return (1 - ssim_weight) * absolute + ssim_weight * (1 - similarity), square.detach()
 

@@ -62,7 +62,7 @@ EXERCISES = {
     "project": [project_and_back],
     "spherical_harmonics": [harmonics_and_back, masked_harmonics_and_back],
     "rasterize": [rasterize_and_back, rasterize_without_probe_and_back],
-    "ssim": [ssim_and_back],
+    "compare": [ssim_and_back],
 }
 
 
