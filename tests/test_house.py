@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -16,6 +17,8 @@ COMMANDS = (
 )
 # Folders of one machine, but no part of a longer path or address.
 MACHINE_PATH = re.compile(r"(?<![\w.$}:/])/(?:home|Users|root|work|mnt)/[\w.-]|\b[A-Z]:\\\\?(?:Users|home)")
+# The target of a link or an image in Markdown, inline or in HTML.
+LINK = re.compile(r"""\]\(\s*<?([^\s)>]+)|(?:src|href)\s*=\s*["']([^"']+)""")
 # Operators without a gradient: gradients themselves, and what changes its arguments in place.
 WITHOUT_GRADIENT = re.compile(r"_backward$|_step$")
 
@@ -85,6 +88,21 @@ for name, op in OPDEFS.items():
     assert not [name for name, fake, _ in operators if fake != "True"]
     without = [name for name, _, gradient in operators if gradient != "True"]
     assert not [name for name in without if not WITHOUT_GRADIENT.search(name)]
+
+
+def test_documents_have_no_placeholders_and_no_dead_links():
+    documents = [path for path in tracked_files() if path.suffix == ".md"]
+    assert ROOT / "README.md" in documents
+    wrong = []
+    for path in documents:
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            where = f"{path.relative_to(ROOT)}:{number}"
+            wrong += [f"{where}: a placeholder"] if "@@" in line else []
+            targets = [a or b for a, b in LINK.findall(line)]
+            local = [t for t in targets if not re.match(r"[a-z][a-z0-9+.-]*:|#", t, re.IGNORECASE)]
+            files = ((path.parent / unquote(re.split("[#?]", target)[0])).resolve() for target in local)
+            wrong += [f"{where}: {target} is not there" for target, file in zip(local, files) if not file.exists()]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_readme_gives_the_two_commands_that_ci_runs():

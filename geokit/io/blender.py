@@ -6,8 +6,8 @@ on white unless another background is asked for.
 
 from pathlib import Path
 
-from geokit.io.nerfstudio import read_frames, read_transforms, say_missing
-from geokit.io.views import Listing
+from geokit.io.nerfstudio import read_frames, read_transforms
+from geokit.io.views import Listing, say_missing
 
 
 def read_blender(root: Path) -> Listing:

@@ -13,9 +13,8 @@ from geokit.errors import InvalidInput, MissingDependency, UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.undistort import Lens
 from geokit.io.colmap_checks import MODELS, READABLE, check_model
-from geokit.io.nerfstudio import say_missing
 from geokit.io.safe import confined_path
-from geokit.io.views import Listing, View
+from geokit.io.views import Listing, View, say_missing
 
 
 def find_model(root: Path) -> Path | None:

@@ -20,7 +20,7 @@ from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.undistort import Lens
 from geokit.io.photographs import ENDINGS, photograph_size
 from geokit.io.safe import confined_path, read_bytes
-from geokit.io.views import Listing, View
+from geokit.io.views import Listing, View, say_missing
 
 _LARGEST = 1e30  # also keeps NaN and integers beyond float out
 _PINHOLE = ("PINHOLE", "SIMPLE_PINHOLE")
@@ -73,22 +73,6 @@ def read_frames(path: Path, top: dict[str, Any], listing: Listing) -> list[str]:
         lens = _lens({**top, **frame}, image, where)
         listing.views.append(View(image.relative_to(root).as_posix(), image, lens, pose))
     return missing
-
-
-def say_missing(listing: Listing, missing: list[str], listed: int) -> None:
-    """Add the message about frames without a file; `UnreadableFile` when none is left."""
-    if not missing:
-        return
-    if not listing.views:
-        raise UnreadableFile(
-            f"{listing.source} lists {listed} photographs, but no file is there (the first is {missing[0]!r}); "
-            "copy the photographs into the capture folder"
-        )
-    shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-    listing.messages.append(
-        f"{len(missing)} of {listed} frames listed in {listing.source.name} have no file ({shown}); "
-        f"going on with {listed - len(missing)}"
-    )
 
 
 def _find_image(root: Path, name: str, named_in: Path) -> Path | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.undistort import Lens
 
@@ -38,3 +39,19 @@ class Listing:
     test: frozenset[str] | None = None
     messages: list[str] = field(default_factory=list)
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+def say_missing(listing: Listing, missing: list[str], listed: int) -> None:
+    """Add the message about frames without a file; `UnreadableFile` when none is left."""
+    if not missing:
+        return
+    if not listing.views:
+        raise UnreadableFile(
+            f"{listing.source} lists {listed} photographs, but no file is there (the first is {missing[0]!r}); "
+            "copy the photographs into the capture folder"
+        )
+    shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    listing.messages.append(
+        f"{len(missing)} of {listed} frames listed in {listing.source.name} have no file ({shown}); "
+        f"going on with {listed - len(missing)}"
+    )

@@ -1,5 +1,6 @@
 """Cameras with the photographs that they took, as training and evaluation want them."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,13 @@ class PosedPictures:
 
     def __len__(self) -> int:
         return len(self.photographs)
+
+    def digest(self) -> str:
+        """A hash of everything: names, poses, intrinsics, sizes and pixels."""
+        found = hashlib.sha256(repr((self.cameras.names, self.cameras.sizes)).encode())
+        for tensor in (self.cameras.world_to_camera, self.cameras.K, *self.photographs):
+            found.update(tensor.contiguous().numpy().tobytes())
+        return found.hexdigest()
 
 
 def posed_pictures(capture: Capture, indices: Sequence[int], background: tuple[float, float, float]) -> PosedPictures:

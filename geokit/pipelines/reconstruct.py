@@ -23,7 +23,7 @@ from geokit.pipelines.run_folder import RunFolder
 from geokit.pipelines.settings import Settings, load_settings, save_settings
 from geokit.pipelines.training import Training
 from geokit.pipelines.turntable import save_gif, turntable_cameras
-from geokit.splatting import TrainConfig, Trainer, splats_from_points
+from geokit.splatting import TrainConfig, splats_from_points
 
 
 def reconstruct(
@@ -100,7 +100,7 @@ def _run(
     splats = _initial_splats(capture, config, observer) if saved is None else _saved_splats(saved[0], folder)
     train, test = (posed_pictures(capture, split, config.background) for split in (capture.train, capture.test))
     del capture
-    training = Training(Trainer(train.cameras, train.photographs, splats, config), settings, folder, test, observer)
+    training = Training(splats, (train, test), settings, folder, observer)
     if saved is not None:
         _go_on(training, *saved)
     elif resume:
@@ -164,6 +164,11 @@ def _go_on(training: Training, tensors: dict[str, Tensor], metadata: dict[str, A
         raise InvalidInput(
             f"the training photographs of {training.settings.capture} are not those that {folder.checkpoint} was made "
             "from; restore the capture or begin anew with --overwrite"
+        )
+    if metadata.get("capture_sha256") != training.digest:
+        raise InvalidInput(
+            f"the photographs or poses of {training.settings.capture} have changed since {folder.checkpoint} was made; "
+            "restore the capture or begin anew with --overwrite"
         )
     try:
         training.resume(tensors, metadata)

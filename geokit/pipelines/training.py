@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from geokit.geometry import Splats
 from geokit.io import save_checkpoint, save_splats
 from geokit.pipelines.evaluate import mean_psnr
 from geokit.pipelines.interrupt import Interrupted, StopRequest
@@ -26,13 +27,21 @@ class Training:
     """Drives a `Trainer` to the end of its run and keeps the books.
 
     seconds, cpu_seconds: what the training steps alone took so far, on the clock and of the processors (user + system),
-    over all sittings of the run. test: held-out views, possibly none.
+    over all sittings of the run. test: held-out views, possibly none. digest: hashes of the training and test views.
     """
 
     def __init__(
-        self, trainer: Trainer, settings: Settings, folder: RunFolder, test: PosedPictures, observer: Observer
+        self,
+        splats: Splats,
+        views: tuple[PosedPictures, PosedPictures],
+        settings: Settings,
+        folder: RunFolder,
+        observer: Observer,
     ) -> None:
-        self.trainer, self.settings, self.folder, self.test, self.observer = trainer, settings, folder, test, observer
+        train, self.test = views
+        self.trainer = Trainer(train.cameras, train.photographs, splats, settings.train)
+        self.digest = [train.digest(), self.test.digest()]
+        self.settings, self.folder, self.observer = settings, folder, observer
         self.seconds = self.cpu_seconds = 0.0
         self._earlier_memory = 0
         self._losses: list[float] = []  # since the last line of the curve
@@ -102,6 +111,7 @@ class Training:
             "cpu_seconds": self.cpu_seconds,
             "peak_memory_bytes": self.peak_memory(),
             "train_images": list(self.trainer.cameras.names),
+            "capture_sha256": self.digest,
         }
         save_checkpoint(self.folder.checkpoint, tensors, metadata)
         self._saved_at = time.monotonic()

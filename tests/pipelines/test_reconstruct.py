@@ -187,6 +187,32 @@ def test_resume_refuses_photographs_that_changed(tmp_path):
         reconstruct(capture, tmp_path / "out", resume=True)
 
 
+def repaint(capture):
+    with Image.open(capture / "images" / "02.png") as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(capture / "images" / "02.png")
+
+
+def move(capture):
+    top = json.loads((capture / "transforms.json").read_text())
+    top["frames"][3]["transform_matrix"][0][3] += 0.01
+    (capture / "transforms.json").write_text(json.dumps(top))
+
+
+def zoom(capture):
+    top = json.loads((capture / "transforms.json").read_text())
+    (capture / "transforms.json").write_text(json.dumps(top | {"fl_x": 51}))
+
+
+@pytest.mark.parametrize("change", [repaint, move, zoom])
+def test_resume_refuses_a_capture_whose_content_changed(tmp_path, change):
+    capture = write_capture(tmp_path / "capture", 5)
+    stopped(capture, tmp_path / "out", 3, **QUICK)
+    stopped(capture, tmp_path / "out", 5, resume=True)
+    change(capture)
+    with pytest.raises(InvalidInput, match=r"photographs or poses of .* have changed since .* was made"):
+        reconstruct(capture, tmp_path / "out", resume=True)
+
+
 @pytest.mark.parametrize("content", ["", "train: 3", "capture: [", "capture: x\ntrain: {stepps: 4}\ntest_images: null"])
 def test_resume_refuses_a_foreign_config(capture, tmp_path, content):
     (tmp_path / "config.yaml").write_text(content)
