@@ -15,6 +15,7 @@ from geokit.io.spz import read_spz, write_spz
 
 _READERS: dict[str, Callable[[Path, bytes], Splats]] = {".ply": read_splat_ply, ".splat": read_splat, ".spz": read_spz}
 _WRITERS: dict[str, Callable[[Splats], bytes]] = {".ply": write_splat_ply, ".splat": write_splat, ".spz": write_spz}
+_ROWS = 1 << 14  # splats looked at together
 
 
 def load_splats(path: str | Path, drop_nonfinite: bool = False) -> Splats:
@@ -39,7 +40,8 @@ def load_sound_splats(path: str | Path) -> tuple[Splats, int]:
     splats = read(path, read_bytes(path, "splat file"))
     finite = torch.ones(len(splats), dtype=torch.bool)
     for tensor in splats.tensors().values():
-        finite &= torch.isfinite(tensor).flatten(1).all(1) if tensor.dim() > 1 else torch.isfinite(tensor)
+        for rows, good in zip(tensor.split(_ROWS), finite.split(_ROWS)):  # torch.isfinite takes as much as its argument
+            good &= torch.isfinite(rows[:, None]).flatten(1).all(1)
     finite &= (splats.quats != 0).any(1)
     bad = len(splats) - int(finite.sum())
     return (splats[finite] if bad else splats), bad

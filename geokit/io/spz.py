@@ -12,6 +12,7 @@ positions, rotations and harmonics.
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +25,19 @@ _MAGIC = 0x5053474E
 _HEADER = struct.Struct("<IIIBBBB")
 _COLOR_SCALE = 0.15
 _EXTENDED = 0x2  # flag: extensions follow the columns
-_FREE_BYTES, _RATIO = 64 << 20, 50  # a column of splats does not compress further than this in earnest
+# A scene may take so many bytes, and so many for a compressed one. Files of degree 3 come to 10; what no scene needs is
+# refused before it is allocated.
+_FREE_BYTES, _RATIO = 40 << 20, 16
+_ROWS, _PIECE = 1 << 14, 1 << 16  # splats decoded, compressed bytes inflated at a time
 # signs of the harmonics 1..15 when y and z are mirrored
 _SH_SIGNS = np.array([-1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1], np.float32)
 _AXES = np.array([1, -1, -1], np.float32)
 
 
 def read_spz(path: Path, data: bytes) -> Splats:
-    """The splats in `data`, the content of `path`, in the axes of a .ply."""
-    unpack = zlib.decompressobj(wbits=31)
-    head = _inflate(path, unpack, data, _HEADER.size)
+    """The splats in `data`, the content of `path`, in the axes of a .ply. Beside them little memory is taken."""
+    stream = _Inflated(path, data)
+    head = stream.read(_HEADER.size)
     if len(head) < _HEADER.size:
         raise UnreadableFile(f"{path} ends inside its header; it is truncated: copy or export it again")
     magic, version, count, degree, bits, flags, _ = _HEADER.unpack(head)
@@ -48,58 +52,86 @@ def read_spz(path: Path, data: bytes) -> Splats:
         warnings.warn(
             f"{path} carries extensions that are not read; colours that depend on the view may be off", stacklevel=4
         )
-    widths = [6 if version == 1 else 9, 1, 3, 3, 4 if version == 3 else 3, 3 * ((degree + 1) ** 2 - 1)]
-    size = count * sum(widths)
-    if size > max(_FREE_BYTES, _RATIO * len(data)):
+    bases = (degree + 1) ** 2
+    size = count * 4 * (11 + 3 * bases)
+    if size > _FREE_BYTES + _RATIO * len(data):
         raise UnreadableFile(
             f"{path} promises {count} splats ({size} bytes) in {len(data)} compressed bytes, which is not believable; "
             "export it again"
         )
-    body = _inflate(path, unpack, unpack.unconsumed_tail, size)
-    if len(body) < size:
-        raise UnreadableFile(
-            f"{path} promises {count} splats ({size} bytes) but only {len(body)} bytes follow; it is truncated"
-        )
-    columns, place = [], 0
-    for width in widths:
-        columns.append(np.frombuffer(body, np.uint8, count * width, place).reshape(count, width))
-        place += count * width
-    return _decode(columns, version, bits)
-
-
-def _inflate(path: Path, unpack: "zlib._Decompress", data: bytes, most: int) -> bytes:
-    """At most `most` bytes of the compressed `data`."""
-    if most == 0:
-        return b""
-    try:
-        return unpack.decompress(data, most)
-    except zlib.error as error:
-        raise UnreadableFile(f"{path} is not readable as compressed data ({error}); copy or export it again") from error
-
-
-def _decode(columns: list[np.ndarray], version: int, bits: int) -> Splats:
-    positions, alphas, colors, scales, rotations, harmonics = columns
-    count = len(alphas)
-    means: np.ndarray
-    if version == 1:
-        means = positions.copy().view("<f2").astype(np.float32)
-    else:
-        triple = positions.reshape(count, 3, 3).astype(np.int32)
-        fixed = triple[..., 0] | triple[..., 1] << 8 | triple[..., 2] << 16
-        means = ((fixed ^ 0x800000) - 0x800000).astype(np.float32) / (1 << bits)
-    xyzw = _three_smallest(rotations) if version == 3 else _first_three(rotations)
-    quats = np.concatenate([xyzw[:, 3:], xyzw[:, :3] * _AXES], axis=1)
-    dc = (colors.astype(np.float32) / 255 - 0.5) / _COLOR_SCALE
-    rest = (harmonics.astype(np.float32).reshape(count, harmonics.shape[1] // 3, 3) - 128) / 128
-    sh = np.concatenate([dc[:, None], rest * _SH_SIGNS[: rest.shape[1], None]], axis=1)
-    alpha = torch.from_numpy(alphas[:, 0].astype(np.float32)).clamp(0.25, 254.75) / 255
-    return Splats(
-        torch.from_numpy(means * _AXES),
-        torch.from_numpy(quats.astype(np.float32)),
-        torch.from_numpy(scales.astype(np.float32) / 16 - 10),
-        torch.logit(alpha),
-        torch.from_numpy(sh.astype(np.float32)),
+    means, quats, log_scales, opacities, sh = (
+        np.empty((count, *shape), np.float32) for shape in ((3,), (4,), (3,), (1,), (bases, 3))
     )
+    columns: list[tuple[np.ndarray, int, Callable[[np.ndarray], np.ndarray]]] = [
+        (means, 6 if version == 1 else 9, lambda raw: _positions(raw, version, bits)),
+        (opacities, 1, _logits),
+        (sh[:, 0], 3, lambda raw: (raw.astype(np.float32) / 255 - 0.5) / _COLOR_SCALE),
+        (log_scales, 3, lambda raw: raw.astype(np.float32) / 16 - 10),
+        (quats, 4 if version == 3 else 3, lambda raw: _quaternions(raw, version)),
+        (sh[:, 1:], 3 * (bases - 1), _harmonics),
+    ]
+    for values, width, decode in columns:
+        for start in range(0, count if width else 0, _ROWS):
+            rows = min(_ROWS, count - start)
+            raw = stream.read(rows * width)
+            if len(raw) < rows * width:
+                raise UnreadableFile(
+                    f"{path} promises {count} splats but ends after {stream.given} bytes; it is truncated: "
+                    "copy or export it again"
+                )
+            values[start : start + rows] = decode(np.frombuffer(raw, np.uint8).reshape(rows, width))
+    return Splats(*map(torch.from_numpy, (means, quats, log_scales, opacities[:, 0], sh)))
+
+
+class _Inflated:
+    """The compressed `data` as a stream; given: bytes handed out so far."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self._path, self._data, self._place = path, memoryview(data), 0
+        self._unpack = zlib.decompressobj(wbits=31)
+        self.given = 0
+
+    def read(self, count: int) -> bytearray:
+        """The next `count` bytes, fewer at the end."""
+        found = bytearray()
+        while len(found) < count:
+            piece: bytes | memoryview = self._unpack.unconsumed_tail
+            if not piece:
+                piece = self._data[self._place : self._place + _PIECE]
+                self._place += len(piece)
+            try:
+                more = self._unpack.decompress(piece, count - len(found))
+            except zlib.error as error:
+                raise UnreadableFile(
+                    f"{self._path} is not readable as compressed data ({error}); copy or export it again"
+                ) from error
+            found += more
+            if self._unpack.eof or not (piece or more):
+                break
+        self.given += len(found)
+        return found
+
+
+def _positions(raw: np.ndarray, version: int, bits: int) -> np.ndarray:
+    if version == 1:
+        return np.asarray(raw.copy().view("<f2").astype(np.float32) * _AXES)
+    triple = raw.reshape(-1, 3, 3).astype(np.int32)
+    fixed = triple[..., 0] | triple[..., 1] << 8 | triple[..., 2] << 16
+    return np.asarray(((fixed ^ 0x800000) - 0x800000).astype(np.float32) / (1 << bits) * _AXES)
+
+
+def _logits(raw: np.ndarray) -> np.ndarray:
+    return torch.logit(torch.from_numpy(raw.astype(np.float32)).clamp(0.25, 254.75) / 255).numpy()
+
+
+def _quaternions(raw: np.ndarray, version: int) -> np.ndarray:
+    xyzw = _three_smallest(raw) if version == 3 else _first_three(raw)
+    return np.concatenate([xyzw[:, 3:], xyzw[:, :3] * _AXES], axis=1)
+
+
+def _harmonics(raw: np.ndarray) -> np.ndarray:
+    values = raw.astype(np.float32).reshape(len(raw), -1, 3)
+    return np.asarray((values - 128) / 128 * _SH_SIGNS[: values.shape[1], None])
 
 
 def _first_three(rotations: np.ndarray) -> np.ndarray:

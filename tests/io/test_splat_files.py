@@ -1,6 +1,8 @@
 import functools
 import gzip
 import struct
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -280,6 +282,30 @@ def test_far_splats_use_fewer_fractional_bits(tmp_path: Path) -> None:
 def test_broken_spz_files(tmp_path: Path, content: bytes, match: str) -> None:
     (tmp_path / "a.spz").write_bytes(content)
     refused(tmp_path / "a.spz", match)
+
+
+@pytest.mark.parametrize("degree", [0, 3])
+def test_the_memory_that_a_small_spz_takes(tmp_path: Path, degree: int) -> None:
+    """At most ten times the file and 64 MB, for as many splats as are believed; one more tenth is refused."""
+    if not Path("/proc/self/status").is_file() or "VmHWM" not in Path("/proc/self/status").read_text():
+        pytest.skip("the system does not say how much memory a process took at most")
+    count, width = (40 << 20) // (4 * (11 + 3 * (degree + 1) ** 2)), 19 + 3 * ((degree + 1) ** 2 - 1)
+    for name, splats in (("tiny", 100), ("full", count), ("over", count * 11 // 10)):
+        (tmp_path / f"{name}.spz").write_bytes(spz(2, bytes(width * splats), splats, degree))
+    code = (
+        "import pathlib, sys\n"
+        "from geokit.io import load_splats\n"
+        "taken = []\n"
+        "for name in ('tiny', 'full'):\n"
+        "    load_splats(f'{sys.argv[1]}/{name}.spz')\n"
+        "    status = pathlib.Path('/proc/self/status').read_text()\n"
+        "    taken.append(1024 * int(status.split('VmHWM:')[1].split()[0]))\n"
+        "print(taken[1] - taken[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 10 * (tmp_path / "full.spz").stat().st_size + (64 << 20)
+    assert int(done.stdout) > 30 << 20, "nothing was measured"
+    refused(tmp_path / "over.spz", "not believable")
 
 
 # ---- all of them
