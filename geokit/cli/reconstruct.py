@@ -24,7 +24,7 @@ class Reconstruct:
     output: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The folder for the results: splats.ply, views/, turntable.gif, metrics.json, metrics.jsonl, config.yaml and
     checkpoint.safetensors."""
-    steps: Annotated[int | None, _defaults_to("4000")] = None
+    steps: Annotated[int | None, _defaults_to("3500")] = None
     """Optimisation steps, one photograph each."""
     primitive: Annotated[Literal["gaussian", "gabor"] | None, _defaults_to("gaussian", "{gaussian,gabor}")] = None
     """gaussian: as every viewer shows them. gabor: Gaussians that carry waves, for fine periodic detail."""

@@ -20,7 +20,7 @@ class TrainConfig:
     background: RGB in [0, 1]. means_rate is in scene extents, frequency_rate in cycles per standard deviation.
     """
 
-    steps: int = 4000
+    steps: int = 3500
     primitive: str = "gaussian"
     waves: int = 2
     max_splats: int = 50_000
