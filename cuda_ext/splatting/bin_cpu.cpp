@@ -21,26 +21,25 @@ template <class T> GK_INLINE int64_t last_pixel(T high, int64_t size) {  // last
   return int64_t(std::floor(std::min(std::max(high - T(0.5), T(-1)), T(size - 1))));
 }
 
-// The ellipse {a dx^2 + 2 b dx dy + c dy^2 <= reach2} of one splat.
+// The ellipse {a dx^2 + 2 b dx dy + c dy^2 <= reach2} of one splat. It is widest at dy = -+tilt_y, highest at dx = -+tilt_x.
 template <class T> struct Ellipse {
-  T reach2, a, b, c, det, mx, my, half_width, half_height;
-  Ellipse(const BinInput<T>& in, T reach2, int64_t i)
+  T reach2, a, b, c, det, mx, my, inverse_a, inverse_c, half_width, half_height, tilt_x, tilt_y;
+  GK_INLINE Ellipse(const BinInput<T>& in, T reach2, int64_t i)
       : reach2(reach2), a(in.conics[3 * i]), b(in.conics[3 * i + 1]), c(in.conics[3 * i + 2]), det(a * c - b * b),
-        mx(in.means2d[2 * i]), my(in.means2d[2 * i + 1]), half_width(std::sqrt(reach2 * c / det) + kSlack<T>),
-        half_height(std::sqrt(reach2 * a / det) + kSlack<T>) {}
+        mx(in.means2d[2 * i]), my(in.means2d[2 * i + 1]), inverse_a(T(1) / a), inverse_c(T(1) / c) {
+    const T scale = reach2 / det;
+    half_width = std::sqrt(scale * c) + kSlack<T>, half_height = std::sqrt(scale * a) + kSlack<T>;
+    tilt_x = b * inverse_a * half_height, tilt_y = b * inverse_c * half_width;
+  }
 };
 
 // The extent along one axis of the ellipse p u^2 + 2 q u v + r v^2 <= reach2 between v = low and v = high: a chord's end
 // is a concave function of v, so its maximum over the band lies at the ellipse's own maximum, clamped to the band.
 template <class T>
-GK_INLINE void chord(T p, T q, T r, T det, T reach2, T half_along, T low, T high, T& first, T& last) {
-  const T inverse = T(1) / p, tilt = q / r * half_along;
+GK_INLINE void chord(T p, T inverse_p, T q, T det, T reach2, T tilt, T low, T high, T& first, T& last) {
   const T v_last = std::min(std::max(-tilt, low), high), v_first = std::min(std::max(tilt, low), high);
-  const auto end = [&](T v, T side) GK_INLINE_LAMBDA {
-    return (-q * v + side * std::sqrt(std::max(reach2 * p - det * v * v, T(0)))) * inverse;
-  };
-  last = v_last == -tilt ? half_along : end(v_last, T(1));
-  first = v_first == tilt ? -half_along : end(v_first, T(-1));
+  last = (std::sqrt(std::max(reach2 * p - det * v_last * v_last, T(0))) - q * v_last) * inverse_p;
+  first = (-std::sqrt(std::max(reach2 * p - det * v_first * v_first, T(0))) - q * v_first) * inverse_p;
 }
 
 // Calls visit(tile_row, first_column, last_column) for every row of tiles that the ellipse touches.
@@ -53,7 +52,7 @@ template <class T, class Visit> GK_INLINE void visit_rows(const BinInput<T>& in,
     const T low = std::max(T(std::max(top, row * kTile)) + T(0.5) - e.my, -e.half_height);
     const T high = std::min(T(std::min(bottom, row * kTile + kTile - 1)) + T(0.5) - e.my, e.half_height);
     T begin, end;
-    chord(e.a, e.b, e.c, e.det, e.reach2, e.half_width, low, high, begin, end);
+    chord(e.a, e.inverse_a, e.b, e.det, e.reach2, e.tilt_y, low, high, begin, end);
     const int64_t first = first_pixel(e.mx + begin - kSlack<T>, in.width), last = last_pixel(e.mx + end + kSlack<T>, in.width);
     if (first <= last) visit(row, first / kTile, last / kTile);
   }
@@ -65,7 +64,7 @@ template <class T> GK_INLINE int32_t rows_reached(const Ellipse<T>& e, int64_t r
   const T high = std::min(T(column * kTile + kTile) - T(0.5) - e.mx, e.half_width);
   if (!(low <= high)) return 0;
   T begin, end;
-  chord(e.c, e.b, e.a, e.det, e.reach2, e.half_height, low, high, begin, end);
+  chord(e.c, e.inverse_c, e.b, e.det, e.reach2, e.tilt_x, low, high, begin, end);
   const T above = std::ceil(e.my + begin - kSlack<T> - T(0.5)) - T(row * kTile);
   const T below = std::floor(e.my + end + kSlack<T> - T(0.5)) - T(row * kTile);
   const int first = int(std::min(std::max(above, T(0)), T(kTile))), last = int(std::min(std::max(below, T(-1)), T(kTile - 1)));
@@ -135,10 +134,14 @@ GK_INLINE int64_t count_splats(const BinInput<T>& in, T* reaches, int32_t* count
   return total;
 }
 
-// tile and rows of every slot.
+// What is known of a slot before the lists are made.
+struct Place {
+  int32_t tile, rows;
+};
+
 template <class T>
-GK_INLINE void fill_splats(const BinInput<T>& in, const T* reaches, const int32_t* first_slots, int32_t* tiles, int32_t* rows,
-                           int64_t begin, int64_t end) {
+GK_INLINE void fill_splats(const BinInput<T>& in, const T* reaches, const int32_t* first_slots, Place* places, int64_t begin,
+                           int64_t end) {
   const int64_t columns = tile_columns(in.width);
   for (int64_t i = begin; i < end; ++i) {
     int32_t slot = first_slots[i];
@@ -147,11 +150,10 @@ GK_INLINE void fill_splats(const BinInput<T>& in, const T* reaches, const int32_
     const Ellipse<T> ellipse(in, reaches[i], i);
     visit_rows(in, ellipse, [&](int64_t row, int64_t first, int64_t last) GK_INLINE_LAMBDA {
       for (int64_t column = first; column <= last && slot < last_slot; ++column, ++slot) {
-        tiles[slot] = int32_t(row * columns + column);
-        rows[slot] = rows_reached(ellipse, row, column);
+        places[slot] = {int32_t(row * columns + column), rows_reached(ellipse, row, column)};
       }
     });
-    for (; slot < last_slot; ++slot) tiles[slot] = rows[slot] = 0;
+    for (; slot < last_slot; ++slot) places[slot] = {0, 0};
   }
 }
 
@@ -159,9 +161,9 @@ GK_INLINE void fill_splats(const BinInput<T>& in, const T* reaches, const int32_
   ATTRIBUTES int64_t count_range(const BinInput<T>& in, T* reaches, int32_t* counts, int64_t begin, int64_t end) {  \
     return count_splats(in, reaches, counts, begin, end);                                                           \
   }                                                                                                                 \
-  ATTRIBUTES void fill_range(const BinInput<T>& in, const T* reaches, const int32_t* first_slots, int32_t* tiles,   \
-                             int32_t* rows, int64_t begin, int64_t end) {                                           \
-    fill_splats(in, reaches, first_slots, tiles, rows, begin, end);                                                 \
+  ATTRIBUTES void fill_range(const BinInput<T>& in, const T* reaches, const int32_t* first_slots, Place* places,    \
+                             int64_t begin, int64_t end) {                                                          \
+    fill_splats(in, reaches, first_slots, places, begin, end);                                                      \
   }
 GK_INSTANTIATE(float, GK_MULTIVERSION)
 GK_INSTANTIATE(double, )
@@ -185,23 +187,28 @@ void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, in
   const int64_t tiles = tile_columns(in.width) * tile_rows(in.height);
   first_slots[0] = 0;
   for (int64_t i = 0; i < in.splats; ++i) first_slots[i + 1] = first_slots[i] + counts[i];
-  AlignedVector<int32_t> tile_of_slot(first_slots[in.splats]), rows_of_slot(first_slots[in.splats]);
+  AlignedVector<Place> places(first_slots[in.splats]);
   std::vector<int32_t> next(tiles, 0);
 #pragma omp parallel for schedule(static) if (in.splats * 32 > kParallelWork)
   for (int64_t begin = 0; begin < in.splats; begin += kBlock)
-    fill_range(in, reaches, first_slots, tile_of_slot.data(), rows_of_slot.data(), begin, std::min(begin + kBlock, in.splats));
-  for (const int32_t tile : tile_of_slot) ++next[tile];
+    fill_range(in, reaches, first_slots, places.data(), begin, std::min(begin + kBlock, in.splats));
+  for (const Place& place : places) ++next[place.tile];
   int32_t start = 0;
   for (int64_t t = 0; t < tiles; ++t) {
     offsets[t] = start, start += next[t];
     next[t] = offsets[t];
   }
   offsets[tiles] = start;
-  for (const int32_t i : front_to_back(in.depths, in.splats))
-    for (int32_t slot = first_slots[i]; slot < first_slots[i + 1]; ++slot) {
-      const int32_t place = next[tile_of_slot[slot]]++;
-      entries[place] = {i, slot, rows_of_slot[slot]};
-    }
+  // Splats come in order of depth, their places in order of index: ask for them ahead of time.
+  constexpr size_t kAhead = 24, kFarAhead = 48;
+  const std::vector<int32_t> order = front_to_back(in.depths, in.splats);
+  for (size_t j = 0; j < order.size(); ++j) {
+    if (j + kFarAhead < order.size()) __builtin_prefetch(first_slots + order[j + kFarAhead]);
+    if (j + kAhead < order.size()) __builtin_prefetch(places.data() + first_slots[order[j + kAhead]]);
+    const int32_t i = order[j];
+    for (int32_t slot = first_slots[i]; slot < first_slots[i + 1]; ++slot)
+      entries[next[places[slot].tile]++] = {i, slot, places[slot].rows};
+  }
 }
 
 template int64_t bin_count(const BinInput<float>&, float*, int32_t*);
