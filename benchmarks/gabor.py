@@ -86,13 +86,16 @@ def train(
 
 
 def table(rows: list[dict]) -> None:
-    groups: dict[tuple, dict[str, list[dict]]] = {}
+    """One line a content, budget, length, harmonics and options; the newest run of a seed counts."""
+    groups: dict[tuple, dict[str, dict[int, dict]]] = {}
     for row in rows:
-        key = (row["content"], row["budget"], row["steps"])
-        groups.setdefault(key, {}).setdefault(row["kind"], []).append(row)
-    print("| content | floats | steps | primitive | seeds | PSNR | gain | at half size | at double size | CPU s |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for (content, budget, steps), kinds in sorted(groups.items()):
+        options = json.dumps(row["options"], sort_keys=True)
+        key = (row["content"], row["budget"], row["steps"], row["sh_degree"], options)
+        groups.setdefault(key, {}).setdefault(row["kind"], {})[row["seed"]] = row
+    print("| content | floats | steps | SH | options | primitive | seeds | PSNR | gain | half | double | CPU s |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    for (content, budget, steps, sh, options), by_seed in sorted(groups.items()):
+        kinds = {kind: list(found.values()) for kind, found in by_seed.items()}
         base = statistics.mean(r["psnr"] for r in kinds["gaussian"]) if "gaussian" in kinds else float("nan")
         for kind, found in sorted(kinds.items(), reverse=True):
             values = [r["psnr"] for r in found]
@@ -104,7 +107,7 @@ def table(rows: list[dict]) -> None:
             )
             cpu = statistics.mean(r["cpu_seconds"] for r in found)
             print(
-                f"| {content} | {budget:,} | {steps:,} | {kind} | {len(found)} | {mean:.2f}{spread} "
+                f"| {content} | {budget:,} | {steps:,} | {sh} | {options} | {kind} | {len(found)} | {mean:.2f}{spread} "
                 f"| {mean - base:+.2f} | {half} | {double} | {cpu:.0f} |"
             )
 
@@ -141,6 +144,7 @@ def main() -> None:
                     for kind in arguments.kinds:
                         row = train(capture, larger, kind, budget, steps, seed, arguments.sh_degree, options)
                         row |= {"content": content, "budget": budget, "options": options}
+                        row["sh_degree"] = arguments.sh_degree
                         print(json.dumps(row), flush=True)
                         with RESULTS.open("a") as file:
                             file.write(json.dumps(row) + "\n")
