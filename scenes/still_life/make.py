@@ -1,7 +1,7 @@
 """Makes the still life capture: renders its views and writes transforms.json, images/ and points.ply.
 
     python scenes/still_life/make.py                              # the bundled capture
-    python scenes/still_life/make.py --smooth --output out/plain# the control without periodic detail
+    python scenes/still_life/make.py --smooth --output out/plain    # the control without periodic detail
     python scenes/still_life/make.py --check                      # do the written poses agree with the pictures?
 
 Needs `pip install mitsuba pillow` and a recent LLVM library (Debian: libllvm19 or newer; if another version is found
