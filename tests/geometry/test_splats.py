@@ -121,7 +121,7 @@ def test_point_clouds_check_their_fields():
     assert "4 points, coloured" in repr(PointCloud(points, points))
     assert "without colours" in repr(PointCloud(points))
     for wrong, sentence in (
-        ((points[:, :2],), r"points must have shape \(P, 3\)"),
+        ((points[:, :2],), r"points must have shape \(N, 3\)"),
         ((points, points[:3]), r"colors must have shape \(4, 3\), got \(3, 3\)"),
         ((points.long(),), "points must be float32 or float64"),
         ((points / 0,), "points must be finite"),

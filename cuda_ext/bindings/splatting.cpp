@@ -1,49 +1,14 @@
-// The module geokit._native: argument checks and calls, nothing else. Arrays come by DLPack; outputs are allocated by the
-// caller; a wrong dtype or a strided array is a TypeError, never a silent copy.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
+// Bindings of the splat kernels: argument checks and calls.
+#include "arrays.h"
 
 #include <numeric>
-#include <optional>
-#include <stdexcept>
-#include <string>
 
-#include "cpu/parallel.h"
-#include "image/compare.h"
-#include "optimize/adam.h"
-#include "splatting/bin.h"
-#include "splatting/harmonics.h"
-#include "splatting/project.h"
-#include "splatting/rasterize.h"
-
-namespace nb = nanobind;
+#include "../splatting/bin.h"
+#include "../splatting/harmonics.h"
+#include "../splatting/project.h"
+#include "../splatting/rasterize.h"
 
 namespace {
-
-template <class T> using Array = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
-template <class T> using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-using Ids = nb::ndarray<const int32_t, nb::c_contig, nb::device::cpu>;
-using IdsOut = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
-
-// Binds a function none of whose arguments is ever converted.
-template <class F, class R, class... Args> void define(nb::module_& m, const char* name, const F& function, R (F::*)(Args...) const) {
-  m.def(name, function, ((void)sizeof(Args), nb::arg().noconvert())...);
-}
-template <class F> void define(nb::module_& m, const char* name, const F& function) { define(m, name, function, &F::operator()); }
-
-// The array's data, after checking that it holds as many values as the contract says.
-template <class A> auto data_of(const A& array, int64_t size, const char* name) {
-  if (int64_t(array.size()) != size)
-    throw std::invalid_argument(std::string(name) + " must hold " + std::to_string(size) + " values, got " + std::to_string(array.size()));
-  return array.data();
-}
-template <class A> auto data_or_null(const std::optional<A>& array, int64_t size, const char* name) {
-  return array ? data_of(*array, size, name) : nullptr;
-}
-
-#define GK_DATA(array, size) data_of(array, size, #array)
-#define GK_DATA_OR_NULL(array, size) data_or_null(array, size, #array)
 
 template <class T>
 gk::ProjectInput<T> project_input(const Array<T>& means, const Array<T>& quats, const Array<T>& scales, const Array<T>& frequencies,
@@ -183,61 +148,11 @@ template <class T> void bind_rasterize(nb::module_& m) {
         });
 }
 
-template <class T> gk::CompareInput<T> compare_input(const Array<T>& image, const Array<T>& target) {
-  if (image.ndim() != 3) throw std::invalid_argument("image must have shape (H, W, C)");
-  return {int64_t(image.shape(0)), int64_t(image.shape(1)), int64_t(image.shape(2)), image.data(),
-          GK_DATA(target, int64_t(image.size()))};
-}
-
-template <class T> void bind_compare(nb::module_& m) {
-  define(m, "compare_forward", [](Array<T> image, Array<T> target, Output<T> row_sums, std::optional<Output<T>> slopes) {
-    const auto in = compare_input<T>(image, target);
-    T *sums = GK_DATA(row_sums, 3 * in.height), *s = GK_DATA_OR_NULL(slopes, 3 * int64_t(image.size()));
-    nb::gil_scoped_release release;
-    gk::compare_forward(in, sums, s);
-  });
-  define(m, "compare_backward", [](Array<T> image, Array<T> target, Array<T> slopes, double similarity, double absolute,
-                                   double square, Output<T> image_bar) {
-    const auto in = compare_input<T>(image, target);
-    const T* s = GK_DATA(slopes, 3 * int64_t(image.size()));
-    T* bar = GK_DATA(image_bar, int64_t(image.size()));
-    nb::gil_scoped_release release;
-    gk::compare_backward(in, s, gk::CompareCotangent<T>{T(similarity), T(absolute), T(square)}, bar);
-  });
-}
-
-template <class T> void bind_adam(nb::module_& m) {
-  define(m, "adam_step", [](Output<T> parameter, Array<T> gradient, Output<T> first_moment, Output<T> second_moment, Array<T> rates,
-                            double beta1, double beta2, double epsilon, int64_t step) {
-    const int64_t size = int64_t(parameter.size()), columns = int64_t(rates.size()), rows = columns ? size / columns : 0;
-    if (step < 1) throw std::invalid_argument("step must be at least 1");
-    const gk::AdamStep<T> s = {rows, columns, GK_DATA(gradient, rows * columns), rates.data(), T(beta1), T(beta2), T(epsilon), step,
-                               GK_DATA(parameter, rows * columns), GK_DATA(first_moment, size), GK_DATA(second_moment, size)};
-    nb::gil_scoped_release release;
-    gk::adam_step(s);
-  });
-}
-
-const char* cpu_level() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) return "x86-64-v4 (AVX-512)";
-  if (__builtin_cpu_supports("x86-64-v3")) return "x86-64-v3 (AVX2)";
-  return "x86-64 (SSE2)";
-#else
-  return "baseline";
-#endif
-}
-
 }  // namespace
 
-NB_MODULE(_native, m) {
-  m.def("cpu_level", &cpu_level, "The instruction set that the kernels use on this machine.");
-  m.def("thread_count", &gk::thread_count, "Threads that a kernel called now would use.");
+void bind_splatting(nb::module_& m) {
   bind_project<float>(m), bind_project<double>(m);
   bind_harmonics<float>(m), bind_harmonics<double>(m);
   bind_bin<float>(m), bind_bin<double>(m);
   bind_rasterize<float>(m), bind_rasterize<double>(m);
-  bind_compare<float>(m), bind_compare<double>(m);
-  bind_adam<float>(m), bind_adam<double>(m);
 }

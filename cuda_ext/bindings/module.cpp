@@ -1,0 +1,34 @@
+// The module geokit._native: argument checks and calls, nothing else, one file a kernel family. Arrays come by DLPack;
+// outputs are allocated by the caller; a wrong dtype or a strided array is a TypeError, never a silent copy.
+#include <nanobind/nanobind.h>
+
+#include "../cpu/parallel.h"
+
+namespace nb = nanobind;
+
+void bind_splatting(nb::module_& m);
+void bind_image(nb::module_& m);
+void bind_optimize(nb::module_& m);
+
+namespace {
+
+const char* cpu_level() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) return "x86-64-v4 (AVX-512)";
+  if (__builtin_cpu_supports("x86-64-v3")) return "x86-64-v3 (AVX2)";
+  return "x86-64 (SSE2)";
+#else
+  return "baseline";
+#endif
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.def("cpu_level", &cpu_level, "The instruction set that the kernels use on this machine.");
+  m.def("thread_count", &gk::thread_count, "Threads that a kernel called now would use.");
+  bind_splatting(m);
+  bind_image(m);
+  bind_optimize(m);
+}
