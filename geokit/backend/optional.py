@@ -7,14 +7,14 @@ from types import ModuleType
 from geokit.errors import MissingDependency
 
 
-def optional(module: str, purpose: str, extra: str) -> ModuleType:
-    """The module, or `MissingDependency` naming what it is for and the extra that brings it."""
+def optional(module: str, purpose: str, extra: str | None) -> ModuleType:
+    """The module, or `MissingDependency` naming what it is for and the extra that brings it (None: no extra does)."""
     try:
         return import_module(module)
     except ImportError as error:
+        cure = f"with: pip install 'geokit[{extra}]'" if extra else "as its own documentation says"
         raise MissingDependency(
-            f"{purpose} needs the package {module.split('.')[0]}, which cannot be imported ({error}); "
-            f"install it with: pip install 'geokit[{extra}]'"
+            f"{purpose} needs the package {module.split('.')[0]}, which cannot be imported ({error}); install it {cure}"
         ) from error
 
 
