@@ -96,7 +96,7 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch3d", None)
     monkeypatch.setitem(sys.modules, "pytorch3d.structures", None)
     with pytest.raises(
-        MissingDependency, match="to_pytorch3d needs the package pytorch3d.*install it as its own documentation says"
+        MissingDependency, match=r"to_pytorch3d needs the package pytorch3d.*install it as its own documentation says"
     ):
         exchange.to_pytorch3d(cloud())
 
