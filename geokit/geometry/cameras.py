@@ -71,6 +71,10 @@ class Cameras:
         shown = ", ".join(f"{w}x{h}" for w, h in sizes[:3]) + (", ..." if len(sizes) > 3 else "")
         return f"Cameras({len(self)} pinhole, {shown} px)"
 
+    def to(self, device: torch.device | str) -> "Cameras":
+        """The same cameras on another device; they stay float64."""
+        return replace(self, world_to_camera=self.world_to_camera.to(device), K=self.K.to(device))
+
     @property
     def centers(self) -> Tensor:
         """(N, 3) optical centres in world coordinates."""
@@ -103,7 +107,7 @@ class Cameras:
         ratio = torch.tensor(
             [[new[0] / old[0], new[1] / old[1], 1.0] for new, old in zip(sizes, self.sizes)], dtype=torch.float64
         )
-        return replace(self, K=self.K * ratio[:, :, None], sizes=tuple(sizes))
+        return replace(self, K=self.K * ratio.to(self.K)[:, :, None], sizes=tuple(sizes))
 
 
 def look_at(eyes: Tensor, targets: Tensor, up: Tensor) -> Tensor:
@@ -119,7 +123,7 @@ def look_at(eyes: Tensor, targets: Tensor, up: Tensor) -> Tensor:
     right = torch.nn.functional.normalize(right, dim=-1)
     down = torch.linalg.cross(forward, right)
     rotation = torch.stack([right, down, forward], dim=-2)
-    pose = torch.eye(4, dtype=torch.float64).repeat(len(eyes), 1, 1)
+    pose = torch.eye(4, dtype=torch.float64, device=eyes.device).repeat(len(eyes), 1, 1)
     pose[:, :3, :3] = rotation
     pose[:, :3, 3] = -(rotation @ eyes[:, :, None])[:, :, 0]
     return pose

@@ -29,6 +29,13 @@ def some_cameras() -> Cameras:
     return Cameras(poses(5), intrinsics(5), SIZES, tuple("abcde"))
 
 
+def test_cameras_go_to_a_device_whole():
+    there = some_cameras().to("cpu")
+    assert torch.equal(there.world_to_camera, some_cameras().world_to_camera)
+    assert (there.sizes, there.names) == (some_cameras().sizes, some_cameras().names)
+    assert there.K.dtype == F64
+
+
 def pixels(cameras: Cameras, points: torch.Tensor) -> torch.Tensor:
     """(N, P, 2) where the points (P, 3) are seen."""
     seen = points @ cameras.world_to_camera[:, :3, :3].transpose(1, 2) + cameras.world_to_camera[:, None, :3, 3]
