@@ -1,4 +1,4 @@
-"""The data layer on the CPU, measured beside its peers: neighbours, distances, rasterizer, files, surfaces, registration.
+"""The data layer on the CPU beside its peers: neighbours, distances, rasterizer, files, surfaces, registration.
 
     python benchmarks/geometry.py [--only SECTION ...]
 
