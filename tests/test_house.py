@@ -19,8 +19,8 @@ COMMANDS = (
 MACHINE_PATH = re.compile(r"(?<![\w.$}:/])/(?:home|Users|root|work|mnt)/[\w.-]|\b[A-Z]:\\\\?(?:Users|home)")
 # The target of a link or an image in Markdown, inline or in HTML.
 LINK = re.compile(r"""\]\(\s*<?([^\s)>]+)|(?:src|href)\s*=\s*["']([^"']+)""")
-# Operators without a gradient: gradients themselves, and what changes its arguments in place.
-WITHOUT_GRADIENT = re.compile(r"_backward$|_step$")
+# Operators without a gradient: gradients themselves, what changes its arguments in place, what only chooses or orders.
+WITHOUT_GRADIENT = re.compile(r"_backward$|_step$|^geokit::(point_tree|farthest_points)$")
 
 
 def tracked_files() -> list[Path]:

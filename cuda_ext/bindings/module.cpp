@@ -9,6 +9,7 @@ namespace nb = nanobind;
 void bind_splatting(nb::module_& m);
 void bind_image(nb::module_& m);
 void bind_optimize(nb::module_& m);
+void bind_neighbors(nb::module_& m);
 
 namespace {
 
@@ -31,4 +32,5 @@ NB_MODULE(_native, m) {
   bind_splatting(m);
   bind_image(m);
   bind_optimize(m);
+  bind_neighbors(m);
 }

@@ -1,38 +1,173 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from geokit.errors import InvalidInput
-from geokit.geometry.neighbors import neighbor_distances
+from geokit.geometry.neighbors import PointTree, nearest_neighbors, neighbor_distances, radius_neighbors
+from tests.reference import neighbors as reference
+
+KINDS = ("uniform", "lattice", "one place", "line", "plane", "outliers", "clusters", "half duplicated")
 
 
-def by_hand(points: torch.Tensor, k: int) -> torch.Tensor:
-    every = (points[:, None] - points[None]).norm(dim=-1)
-    every.fill_diagonal_(torch.inf)
-    return every.sort(dim=1).values[:, :k]
+def cloud(kind: str, count: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Points of densities that break uniform grids."""
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.rand(count, 3, generator=generator, dtype=dtype)
+    if kind == "lattice":
+        points = (points * 6).floor()
+    elif kind == "one place":
+        points[:] = points[0].clone()
+    elif kind == "line":
+        points[:, 1:] = 0
+    elif kind == "plane":
+        points[:, 2] = 0.25
+    elif kind == "outliers":
+        points[::100] *= 1000
+    elif kind == "clusters":
+        points = torch.randint(5, (count, 1), generator=generator) + points * 1e-3
+    elif kind == "half duplicated":
+        points[count // 2 :] = points[: count - count // 2].clone()
+    return points
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("k", [1, 3, 20])
-def test_agrees_with_brute_force(dtype, k):
-    points = torch.randn(60, 3, generator=torch.Generator().manual_seed(k), dtype=dtype)
-    found = neighbor_distances(points, k)
-    assert found.dtype == dtype
-    torch.testing.assert_close(found, by_hand(points, k))
+@pytest.mark.parametrize("kind", KINDS)
+def test_nearest_agree_with_every_distance(kind, dtype):
+    queries = cloud("uniform", 200, 9, dtype) * 3 - 1
+    for count, ks in ((1, (1,)), (2, (1,)), (16, (1, 15)), (17, (3, 16)), (300, (1, 5, 16, 33)), (4200, (16, 64))):
+        points = cloud(kind, count, count, dtype)
+        for k in ks:
+            if k < count and count < 4200:
+                for found, wanted in zip(nearest_neighbors(points, k), reference.nearest(points, k)):
+                    assert torch.equal(found, wanted)
+            for found, wanted in zip(nearest_neighbors(points, k, queries), reference.nearest(points, k, queries)):
+                assert torch.equal(found, wanted)
 
 
-def test_duplicates_are_neighbours_at_distance_zero():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_within_a_radius_agree_with_every_distance(kind, dtype):
+    points, queries = cloud(kind, 700, 1, dtype), cloud("uniform", 200, 9, dtype) * 3 - 1
+    for radius in (1e-4, 0.1, 1.0, 1e4):
+        for asked in (None, queries):
+            found = radius_neighbors(points, radius, asked)
+            for ours, wanted in zip(found, reference.within(points, radius, asked)):
+                assert torch.equal(ours, wanted)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_points_of_any_density_cost_alike(kind):
+    points = cloud(kind, 200_000)
+    distances, indices = nearest_neighbors(points, 8)
+    some = torch.arange(0, 200_000, 20_011)
+    for number in some.tolist():
+        squares = reference.squared_distances(points, points[number : number + 1])[0]
+        squares[number] = torch.inf
+        wanted = squares.sort(stable=True)
+        assert torch.equal(indices[number], wanted.indices[:8])
+        assert torch.equal(distances[number], reference.root(wanted.values[:8]))
+
+
+def test_queries_far_outside_and_many_in_any_order():
+    points, queries = cloud("uniform", 500), cloud("uniform", 5000, 1) * 1e5
+    for found, wanted in zip(nearest_neighbors(points, 4, queries), reference.nearest(points, 4, queries)):
+        assert torch.equal(found, wanted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=2, max_size=80),
+    st.integers(1, 70),
+    st.sampled_from([torch.float32, torch.float64]),
+)
+def test_ties_are_ordered_by_index(rows, k, dtype):
+    points = torch.tensor(rows, dtype=dtype)
+    k = min(k, len(points) - 1)
+    for found, wanted in zip(nearest_neighbors(points, k), reference.nearest(points, k)):
+        assert torch.equal(found, wanted)
+
+
+def test_gradients():
+    points = cloud("uniform", 30, dtype=torch.float64).requires_grad_()
+    queries = cloud("uniform", 11, 1, torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda p, q: nearest_neighbors(p, 4, q)[0], (points, queries))
+    assert torch.autograd.gradcheck(lambda p: nearest_neighbors(p, 4)[0], (points,))
+    assert torch.autograd.gradcheck(lambda p, q: radius_neighbors(p, 0.4, q)[2], (points, queries))
+    assert torch.autograd.gradcheck(lambda p: radius_neighbors(p, 0.4)[2], (points,))
+    assert torch.autograd.gradgradcheck(lambda p, q: nearest_neighbors(p, 4, q)[0], (points, queries))
+
+
+def test_gradients_at_distance_zero_are_zero():
+    points = torch.zeros(3, 3, requires_grad=True)
+    nearest_neighbors(points, 2)[0].sum().backward()
+    assert torch.equal(points.grad, torch.zeros(3, 3))
+
+
+def test_a_tree_is_reused_and_trains_its_points():
+    points = cloud("uniform", 100).requires_grad_()
+    tree = PointTree(points)
+    assert len(tree) == 100
+    assert repr(tree) == "PointTree(100 points, float32)"
+    for found, wanted in zip(nearest_neighbors(tree, 3), nearest_neighbors(points, 3)):
+        assert torch.equal(found, wanted)
+    nearest_neighbors(tree, 3)[0].sum().backward()
+    assert points.grad.abs().sum() > 0
+
+
+def test_surface_scan_agrees_with_scipy(data_folder):
+    numpy = pytest.importorskip("numpy")
+    spatial = pytest.importorskip("scipy.spatial")
+    points = torch.from_numpy(numpy.load(data_folder / "meshes" / "abc_00011084_scanpts.npy")[:, :3].copy()).double()
+    distances, _ = nearest_neighbors(points, 16)
+    wanted = spatial.cKDTree(points.numpy()).query(points.numpy(), 17)[0][:, 1:]
+    torch.testing.assert_close(distances, torch.from_numpy(wanted))
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda p: nearest_neighbors(p, 0), "k must be between 1 and the number of other points, 3, got 0"),
+        (lambda p: nearest_neighbors(p, 4), "k must be between 1 and the number of other points, 3, got 4"),
+        (lambda p: nearest_neighbors(p, 5, p), "k must be between 1 and the number of points, 4, got 5"),
+        (lambda p: nearest_neighbors(p, 1, p.double()), "queries must be float32, got float64"),
+        (lambda p: nearest_neighbors(p, 1, p[:, :2]), r"queries must have shape \(Q, 3\)"),
+        (lambda p: nearest_neighbors(p * torch.nan, 1), "points must be finite"),
+        (lambda p: nearest_neighbors(p * 1e20, 1), "points reach to .*e\\+.*, whose square is outside .* scale them"),
+        (lambda p: nearest_neighbors(p * 1e-20, 1), "points reach to .*e-.*, whose square is outside .* scale them"),
+        (lambda p: radius_neighbors(p, 0.0), "radius must be positive and finite, got 0.0"),
+        (lambda p: radius_neighbors(p, float("nan")), "radius must be positive and finite, got nan"),
+        (lambda p: radius_neighbors(p, 10.0, most=11), "radius 10 gives 12 neighbours in all, more than 11"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_a_sentence(call, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        call(cloud("uniform", 4))
+
+
+def test_empty_queries_have_empty_answers():
+    points = cloud("uniform", 4)
+    assert nearest_neighbors(points, 2, points[:0])[0].shape == (0, 2)
+    assert [len(t) for t in radius_neighbors(points, 1.0, points[:0])] == [1, 0, 0]
+    assert [len(t) for t in radius_neighbors(points[:0], 1.0, points)] == [5, 0, 0]
+
+
+# ------------------------------------------------------------------------------------------------ neighbor_distances
+
+
+def test_neighbor_distances_of_duplicates_are_zero():
     points = torch.tensor([[0.0, 0, 0], [0.0, 0, 0], [0.0, 0, 0], [3.0, 4.0, 0.0]])
     assert neighbor_distances(points, 3).tolist() == [[0, 0, 5], [0, 0, 5], [0, 0, 5], [5, 5, 5]]
 
 
-def test_few_points_have_few_neighbours():
+def test_few_points_have_few_neighbor_distances():
     assert neighbor_distances(torch.zeros(0, 3), 3).shape == (0, 0)
     assert neighbor_distances(torch.zeros(1, 3), 3).shape == (1, 0)
     assert neighbor_distances(torch.rand(3, 3), 5).shape == (3, 2)
     assert neighbor_distances(torch.rand(3, 3), 0).shape == (3, 0)
 
 
-def test_needs_no_gradient_of_points_that_train():
+def test_neighbor_distances_need_no_gradient_of_points_that_train():
     assert not neighbor_distances(torch.rand(4, 3, requires_grad=True), 2).requires_grad
 
 
@@ -44,6 +179,6 @@ def test_needs_no_gradient_of_points_that_train():
         (torch.tensor([[0.0, torch.nan, 0.0]]), "points must be finite"),
     ],
 )
-def test_wrong_points(points, sentence):
+def test_neighbor_distances_refuse_wrong_points(points, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         neighbor_distances(points, 1)

@@ -1,0 +1,77 @@
+// Bindings of the searches among points.
+#include "../neighbors/search.h"
+#include "../neighbors/tree.h"
+
+#include "arrays.h"
+
+namespace {
+
+using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
+using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
+
+constexpr int64_t kMostPoints = 2147483647;
+
+gk::TreeSizes sizes_of(int64_t points) {
+  if (points > kMostPoints) throw std::invalid_argument("a tree holds at most 2147483647 points");
+  return gk::tree_sizes(points);
+}
+
+template <class T>
+gk::SearchInput<T> search_input(int64_t points, const Array<T>& leaf_points, const Ids& leaf_ids, const Array<T>& boxes,
+                                const Ids& first_ids, const Ids& children, const Array<T>& queries, const std::optional<Ids>& order,
+                                bool exclude_self) {
+  const auto sizes = sizes_of(points);
+  const int64_t count = int64_t(queries.size()) / 3, width = gk::kTreeWidth;
+  if (exclude_self && count != points) throw std::invalid_argument("a self-query has as many queries as points");
+  return {{points, sizes, GK_DATA(leaf_points, sizes.leaves * 3 * width), GK_DATA(leaf_ids, sizes.leaves * width),
+           GK_DATA(boxes, sizes.nodes * 6 * width), GK_DATA(first_ids, sizes.nodes * width), GK_DATA(children, sizes.nodes * 2)},
+          count, GK_DATA(queries, 3 * count), GK_DATA_OR_NULL(order, count), exclude_self};
+}
+
+template <class T> void bind_search(nb::module_& m) {
+  define(m, "tree_build", [](Array<T> points, Output<T> leaf_points, IdsOut leaf_ids, Output<T> boxes, IdsOut first_ids, IdsOut children) {
+    const int64_t count = int64_t(points.size()) / 3, width = gk::kTreeWidth;
+    const auto sizes = sizes_of(count);
+    const gk::PointTreeOutput<T> out = {GK_DATA(leaf_points, sizes.leaves * 3 * width), GK_DATA(leaf_ids, sizes.leaves * width),
+                                        GK_DATA(boxes, sizes.nodes * 6 * width), GK_DATA(first_ids, sizes.nodes * width),
+                                        GK_DATA(children, sizes.nodes * 2)};
+    const T* p = GK_DATA(points, 3 * count);
+    nb::gil_scoped_release release;
+    gk::tree_build(p, count, out);
+  });
+  define(m, "nearest", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, Array<T> queries,
+                          std::optional<Ids> order, bool exclude_self, int64_t k, Output<T> distances, LongsOut indices) {
+    const auto in = search_input<T>(points, leaf_points, leaf_ids, boxes, first_ids, children, queries, order, exclude_self);
+    if (k < 1 || k > points - exclude_self) throw std::invalid_argument("k must be at least 1 and at most the number of other points");
+    T* d = GK_DATA(distances, in.count * k);
+    int64_t* i = GK_DATA(indices, in.count * k);
+    nb::gil_scoped_release release;
+    gk::nearest(in, k, d, i);
+  });
+  define(m, "radius_count", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, Array<T> queries,
+                               std::optional<Ids> order, bool exclude_self, double radius2, LongsOut counts) {
+    const auto in = search_input<T>(points, leaf_points, leaf_ids, boxes, first_ids, children, queries, order, exclude_self);
+    int64_t* c = GK_DATA(counts, in.count);
+    nb::gil_scoped_release release;
+    gk::radius_count(in, T(radius2), c);
+  });
+  define(m, "radius_fill", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, Array<T> queries,
+                              std::optional<Ids> order, bool exclude_self, double radius2, Longs offsets, LongsOut indices, Output<T> distances) {
+    const auto in = search_input<T>(points, leaf_points, leaf_ids, boxes, first_ids, children, queries, order, exclude_self);
+    const int64_t* o = GK_DATA(offsets, in.count + 1);
+    int64_t* i = GK_DATA(indices, o[in.count]);
+    T* d = GK_DATA(distances, o[in.count]);
+    nb::gil_scoped_release release;
+    gk::radius_fill(in, T(radius2), o, i, d);
+  });
+}
+
+}  // namespace
+
+void bind_neighbors(nb::module_& m) {
+  m.def("tree_sizes", [](int64_t points) {
+    const auto sizes = sizes_of(points);
+    return nb::make_tuple(sizes.leaves, sizes.nodes);
+  });
+  bind_search<float>(m), bind_search<double>(m);
+}

@@ -1,0 +1,25 @@
+// Exact nearest neighbours and radius search in a tree of points: contract. A squared distance is (dx dx + dy dy) + dz dz,
+// each operation rounded to T, on every machine. Equal distances are ordered by index.
+#pragma once
+#include "tree.h"
+
+namespace gk {
+
+template <class T> struct SearchInput {
+  PointTree<T> tree;
+  int64_t count;         // queries
+  const T* queries;      // (Q, 3)
+  const int32_t* order;  // (Q): the sequence in which to answer, neighbours one after another for the caches; or null
+  bool exclude_self;     // query i is point i, which is not its own neighbour
+};
+
+// distances (Q, k) ascending, indices (Q, k); the tree holds at least k other points.
+template <class T> void nearest(const SearchInput<T>& in, int64_t k, T* distances, int64_t* indices);
+
+// Points whose squared distance is at most radius2. counts (Q).
+template <class T> void radius_count(const SearchInput<T>& in, T radius2, int64_t* counts);
+// offsets (Q + 1): running sums of the counts; indices (E) ascending within each query, distances (E).
+template <class T>
+void radius_fill(const SearchInput<T>& in, T radius2, const int64_t* offsets, int64_t* indices, T* distances);
+
+}  // namespace gk
