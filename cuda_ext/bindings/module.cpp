@@ -10,6 +10,7 @@ void bind_splatting(nb::module_& m);
 void bind_image(nb::module_& m);
 void bind_optimize(nb::module_& m);
 void bind_neighbors(nb::module_& m);
+void bind_mesh_distance(nb::module_& m);
 
 namespace {
 
@@ -33,4 +34,5 @@ NB_MODULE(_native, m) {
   bind_image(m);
   bind_optimize(m);
   bind_neighbors(m);
+  bind_mesh_distance(m);
 }

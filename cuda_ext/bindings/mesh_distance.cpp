@@ -1,0 +1,110 @@
+// Bindings of the bounding volume hierarchy: built, closest points, winding numbers, rays.
+#include "../mesh/bvh.h"
+
+#include "arrays.h"
+
+namespace {
+
+using FaceArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
+using FaceOutput = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
+
+int64_t rows_of(int64_t size, int64_t columns, const char* name) {
+  if (size % columns) throw std::invalid_argument(std::string(name) + " must hold a multiple of " + std::to_string(columns) + " values");
+  return size / columns;
+}
+
+template <class T> gk::BvhMesh<T> mesh_of(const Array<T>& vertices, const FaceArray& faces) {
+  return {rows_of(int64_t(vertices.size()), 3, "vertices"), rows_of(int64_t(faces.size()), 3, "faces"), vertices.data(), faces.data()};
+}
+
+template <class T>
+gk::Bvh<T> tree_of(const Array<T>& boxes, const Ids& children, const Array<T>& triangles, const Ids& face_ids, double scale) {
+  const int64_t nodes = rows_of(int64_t(children.size()), gk::kBvhWidth, "children");
+  const int64_t blocks = rows_of(int64_t(face_ids.size()), gk::kBvhWidth, "face_ids");
+  if (!nodes || !blocks) throw std::invalid_argument("the tree must have nodes and triangles");
+  return {nodes, blocks, T(scale), GK_DATA(boxes, nodes * gk::kBoxRows * gk::kBvhWidth), children.data(),
+          GK_DATA(triangles, blocks * gk::kTriangleRows * gk::kBvhWidth), face_ids.data()};
+}
+
+template <class T> void bind_build(nb::module_& m) {
+  define(m, "bvh_plan", [](Array<T> vertices, FaceArray faces, double scale, Output<T> scratch_boxes, IdsOut scratch_links,
+                           IdsOut order) {
+    const auto mesh = mesh_of<T>(vertices, faces);
+    T* boxes = GK_DATA(scratch_boxes, 12 * mesh.face_count);
+    int32_t *links = GK_DATA(scratch_links, 4 * mesh.face_count), *ids = GK_DATA(order, mesh.face_count);
+    gk::BvhCounts counts;
+    {
+      nb::gil_scoped_release release;
+      counts = gk::bvh_plan(mesh, T(scale), boxes, links, ids);
+    }
+    return nb::make_tuple(counts.nodes, counts.blocks);
+  });
+  define(m, "bvh_fill", [](Array<T> vertices, FaceArray faces, double scale, Array<T> scratch_boxes, Ids scratch_links, Ids order,
+                           Output<T> boxes, IdsOut children, Output<T> triangles, IdsOut face_ids) {
+    const auto mesh = mesh_of<T>(vertices, faces);
+    const T* planned = GK_DATA(scratch_boxes, 12 * mesh.face_count);
+    const int32_t *links = GK_DATA(scratch_links, 4 * mesh.face_count), *ids = GK_DATA(order, mesh.face_count);
+    nb::gil_scoped_release release;
+    gk::bvh_fill(mesh, T(scale), planned, links, ids, boxes.data(), children.data(), triangles.data(), face_ids.data());
+  });
+  define(m, "bvh_moments", [](Array<T> boxes, Ids children, Array<T> triangles, Ids face_ids, Output<T> moments) {
+    const auto tree = tree_of<T>(boxes, children, triangles, face_ids, 1);
+    T* out = GK_DATA(moments, tree.node_count * gk::kMomentRows * gk::kBvhWidth);
+    nb::gil_scoped_release release;
+    gk::bvh_moments(tree, out);
+  });
+}
+
+template <class T> void bind_queries(nb::module_& m) {
+  define(m, "bvh_closest", [](Array<T> queries, Array<T> vertices, FaceArray faces, Array<T> boxes, Ids children,
+                              Array<T> triangles, Ids face_ids, double scale, Output<T> points, Output<T> distances,
+                              FaceOutput found, Output<T> weights) {
+    const auto mesh = mesh_of<T>(vertices, faces);
+    const auto tree = tree_of<T>(boxes, children, triangles, face_ids, scale);
+    const int64_t count = rows_of(int64_t(queries.size()), 3, "queries");
+    T *p = GK_DATA(points, 3 * count), *d = GK_DATA(distances, count), *w = GK_DATA(weights, 3 * count);
+    int64_t* f = GK_DATA(found, count);
+    nb::gil_scoped_release release;
+    gk::bvh_closest(tree, mesh, count, queries.data(), p, d, f, w);
+  });
+  define(m, "bvh_closest_backward", [](Array<T> queries, Array<T> vertices, FaceArray faces, FaceArray found, Array<T> weights,
+                                       Array<T> points_bar, Array<T> distances_bar, Array<T> weights_bar,
+                                       Output<T> queries_bar, Output<T> vertices_bar) {
+    const auto mesh = mesh_of<T>(vertices, faces);
+    const int64_t count = rows_of(int64_t(queries.size()), 3, "queries");
+    const int64_t* f = GK_DATA(found, count);
+    const T *w = GK_DATA(weights, 3 * count), *pb = GK_DATA(points_bar, 3 * count), *db = GK_DATA(distances_bar, count);
+    const T* wb = GK_DATA(weights_bar, 3 * count);
+    T *qb = GK_DATA(queries_bar, 3 * count), *vb = GK_DATA(vertices_bar, 3 * mesh.vertex_count);
+    nb::gil_scoped_release release;
+    gk::bvh_closest_backward(mesh, count, queries.data(), f, w, pb, db, wb, qb, vb);
+  });
+  define(m, "bvh_winding", [](Array<T> queries, Array<T> boxes, Ids children, Array<T> triangles, Ids face_ids, Array<T> moments,
+                              double scale, double beta, Output<T> winding) {
+    const auto tree = tree_of<T>(boxes, children, triangles, face_ids, scale);
+    const int64_t count = rows_of(int64_t(queries.size()), 3, "queries");
+    const T* of_nodes = GK_DATA(moments, tree.node_count * gk::kMomentRows * gk::kBvhWidth);
+    T* out = GK_DATA(winding, count);
+    nb::gil_scoped_release release;
+    gk::bvh_winding(tree, of_nodes, T(beta), count, queries.data(), out);
+  });
+  define(m, "bvh_ray_cast", [](Array<T> origins, Array<T> directions, Array<T> vertices, FaceArray faces, Array<T> boxes,
+                               Ids children, Array<T> triangles, Ids face_ids, double scale, Output<T> t, FaceOutput found,
+                               Output<T> weights) {
+    const auto mesh = mesh_of<T>(vertices, faces);
+    const auto tree = tree_of<T>(boxes, children, triangles, face_ids, scale);
+    const int64_t count = rows_of(int64_t(origins.size()), 3, "origins");
+    const T* d = GK_DATA(directions, 3 * count);
+    T *along = GK_DATA(t, count), *w = GK_DATA(weights, 3 * count);
+    int64_t* f = GK_DATA(found, count);
+    nb::gil_scoped_release release;
+    gk::bvh_ray_cast(tree, mesh, count, origins.data(), d, along, f, w);
+  });
+}
+
+}  // namespace
+
+void bind_mesh_distance(nb::module_& m) {
+  bind_build<float>(m), bind_build<double>(m);
+  bind_queries<float>(m), bind_queries<double>(m);
+}

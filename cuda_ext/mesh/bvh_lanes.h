@@ -1,0 +1,105 @@
+// Eight values at once, for a node's children and a leaf's triangles, and the order in which queries are answered.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "../cpu/multiversion.h"
+#include "bvh.h"
+
+namespace gk {
+
+template <class T> struct EightOf;
+template <> struct EightOf<float> {
+  typedef float Vector __attribute__((vector_size(32)));
+  typedef int32_t Bits __attribute__((vector_size(32)));
+};
+template <> struct EightOf<double> {
+  typedef double Vector __attribute__((vector_size(64)));
+  typedef int64_t Bits __attribute__((vector_size(64)));
+};
+template <class T> using Eight = typename EightOf<T>::Vector;
+
+template <class T> GK_INLINE Eight<T> eight(const T* p) {
+  Eight<T> v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+template <class V> GK_INLINE V low_of(const V& a, const V& b) { return a < b ? a : b; }
+template <class V> GK_INLINE V high_of(const V& a, const V& b) { return a > b ? a : b; }
+
+template <class T> struct Eight3 { Eight<T> x, y, z; };
+// Rows `row`, `row + 1`, `row + 2` of a block of eight.
+template <class T> GK_INLINE Eight3<T> eight3(const T* block, int row) {
+  return {eight(block + 8 * row), eight(block + 8 * row + 8), eight(block + 8 * row + 16)};
+}
+template <class T> GK_INLINE Eight3<T> minus(const Eight3<T>& a, const Eight3<T>& b) { return {a.x - b.x, a.y - b.y, a.z - b.z}; }
+template <class T> GK_INLINE Eight3<T> minus(const Eight3<T>& a, const T* b) { return {a.x - b[0], a.y - b[1], a.z - b[2]}; }
+template <class T> GK_INLINE Eight3<T> plus(const Eight3<T>& a, const Eight3<T>& b) { return {a.x + b.x, a.y + b.y, a.z + b.z}; }
+template <class T> GK_INLINE Eight<T> dot8(const Eight3<T>& a, const Eight3<T>& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
+template <class T> GK_INLINE Eight3<T> cross8(const Eight3<T>& a, const Eight3<T>& b) {
+  return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
+}
+template <class T> GK_INLINE Eight<T> root8(const Eight<T>& a) {
+  T values[8];
+  std::memcpy(values, &a, sizeof(a));
+  for (int i = 0; i < 8; ++i) values[i] = std::sqrt(values[i]);
+  return eight(values);
+}
+
+// Bit i: lane i of the comparison holds.
+GK_INLINE unsigned bits_of(const EightOf<float>::Bits& mask) {
+#if defined(__SSE2__)
+  __m128 halves[2];
+  std::memcpy(halves, &mask, sizeof(mask));
+  return unsigned(_mm_movemask_ps(halves[0])) | unsigned(_mm_movemask_ps(halves[1])) << 4;
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < 8; ++i) bits |= unsigned(mask[i] & 1) << i;
+  return bits;
+#endif
+}
+GK_INLINE unsigned bits_of(const EightOf<double>::Bits& mask) {
+#if defined(__SSE2__)
+  __m128d quarters[4];
+  std::memcpy(quarters, &mask, sizeof(mask));
+  unsigned bits = 0;
+  for (int i = 0; i < 4; ++i) bits |= unsigned(_mm_movemask_pd(quarters[i])) << (2 * i);
+  return bits;
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < 8; ++i) bits |= unsigned(mask[i] & 1) << i;
+  return bits;
+#endif
+}
+
+// What waits on a query's stack: a node or ~block, and how far it is.
+template <class T> struct Waiting {
+  T key;
+  int32_t node;
+};
+// Pushes the children named by `bits` so that the nearest is popped first.
+template <class T>
+GK_INLINE int push_by_key(Waiting<T>* stack, int top, unsigned bits, const T* keys, const int32_t* children) {
+  const int base = top;
+  for (; bits; bits &= bits - 1) {
+    const int child = __builtin_ctz(bits);
+    const Waiting<T> entry = {keys[child], children[child]};
+    int at = top++;
+    for (; at > base && stack[at - 1].key < entry.key; --at) stack[at] = stack[at - 1];
+    stack[at] = entry;
+  }
+  return top;
+}
+
+constexpr int64_t kQueryChunk = 128;  // queries that one thread answers in a row, whatever the number of threads
+
+// Queries in the order of a Morton curve over the tree's box, so that neighbours in the order are neighbours in space; equal
+// codes keep their order.
+template <class T> std::vector<int32_t> morton_order(const Bvh<T>& tree, int64_t count, const T* queries);
+
+}  // namespace gk
