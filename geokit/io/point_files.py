@@ -1,50 +1,66 @@
-"""Coloured point clouds as .ply files."""
+"""Point clouds as .ply files: x y z, and where the file has them red green blue and nx ny nz."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.ply import read_vertices, write_vertices
+from geokit.io.ply import read_vertices
+from geokit.io.point_columns import PointColumns, assemble, bytes_of_colors
 from geokit.io.safe import atomic_write
 
-_COLORS = ("red", "green", "blue")
+_COLORS = (("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
+_NORMALS = (("nx", "ny", "nz"), ("normal_x", "normal_y", "normal_z"))
 
 
 def load_point_ply(path: str | Path) -> PointCloud:
     """The vertices of a .ply: x y z of any type and, where it has them, red green blue (integers or floats in [0, 1]).
 
     Returns float32. Raises `UnreadableFile` when the file is damaged, misses x, y or z, or holds NaN.
+    `geokit.io.load_points` reads more kinds of files, and keeps doubles.
     """
-    path = Path(path)
-    columns = read_vertices(path, ("x", "y", "z"), "points")
-    points = np.stack([columns[name].astype(np.float32) for name in "xyz"], axis=1)
-    if not np.isfinite(points).all():
-        bad = int((~np.isfinite(points).all(axis=1)).sum())
-        raise UnreadableFile(f"{path} has {bad} points with NaN or infinite coordinates; remove them")
-    colors = None
-    if all(name in columns for name in _COLORS):
-        colors = np.stack([_unit(columns[name]) for name in _COLORS], axis=1)
-        if not np.isfinite(colors).all():
-            raise UnreadableFile(f"{path} has points with NaN or infinite colours; remove them")
-    return PointCloud(torch.from_numpy(points), None if colors is None else torch.from_numpy(colors))
+    columns = read_point_ply(Path(path))
+    return assemble(Path(path), PointColumns(columns.points.astype(np.float32, copy=False), columns.colors))
+
+
+def read_point_ply(path: Path, data: bytes | None = None) -> PointColumns:
+    """The columns of the element `vertex`: integers as coordinates become float64."""
+    columns = read_vertices(path, ("x", "y", "z"), "points", data)
+    exact = all(columns[name].dtype in (np.float32, np.int8, np.uint8, np.int16, np.uint16) for name in "xyz")
+    points = np.empty((len(columns["x"]), 3), np.float32 if exact else np.float64)
+    for i, name in enumerate("xyz"):
+        points[:, i] = columns.pop(name)
+    return PointColumns(points, _taken(columns, _COLORS), _taken(columns, _NORMALS), columns)
+
+
+def _taken(columns: dict[str, np.ndarray], spellings: tuple[tuple[str, ...], ...]) -> np.ndarray | None:
+    """The three columns under the first of their names that are there, removed from `columns`."""
+    names = next((names for names in spellings if all(name in columns for name in names)), None)
+    return None if names is None else np.stack([columns.pop(name) for name in names], axis=1)
 
 
 def save_point_ply(path: str | Path, cloud: PointCloud) -> None:
-    """Write a binary .ply with x y z as float32 and, for a coloured cloud, red green blue as bytes; atomically."""
-    columns = {name: cloud.points[:, i].detach().cpu().numpy().astype(np.float32) for i, name in enumerate("xyz")}
-    if cloud.colors is not None:
-        bytes_ = (cloud.colors.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-        columns |= {name: bytes_[:, i] for i, name in enumerate(_COLORS)}
+    """Write a binary .ply: x y z in the type of the points, red green blue as bytes, nx ny nz, features; atomically."""
     with atomic_write(path) as file:
-        file.write(write_vertices(columns))
+        file.write(write_point_ply(cloud))
 
 
-def _unit(column: np.ndarray) -> np.ndarray:
-    """A colour channel to float32 in [0, 1]; ascii files give bytes as floats."""
-    if column.dtype.kind in "iu":
-        return (column / np.iinfo(column.dtype).max).astype(np.float32)
-    whole = column.size > 0 and column.max() > 1 and bool((column == np.round(column)).all())
-    return (column / (255 if whole else 1)).astype(np.float32)
+def write_point_ply(cloud: PointCloud) -> bytes:
+    """The bytes of `save_point_ply`; features become scalar_1, scalar_2, ..."""
+    kind = "<f8" if cloud.points.dtype == torch.float64 else "<f4"
+    columns = [(name, kind, cloud.points[:, i]) for i, name in enumerate("xyz")]
+    if cloud.normals is not None:
+        columns += [(name, "<f4", cloud.normals[:, i]) for i, name in enumerate(_NORMALS[0])]
+    if cloud.colors is not None:
+        bytes_ = torch.from_numpy(bytes_of_colors(cloud.colors))
+        columns += [(name, "u1", bytes_[:, i]) for i, name in enumerate(_COLORS[0])]
+    if cloud.features is not None:
+        columns += [(f"scalar_{i + 1}", "<f4", column) for i, column in enumerate(cloud.features.unbind(1))]
+    rows = np.empty(len(cloud), np.dtype([(name, kind) for name, kind, _ in columns]))
+    for name, _, values in columns:
+        rows[name] = values.detach().cpu().numpy()
+    types = {"<f8": "double", "<f4": "float", "u1": "uchar"}
+    lines = ["ply", "format binary_little_endian 1.0", "comment written by geokit", f"element vertex {len(cloud)}"]
+    lines += [f"property {types[kind]} {name}" for name, kind, _ in columns]
+    return ("\n".join([*lines, "end_header"]) + "\n").encode("ascii") + rows.tobytes()

@@ -1,0 +1,94 @@
+"""Point clouds as files, by ending: .ply, .xyz .txt .csv .pts .asc, .pcd, .las .laz, .e57, .npz .npy."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from geokit.errors import InvalidInput
+from geokit.geometry.point_cloud import PointCloud
+from geokit.io.e57 import read_e57, write_e57
+from geokit.io.las import read_las, write_las
+from geokit.io.npz import read_npz, write_npy, write_npz
+from geokit.io.pcd import read_pcd, write_pcd
+from geokit.io.point_columns import PointColumns, assemble
+from geokit.io.point_files import read_point_ply, write_point_ply
+from geokit.io.safe import atomic_write
+from geokit.io.xyz import read_xyz, write_xyz
+
+_READERS: dict[str, Callable[[Path], PointColumns]] = {
+    ".ply": read_point_ply,
+    **dict.fromkeys((".xyz", ".txt", ".csv", ".pts", ".asc"), read_xyz),
+    ".pcd": read_pcd,
+    **dict.fromkeys((".las", ".laz"), read_las),
+    ".e57": read_e57,
+    **dict.fromkeys((".npz", ".npy"), read_npz),
+}
+_WRITERS: dict[str, Callable[[PointCloud], bytes]] = {
+    ".ply": write_point_ply,
+    **{e: lambda cloud, e=e: write_xyz(cloud, e) for e in (".xyz", ".txt", ".csv", ".pts", ".asc")},  # type: ignore[misc]
+    ".pcd": write_pcd,
+    ".las": write_las,
+    ".laz": lambda cloud: write_las(cloud, compressed=True),
+    ".e57": write_e57,
+    ".npz": write_npz,
+    ".npy": write_npy,
+}
+POINT_ENDINGS = tuple(_READERS)
+_CANNOT_HOLD = {
+    **dict.fromkeys((".las", ".laz"), ("normals", "features")),
+    ".e57": ("features",),
+    ".npy": ("colors", "normals", "features"),
+}
+
+
+def load_points(path: str | Path, *, drop_nonfinite: bool = False, features: bool = False) -> PointCloud:
+    """Read a cloud by its ending, in the file's own frame and unit (.las and .e57: metres), on the CPU.
+
+    points have the type of the file: float32, or float64 where it holds doubles, scaled integers (.las, .laz) or more
+    digits than float32 keeps (surveyors' coordinates as text; see `geokit.io.point_columns`). colors are in [0, 1],
+    normals unit. All scans of an .e57 are brought into its common frame. Of a mesh the vertices are read.
+    features: also read what else the file knows of every point (intensity, ...), as columns in the order of the file.
+    drop_nonfinite: leave out points with NaN or infinite values, which are refused otherwise. Points that the format
+    itself marks as missing (.pcd, .e57) are left out with a warning.
+
+    Raises `UnreadableFile` for anything damaged, lying or of another kind, `InvalidInput` for an ending that is none of
+    these, and `MissingDependency` for a .laz without the packages of the extra `scans`.
+    """
+    path = Path(path)
+    return assemble(path, read_columns(path), drop_nonfinite, features)
+
+
+def read_columns(path: Path) -> PointColumns:
+    """What the reader of the ending found."""
+    return _READERS[_known_ending(path)](path)
+
+
+def save_points(path: str | Path, cloud: PointCloud) -> None:
+    """Write a cloud by the ending, atomically; float64 points keep all their digits except in .las and .laz.
+
+    .las and .laz round coordinates to a step of 1/1,000 (finer for small clouds). What a format cannot hold is dropped
+    with a warning that says so. Raises `InvalidInput` for an ending that is no format of points.
+    """
+    path = Path(path)
+    ending = _known_ending(path)
+    lost = lost_in(ending, cloud)
+    content = _WRITERS[ending](cloud)
+    with atomic_write(path) as file:
+        file.write(content)
+    if lost:
+        warnings.warn(f"{path}: {ending} cannot hold {' and '.join(lost)}; write a .ply to keep them", stacklevel=2)
+
+
+def lost_in(ending: str, cloud: PointCloud) -> list[str]:
+    """Names of the fields of `cloud` that files with this ending cannot hold."""
+    return [name for name in _CANNOT_HOLD.get(ending, ()) if getattr(cloud, name) is not None]
+
+
+def _known_ending(path: Path) -> str:
+    ending = path.suffix.lower()
+    if ending not in _READERS:
+        raise InvalidInput(
+            f"{path}: files of points end in {', '.join(POINT_ENDINGS)}, not {ending or 'in nothing'}; rename or "
+            "convert it"
+        )
+    return ending

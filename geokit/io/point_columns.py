@@ -1,0 +1,124 @@
+"""From the columns of a file to a `PointCloud`: what all readers of points agree on.
+
+Coordinates keep the type of the file: float32 stays float32, doubles and scaled integers become float64. Decimals in
+text become float32 unless that would move a point by more than a millionth of the cloud's extent, as it does surveyors'
+coordinates (600,000 m east, 5,000,000 m north, which float32 rounds to half a metre); those become float64.
+Colours and normals get the type of the coordinates.
+"""
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from geokit.errors import UnreadableFile
+from geokit.geometry.point_cloud import PointCloud
+
+_ROUNDED = 1e-6  # of the extent: how far float32 may move a point of a text file
+_UNFOLDED = 32 << 20  # bytes that any compressed file may unfold to
+_UNIT = 1e-3  # normals whose length differs from 1 by more are made unit
+
+
+@dataclass
+class PointColumns:
+    """What a reader found.
+
+    points (N, 3) float32 or float64; colors (N, 3) of any type and scale; normals (N, 3); extras: (N,) each, by name.
+    dropped: how many points the format marks as missing; they are not in the columns.
+    """
+
+    points: np.ndarray
+    colors: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+    dropped: int = 0
+
+
+def assemble(path: Path, columns: PointColumns, drop_nonfinite: bool = False, features: bool = False) -> PointCloud:
+    """The cloud of `columns`; `UnreadableFile` for points with NaN or infinite values, unless they are to be dropped.
+
+    features: keep the extras as features, in their order. Normals without a direction become zero, with a warning.
+    """
+    points, colors, normals = columns.points, columns.colors, columns.normals
+    chosen = list(columns.extras.values()) if features else []
+    finite = np.isfinite(points).all(axis=1)
+    if colors is not None and colors.dtype.kind == "f":
+        finite &= np.isfinite(colors).all(axis=1)
+    bad = len(points) - int(finite.sum())
+    if bad and not drop_nonfinite:
+        raise UnreadableFile(
+            f"{path} has {bad} of {len(points)} points with NaN or infinite values; leave them out with "
+            "--drop-nonfinite of geokit convert (drop_nonfinite=True in Python)"
+        )
+    if bad:
+        points, chosen = points[finite], [values[finite] for values in chosen]
+        colors, normals = (None if values is None else values[finite] for values in (colors, normals))
+    if columns.dropped:
+        warnings.warn(f"{path}: left out {columns.dropped:,} points that the file marks as missing", stacklevel=3)
+    points = np.ascontiguousarray(points)
+    kind = points.dtype
+    table = np.stack([values.astype(kind) for values in chosen], axis=1) if chosen else None
+    return PointCloud(
+        torch.from_numpy(points),
+        None if colors is None else torch.from_numpy(unit_colors(colors, kind)),
+        None if normals is None else torch.from_numpy(_unit_normals(path, normals, kind)),
+        None if table is None else torch.from_numpy(table),
+    )
+
+
+def decimals(points: np.ndarray) -> np.ndarray:
+    """(N, 3) float64 numbers of a text file, as float32 where no point moves by more than a millionth of the extent."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = points[np.isfinite(points).all(axis=1)] if not np.isfinite(points).all() else points
+        if not len(finite):
+            return points.astype(np.float32)
+        low, high = finite.min(axis=0), finite.max(axis=0)
+        largest = max(abs(low).max(), abs(high).max())
+        moved = largest * np.finfo(np.float32).eps / 2
+        small = largest <= np.finfo(np.float32).max and moved <= _ROUNDED * np.linalg.norm(high - low)
+        return points.astype(np.float32) if small else points
+
+
+def unit_colors(colors: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """Colours as numbers in [0, 1]: integers by their type's range, whole floats above 1 as bytes (or 16 bits)."""
+    if colors.dtype.kind in "iu":
+        return np.ascontiguousarray(colors / np.asarray(np.iinfo(colors.dtype).max, kind), dtype=kind)
+    highest = float(colors.max()) if colors.size else 0.0
+    scale = 1.0
+    if highest > 1 and bool((colors == np.round(colors)).all()):
+        scale = 255.0 if highest <= 255 else 65535.0
+    return np.ascontiguousarray((colors / colors.dtype.type(scale)).clip(0, 1), dtype=kind)
+
+
+def _unit_normals(path: Path, normals: np.ndarray, kind: np.dtype) -> np.ndarray:
+    normals = np.array(normals, dtype=kind, order="C")
+    lost = ~np.isfinite(normals).all(axis=1)
+    if lost.any():
+        warnings.warn(f"{path}: {int(lost.sum()):,} normals are NaN or infinite and became zero", stacklevel=4)
+        normals[lost] = 0
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(normals, axis=1)
+    odd = (abs(lengths - 1) > _UNIT) & (lengths > 0)
+    if odd.any():
+        scaled = normals[odd] / abs(normals[odd]).max(axis=1, keepdims=True)  # so that no square overflows
+        normals[odd] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    return normals
+
+
+def check_unfolding(path: Path, unfolded: int, packed: int, ratio: float) -> None:
+    """Raise `UnreadableFile` when `packed` bytes are to unfold to more than 32 MB and more than `ratio` times as much.
+
+    Called before anything of that size is allocated.
+    """
+    if unfolded > max(_UNFOLDED, ratio * packed):
+        raise UnreadableFile(
+            f"{path} would unfold from {packed} to {unfolded} bytes, more than {ratio:g} times its size; "
+            "the file is damaged or made to fill the memory: export it again, uncompressed"
+        )
+
+
+def bytes_of_colors(colors: torch.Tensor) -> np.ndarray:
+    """(N, 3) colours in [0, 1] as bytes."""
+    return (colors.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
