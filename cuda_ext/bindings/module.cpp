@@ -11,6 +11,7 @@ void bind_image(nb::module_& m);
 void bind_optimize(nb::module_& m);
 void bind_neighbors(nb::module_& m);
 void bind_mesh_distance(nb::module_& m);
+void bind_files(nb::module_& m);
 
 namespace {
 
@@ -35,4 +36,5 @@ NB_MODULE(_native, m) {
   bind_optimize(m);
   bind_neighbors(m);
   bind_mesh_distance(m);
+  bind_files(m);
 }

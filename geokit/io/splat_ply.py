@@ -20,6 +20,7 @@ import torch
 from geokit.errors import UnreadableFile
 from geokit.geometry.splats import Splats
 from geokit.io.ply import parse_header, read_vertices, write_vertices
+from geokit.io.ply_header import Header
 
 _REQUIRED = (
     *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
@@ -33,9 +34,14 @@ def is_splat_ply(path: str | Path) -> bool:
     """Whether the header of a .ply names the properties of a splat scene; `UnreadableFile` when it is no .ply."""
     path = Path(path)
     with open(path, "rb") as file:
-        header = parse_header(path, file.read(1 << 20))
-    names = {p.name for element in header.elements if element.name == "vertex" for p in element.properties}
-    return names.issuperset(_REQUIRED)
+        return is_splat_header(parse_header(path, file.read(1 << 20)))
+
+
+def is_splat_header(header: Header) -> bool:
+    """Whether a header names the properties of a splat scene, plain or compressed as PlayCanvas does."""
+    vertex, chunk = header.element("vertex"), header.element("chunk")
+    names = {p.name for p in vertex.properties} if vertex else set()
+    return names.issuperset(_REQUIRED) or (chunk is not None and "packed_position" in names)
 
 
 def read_splat_ply(path: Path, data: bytes) -> Splats:
