@@ -12,63 +12,97 @@
 namespace gk {
 namespace {
 
+constexpr int kBlock = 256;  // splats a task covers: their ellipses fit the first cache
+
 template <class T> constexpr T kSlack = T(1e-3);  // pixels; rounding never loses a tile
 
-template <class T> GK_INLINE int64_t first_pixel(T low, int64_t size) {  // first pixel centre at or after `low`
-  return int64_t(std::ceil(std::min(std::max(low - T(0.5), T(0)), T(size))));
-}
-template <class T> GK_INLINE int64_t last_pixel(T high, int64_t size) {  // last pixel centre at or before `high`
-  return int64_t(std::floor(std::min(std::max(high - T(0.5), T(-1)), T(size - 1))));
+template <class T> GK_INLINE T clamped(T value, T low, T high) { return std::min(std::max(value, low), high); }
+// The first pixel centre at or after `low`, the last at or before `high`.
+template <class T> GK_INLINE int32_t first_pixel(T low, T size) { return int32_t(std::ceil(clamped(low - T(0.5), T(0), size))); }
+template <class T> GK_INLINE int32_t last_pixel(T high, T size) {
+  return int32_t(std::floor(clamped(high - T(0.5), T(-1), size - T(1))));
 }
 
-// The ellipse {a dx^2 + 2 b dx dy + c dy^2 <= reach2} of one splat. It is widest at dy = -+tilt_y, highest at dx = -+tilt_x.
-template <class T> struct Ellipse {
-  T reach2, a, b, c, det, mx, my, inverse_a, inverse_c, half_width, half_height, tilt_x, tilt_y;
-  GK_INLINE Ellipse(const BinInput<T>& in, T reach2, int64_t i)
-      : reach2(reach2), a(in.conics[3 * i]), b(in.conics[3 * i + 1]), c(in.conics[3 * i + 2]), det(a * c - b * b),
-        mx(in.means2d[2 * i]), my(in.means2d[2 * i + 1]), inverse_a(T(1) / a), inverse_c(T(1) / c) {
-    const T scale = reach2 / det;
-    half_width = std::sqrt(scale * c) + kSlack<T>, half_height = std::sqrt(scale * a) + kSlack<T>;
-    tilt_x = b * inverse_a * half_height, tilt_y = b * inverse_c * half_width;
-  }
+// The ellipses {a dx^2 + 2 b dx dy + c dy^2 <= reach2} of a block of splats, one array a quantity, so that the loops over
+// them are loops over lanes. One is widest at dy = -+tilt_y, highest at dx = -+tilt_x; top > bottom: nothing to draw.
+template <class T> struct Ellipses {
+  alignas(64) T a[kBlock], b[kBlock], c[kBlock], det[kBlock], mx[kBlock], my[kBlock], inverse_a[kBlock], inverse_c[kBlock];
+  alignas(64) T reach2[kBlock], half_width[kBlock], half_height[kBlock], tilt_x[kBlock], tilt_y[kBlock];
+  alignas(64) int32_t top[kBlock], bottom[kBlock];
 };
+
+// Fills in the ellipses of the splats from `begin` on, whose reaches are known.
+template <class T> GK_INLINE void load(const BinInput<T>& in, const T* reaches, int64_t begin, int n, Ellipses<T>& ellipses) {
+  const T width = T(in.width), height = T(in.height);
+  const T *__restrict conics = in.conics + 3 * begin, *__restrict means = in.means2d + 2 * begin;
+  Ellipses<T>& __restrict e = ellipses;
+  reaches += begin;
+  for (int i = 0; i < n; ++i) {
+    const T reach2 = reaches[i], a0 = conics[3 * i], b0 = conics[3 * i + 1], c0 = conics[3 * i + 2];
+    const T mx0 = means[2 * i], my0 = means[2 * i + 1];
+    const bool drawn = reach2 > 0;
+    const T a = drawn ? a0 : T(1), b = drawn ? b0 : T(0), c = drawn ? c0 : T(1), mx = drawn ? mx0 : T(0), my = drawn ? my0 : T(0);
+    const T det = a * c - b * b, scale = reach2 / det;
+    const T half_width = std::sqrt(scale * c) + kSlack<T>, half_height = std::sqrt(scale * a) + kSlack<T>;
+    e.a[i] = a, e.b[i] = b, e.c[i] = c, e.det[i] = det, e.mx[i] = mx, e.my[i] = my, e.reach2[i] = reach2;
+    e.inverse_a[i] = T(1) / a, e.inverse_c[i] = T(1) / c, e.half_width[i] = half_width, e.half_height[i] = half_height;
+    e.tilt_x[i] = b * e.inverse_a[i] * half_height, e.tilt_y[i] = b * e.inverse_c[i] * half_width;
+    const int32_t top = first_pixel(my - half_height, height), bottom = last_pixel(my + half_height, height);
+    const int32_t left = first_pixel(mx - half_width, width), right = last_pixel(mx + half_width, width);
+    const bool touched = drawn & (left <= right);
+    e.top[i] = touched ? top : 1, e.bottom[i] = touched ? bottom : 0;
+  }
+}
 
 // The extent along one axis of the ellipse p u^2 + 2 q u v + r v^2 <= reach2 between v = low and v = high: a chord's end
 // is a concave function of v, so its maximum over the band lies at the ellipse's own maximum, clamped to the band.
 template <class T>
 GK_INLINE void chord(T p, T inverse_p, T q, T det, T reach2, T tilt, T low, T high, T& first, T& last) {
-  const T v_last = std::min(std::max(-tilt, low), high), v_first = std::min(std::max(tilt, low), high);
+  const T v_last = clamped(-tilt, low, high), v_first = clamped(tilt, low, high);
   last = (std::sqrt(std::max(reach2 * p - det * v_last * v_last, T(0))) - q * v_last) * inverse_p;
   first = (-std::sqrt(std::max(reach2 * p - det * v_first * v_first, T(0))) - q * v_first) * inverse_p;
 }
 
-// Calls visit(tile_row, first_column, last_column) for every row of tiles that the ellipse touches.
-template <class T, class Visit> GK_INLINE void visit_rows(const BinInput<T>& in, const Ellipse<T>& e, Visit visit) {
-  const int64_t top = first_pixel(e.my - e.half_height, in.height), bottom = last_pixel(e.my + e.half_height, in.height);
-  const int64_t left = first_pixel(e.mx - e.half_width, in.width), right = last_pixel(e.mx + e.half_width, in.width);
-  if (top > bottom || left > right) return;
-  if (top / kTile == bottom / kTile) return visit(top / kTile, left / kTile, right / kTile);
-  for (int64_t row = top / kTile; row <= bottom / kTile; ++row) {
-    const T low = std::max(T(std::max(top, row * kTile)) + T(0.5) - e.my, -e.half_height);
-    const T high = std::min(T(std::min(bottom, row * kTile + kTile - 1)) + T(0.5) - e.my, e.half_height);
+// One row of tiles that an ellipse of the block may touch: from `first` to `last` column, none where first > last.
+struct Rows {
+  AlignedVector<int32_t> splat, row, first, last;
+};
+
+template <class T> GK_INLINE void find_rows(const BinInput<T>& in, const Ellipses<T>& e, int n, Rows& rows) {
+  int64_t count = 0;
+  for (int i = 0; i < n; ++i)
+    if (e.top[i] <= e.bottom[i]) count += e.bottom[i] / kTile - e.top[i] / kTile + 1;
+  rows.splat.resize(count), rows.row.resize(count), rows.first.resize(count), rows.last.resize(count);
+  int32_t *__restrict splat = rows.splat.data(), *__restrict row = rows.row.data();
+  int64_t at = 0;
+  for (int i = 0; i < n; ++i) {
+    if (e.top[i] > e.bottom[i]) continue;
+    const int32_t end = e.bottom[i] / kTile;
+    for (int32_t r = e.top[i] / kTile; r <= end; ++r, ++at) splat[at] = i, row[at] = r;
+  }
+  const T width = T(in.width);
+  int32_t *__restrict first = rows.first.data(), *__restrict last = rows.last.data();
+  for (int64_t k = 0; k < count; ++k) {
+    const int32_t i = splat[k], r = row[k] * kTile;
+    const T low = std::max(T(std::max(e.top[i], r)) + T(0.5) - e.my[i], -e.half_height[i]);
+    const T high = std::min(T(std::min(e.bottom[i], r + kTile - 1)) + T(0.5) - e.my[i], e.half_height[i]);
     T begin, end;
-    chord(e.a, e.inverse_a, e.b, e.det, e.reach2, e.tilt_y, low, high, begin, end);
-    const int64_t first = first_pixel(e.mx + begin - kSlack<T>, in.width), last = last_pixel(e.mx + end + kSlack<T>, in.width);
-    if (first <= last) visit(row, first / kTile, last / kTile);
+    chord(e.a[i], e.inverse_a[i], e.b[i], e.det[i], e.reach2[i], e.tilt_y[i], low, high, begin, end);
+    const int32_t left = first_pixel(e.mx[i] + begin - kSlack<T>, width), right = last_pixel(e.mx[i] + end + kSlack<T>, width);
+    first[k] = left <= right ? left / kTile : 1, last[k] = left <= right ? right / kTile : 0;
   }
 }
 
 // Bit y: the ellipse reaches row y of the tile within the tile's columns.
-template <class T> GK_INLINE int32_t rows_reached(const Ellipse<T>& e, int64_t row, int64_t column) {
-  const T low = std::max(T(column * kTile) + T(0.5) - e.mx, -e.half_width);
-  const T high = std::min(T(column * kTile + kTile) - T(0.5) - e.mx, e.half_width);
-  if (!(low <= high)) return 0;
+template <class T> GK_INLINE int32_t rows_reached(const Ellipses<T>& e, int32_t i, int32_t row, int32_t column) {
+  const T low = std::max(T(column * kTile) + T(0.5) - e.mx[i], -e.half_width[i]);
+  const T high = std::min(T(column * kTile + kTile) - T(0.5) - e.mx[i], e.half_width[i]);
   T begin, end;
-  chord(e.c, e.inverse_c, e.b, e.det, e.reach2, e.tilt_x, low, high, begin, end);
-  const T above = std::ceil(e.my + begin - kSlack<T> - T(0.5)) - T(row * kTile);
-  const T below = std::floor(e.my + end + kSlack<T> - T(0.5)) - T(row * kTile);
-  const int first = int(std::min(std::max(above, T(0)), T(kTile))), last = int(std::min(std::max(below, T(-1)), T(kTile - 1)));
-  return first <= last ? int32_t((2u << last) - (1u << first)) : 0;
+  chord(e.c[i], e.inverse_c[i], e.b[i], e.det[i], e.reach2[i], e.tilt_x[i], low, high, begin, end);
+  const T above = std::ceil(e.my[i] + begin - kSlack<T> - T(0.5)) - T(row * kTile);
+  const T below = std::floor(e.my[i] + end + kSlack<T> - T(0.5)) - T(row * kTile);
+  const int32_t first = int32_t(clamped(above, T(0), T(kTile))), last = int32_t(clamped(below, T(-1), T(kTile - 1)));
+  return low <= high && first <= last ? int32_t((2u << last) - (1u << first)) : 0;
 }
 
 // The visible splats front to back; equal depths in order of index. Depths are positive, so their bits sort as they do.
@@ -109,27 +143,27 @@ std::vector<int32_t> front_to_back(const double* depths, int64_t n) {
   return order;
 }
 
-
 // The loops over splats, in functions of their own (see cpu/multiversion.h).
 template <class T>
 GK_INLINE int64_t count_splats(const BinInput<T>& in, T* reaches, int32_t* counts, int64_t begin, int64_t end) {
+  Ellipses<T> e;
+  Rows rows;
   int64_t total = 0;
-  for (int64_t i = begin; i < end; ++i) {
-    int32_t count = 0;
-    reaches[i] = 0;
-    if (in.depths[i] > 0) {
+  for (; begin < end; begin += kBlock) {
+    const int n = int(std::min<int64_t>(kBlock, end - begin));
+    for (int64_t i = begin; i < begin + n; ++i) {
       const T a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
-      const T reach2 = T(2) * std::log(in.amplitudes[i] * T(1 / kAlphaMin));
-      if (reach2 > 0 && a > 0 && det > 0 && reach2 * (a + c) < det * T(1e18) && std::isfinite(in.means2d[2 * i]) &&
-          std::isfinite(in.means2d[2 * i + 1])) {
-        reaches[i] = reach2;
-        visit_rows(in, Ellipse<T>(in, reach2, i), [&](int64_t, int64_t first, int64_t last) GK_INLINE_LAMBDA {
-          count += int32_t(last - first + 1);
-        });
-      }
+      const T reach2 = in.depths[i] > 0 ? T(2) * std::log(in.amplitudes[i] * T(1 / kAlphaMin)) : T(0);
+      const bool sound = reach2 > 0 && a > 0 && det > 0 && reach2 * (a + c) < det * T(1e18) &&
+                         std::isfinite(in.means2d[2 * i]) && std::isfinite(in.means2d[2 * i + 1]);
+      reaches[i] = sound ? reach2 : T(0), counts[i] = 0;
     }
-    counts[i] = count;
-    total += count;
+    load(in, reaches, begin, n, e);
+    find_rows(in, e, n, rows);
+    for (size_t k = 0; k < rows.splat.size(); ++k) {
+      const int32_t touched = rows.last[k] - rows.first[k] + 1;
+      counts[begin + rows.splat[k]] += touched, total += touched;
+    }
   }
   return total;
 }
@@ -142,18 +176,24 @@ struct Place {
 template <class T>
 GK_INLINE void fill_splats(const BinInput<T>& in, const T* reaches, const int32_t* first_slots, Place* places, int64_t begin,
                            int64_t end) {
-  const int64_t columns = tile_columns(in.width);
-  for (int64_t i = begin; i < end; ++i) {
-    int32_t slot = first_slots[i];
-    const int32_t last_slot = first_slots[i + 1];  // never exceeded, should two copies of the arithmetic round differently
-    if (slot == last_slot) continue;
-    const Ellipse<T> ellipse(in, reaches[i], i);
-    visit_rows(in, ellipse, [&](int64_t row, int64_t first, int64_t last) GK_INLINE_LAMBDA {
-      for (int64_t column = first; column <= last && slot < last_slot; ++column, ++slot) {
-        places[slot] = {int32_t(row * columns + column), rows_reached(ellipse, row, column)};
-      }
-    });
-    for (; slot < last_slot; ++slot) places[slot] = {0, 0};
+  const int32_t columns = int32_t(tile_columns(in.width));
+  Ellipses<T> e;
+  Rows rows;
+  AlignedVector<int32_t> splats, tile_row, tile_column;
+  for (; begin < end; begin += kBlock) {
+    const int n = int(std::min<int64_t>(kBlock, end - begin));
+    load(in, reaches, begin, n, e);
+    find_rows(in, e, n, rows);
+    const int64_t room = first_slots[begin + n] - first_slots[begin];
+    splats.resize(room), tile_row.resize(room), tile_column.resize(room);
+    int64_t count = 0;  // never exceeds the room, should two copies of the arithmetic round differently
+    for (size_t k = 0; k < rows.splat.size(); ++k)
+      for (int32_t column = rows.first[k]; column <= rows.last[k] && count < room; ++column, ++count)
+        splats[count] = rows.splat[k], tile_row[count] = rows.row[k], tile_column[count] = column;
+    Place* __restrict out = places + first_slots[begin];
+    const int32_t *__restrict i = splats.data(), *__restrict r = tile_row.data(), *__restrict c = tile_column.data();
+    for (int64_t k = 0; k < count; ++k) out[k] = {r[k] * columns + c[k], rows_reached(e, i[k], r[k], c[k])};
+    for (int64_t k = count; k < room; ++k) out[k] = {0, 0};
   }
 }
 
@@ -169,15 +209,15 @@ GK_INSTANTIATE(float, GK_MULTIVERSION)
 GK_INSTANTIATE(double, )
 #undef GK_INSTANTIATE
 
-constexpr int64_t kBlock = 1024;  // splats a task covers
+constexpr int64_t kTask = 4 * kBlock;  // splats a thread takes at a time
 
 }  // namespace
 
 template <class T> int64_t bin_count(const BinInput<T>& in, T* reaches, int32_t* counts) {
   int64_t total = 0;
 #pragma omp parallel for schedule(static) reduction(+ : total) if (in.splats * 32 > kParallelWork)
-  for (int64_t begin = 0; begin < in.splats; begin += kBlock)
-    total += count_range(in, reaches, counts, begin, std::min(begin + kBlock, in.splats));
+  for (int64_t begin = 0; begin < in.splats; begin += kTask)
+    total += count_range(in, reaches, counts, begin, std::min(begin + kTask, in.splats));
   return total;
 }
 
@@ -190,8 +230,8 @@ void bin_fill(const BinInput<T>& in, const T* reaches, const int32_t* counts, in
   AlignedVector<Place> places(first_slots[in.splats]);
   std::vector<int32_t> next(tiles, 0);
 #pragma omp parallel for schedule(static) if (in.splats * 32 > kParallelWork)
-  for (int64_t begin = 0; begin < in.splats; begin += kBlock)
-    fill_range(in, reaches, first_slots, places.data(), begin, std::min(begin + kBlock, in.splats));
+  for (int64_t begin = 0; begin < in.splats; begin += kTask)
+    fill_range(in, reaches, first_slots, places.data(), begin, std::min(begin + kTask, in.splats));
   for (const Place& place : places) ++next[place.tile];
   int32_t start = 0;
   for (int64_t t = 0; t < tiles; ++t) {
