@@ -6,6 +6,7 @@ the sensor, is not applied: points stay in the frame that they are written in, a
 
 import io
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -228,18 +229,20 @@ def unpack_lzf(path: Path, packed: bytes, size: int) -> bytes:
     return bytes(out)
 
 
-def write_pcd(cloud: PointCloud) -> bytes:
-    """A binary .pcd: x y z, rgb packed into a float as the Point Cloud Library has it, normal_x normal_y normal_z."""
+def write_pcd(cloud: PointCloud, names: Sequence[str] = ()) -> bytes:
+    """A binary .pcd: x y z, rgb packed into a float as the Point Cloud Library has it, normal_x normal_y normal_z.
+
+    names: of the features.
+    """
     kind = "<f8" if cloud.points.dtype == torch.float64 else "<f4"
     fields = [(name, kind) for name in "xyz"]
     fields += [("rgb", "<f4")] if cloud.colors is not None else []
     fields += [(name, "<f4") for name in _NORMALS[0]] if cloud.normals is not None else []
-    features = [] if cloud.features is None else [f"scalar_{i + 1}" for i in range(cloud.features.shape[1])]
-    fields += [(name, "<f4") for name in features]
+    fields += [(name, "<f4") for name in names]
     rows = np.empty(len(cloud), np.dtype(fields))
-    tables = [("xyz", cloud.points), (_NORMALS[0], cloud.normals), (features, cloud.features)]
-    for names, table in tables:
-        for i, name in enumerate(names if table is not None else ()):
+    tables = [("xyz", cloud.points), (_NORMALS[0], cloud.normals), (names, cloud.features)]
+    for columns, table in tables:
+        for i, name in enumerate(columns if table is not None else ()):
             rows[name] = table[:, i].detach().cpu().numpy()  # type: ignore[index]
     if cloud.colors is not None:
         red, green, blue = bytes_of_colors(cloud.colors).astype(np.uint32).T

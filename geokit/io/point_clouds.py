@@ -1,7 +1,9 @@
-"""Point clouds as files, by ending: .ply, .xyz .txt .csv .pts .asc, .pcd, .las .laz, .e57, .npz .npy."""
+"""Point clouds as files, by ending: .ply, .xyz .txt .csv .pts .asc .xyzn .xyzrgb, .pcd, .las .laz, .e57, .npz .npy."""
 
+import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from geokit.errors import InvalidInput
@@ -15,23 +17,24 @@ from geokit.io.point_files import read_point_ply, write_point_ply
 from geokit.io.safe import atomic_write
 from geokit.io.xyz import read_xyz, write_xyz
 
+_TEXT = (".xyz", ".txt", ".csv", ".pts", ".asc", ".xyzn", ".xyzrgb")
 _READERS: dict[str, Callable[[Path], PointColumns]] = {
     ".ply": read_point_ply,
-    **dict.fromkeys((".xyz", ".txt", ".csv", ".pts", ".asc"), read_xyz),
+    **dict.fromkeys(_TEXT, read_xyz),
     ".pcd": read_pcd,
     **dict.fromkeys((".las", ".laz"), read_las),
     ".e57": read_e57,
     **dict.fromkeys((".npz", ".npy"), read_npz),
 }
-_WRITERS: dict[str, Callable[[PointCloud], bytes]] = {
+_WRITERS: dict[str, Callable[[PointCloud, Sequence[str]], bytes]] = {
     ".ply": write_point_ply,
-    **{e: lambda cloud, e=e: write_xyz(cloud, e) for e in (".xyz", ".txt", ".csv", ".pts", ".asc")},  # type: ignore[misc]
+    **{ending: partial(write_xyz, ending=ending) for ending in _TEXT},
     ".pcd": write_pcd,
-    ".las": write_las,
-    ".laz": lambda cloud: write_las(cloud, compressed=True),
-    ".e57": write_e57,
-    ".npz": write_npz,
-    ".npy": write_npy,
+    ".las": lambda cloud, _: write_las(cloud),
+    ".laz": lambda cloud, _: write_las(cloud, compressed=True),
+    ".e57": lambda cloud, _: write_e57(cloud),
+    ".npz": lambda cloud, _: write_npz(cloud),
+    ".npy": lambda cloud, _: write_npy(cloud),
 }
 POINT_ENDINGS = tuple(_READERS)
 _CANNOT_HOLD = {
@@ -63,8 +66,10 @@ def read_columns(path: Path) -> PointColumns:
     return _READERS[_known_ending(path)](path)
 
 
-def save_points(path: str | Path, cloud: PointCloud) -> None:
+def save_points(path: str | Path, cloud: PointCloud, feature_names: Sequence[str] = ()) -> None:
     """Write a cloud by the ending, atomically; float64 points keep all their digits except in .las and .laz.
+
+    feature_names: one for each column of features, by default scalar_1, scalar_2, ...; .npz has no names.
 
     .las and .laz round coordinates to a step of 1/1,000 (finer for small clouds). What a format cannot hold is dropped
     with a warning that says so. Raises `InvalidInput` for an ending that is no format of points.
@@ -72,7 +77,11 @@ def save_points(path: str | Path, cloud: PointCloud) -> None:
     path = Path(path)
     ending = _known_ending(path)
     lost = lost_in(ending, cloud)
-    content = _WRITERS[ending](cloud)
+    count = 0 if cloud.features is None else cloud.features.shape[1]
+    names = list(feature_names) or [f"scalar_{i + 1}" for i in range(count)]
+    if len(names) != count or any(not re.fullmatch(r"[^\s,;]+", name) for name in names):
+        raise InvalidInput(f"feature_names must name {count} features without spaces and commas, got {names}")
+    content = _WRITERS[ending](cloud, names)
     with atomic_write(path) as file:
         file.write(content)
     if lost:

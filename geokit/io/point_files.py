@@ -1,5 +1,6 @@
 """Point clouds as .ply files: x y z, and where the file has them red green blue and nx ny nz."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,13 @@ def _taken(columns: dict[str, np.ndarray], spellings: tuple[tuple[str, ...], ...
 
 
 def save_point_ply(path: str | Path, cloud: PointCloud) -> None:
-    """Write a binary .ply: x y z in the type of the points, red green blue as bytes, nx ny nz, features; atomically."""
+    """Write a binary .ply: x y z in the type of the points, red green blue as bytes, nx ny nz; atomically."""
     with atomic_write(path) as file:
         file.write(write_point_ply(cloud))
 
 
-def write_point_ply(cloud: PointCloud) -> bytes:
-    """The bytes of `save_point_ply`; features become scalar_1, scalar_2, ..."""
+def write_point_ply(cloud: PointCloud, names: Sequence[str] = ()) -> bytes:
+    """The bytes of a binary .ply. names: of the features."""
     kind = "<f8" if cloud.points.dtype == torch.float64 else "<f4"
     columns = [(name, kind, cloud.points[:, i]) for i, name in enumerate("xyz")]
     if cloud.normals is not None:
@@ -56,7 +57,7 @@ def write_point_ply(cloud: PointCloud) -> bytes:
         bytes_ = torch.from_numpy(bytes_of_colors(cloud.colors))
         columns += [(name, "u1", bytes_[:, i]) for i, name in enumerate(_COLORS[0])]
     if cloud.features is not None:
-        columns += [(f"scalar_{i + 1}", "<f4", column) for i, column in enumerate(cloud.features.unbind(1))]
+        columns += [(name, "<f4", column) for name, column in zip(names, cloud.features.unbind(1))]
     rows = np.empty(len(cloud), np.dtype([(name, kind) for name, kind, _ in columns]))
     for name, _, values in columns:
         rows[name] = values.detach().cpu().numpy()

@@ -8,6 +8,7 @@ a normal. A first line with a single number (.pts) is the count of points. `#` a
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -210,33 +211,33 @@ def _bad_line(path: Path, data: bytes, place: int, clean: bytes, width: int | No
     return UnreadableFile(f"{path} is no table of numbers near line {number}; export it again")
 
 
-def write_xyz(cloud: PointCloud, ending: str) -> bytes:
+def write_xyz(cloud: PointCloud, names: Sequence[str] = (), ending: str = ".xyz") -> bytes:
     """The text of a cloud: a line of names where there is more than x y z, then one line a point.
 
     Coordinates have as many digits as their type needs to be read back exactly; colours are bytes. A .csv has commas
-    and its names without a comment mark, a .pts begins with the count and has colours and no names.
+    and its names without a comment mark, a .pts begins with the count and has no names. names: of the features.
     """
     separator = "," if ending == ".csv" else " "
-    names, columns, formats = ["x", "y", "z"], [cloud.points.detach().cpu().numpy()], ["%.9g"] * 3
+    titles, columns, formats = ["x", "y", "z"], [cloud.points.detach().cpu().numpy()], ["%.9g"] * 3
     if cloud.points.dtype == torch.float64:
         formats = ["%.17g"] * 3
     if cloud.colors is not None:
-        names += _COLORS
+        titles += _COLORS
         columns.append(bytes_of_colors(cloud.colors))
         formats += ["%d"] * 3
     if cloud.normals is not None:
-        names += _NORMALS
+        titles += _NORMALS
         columns.append(cloud.normals.detach().cpu().numpy())
         formats += [formats[0]] * 3
     if cloud.features is not None:
-        names += [f"scalar_{i + 1}" for i in range(cloud.features.shape[1])]
+        titles += names
         columns.append(cloud.features.detach().cpu().numpy())
         formats += [formats[0]] * cloud.features.shape[1]
     out = io.BytesIO()
     if ending == ".pts":
         out.write(f"{len(cloud)}\n".encode())
-    elif ending == ".csv" or len(names) > 3:
-        out.write((("" if ending == ".csv" else "//") + separator.join(names) + "\n").encode())
+    elif ending == ".csv" or len(titles) > 3:
+        out.write((("" if ending == ".csv" else "//") + separator.join(titles) + "\n").encode())
     row = separator.join(formats) + "\n"
     for start in range(0, len(cloud), _ROWS):
         parts = [column[start : start + _ROWS].astype(np.float64) for column in columns]

@@ -164,7 +164,7 @@ def test_broken_bytes(tmp_path_factory: pytest.TempPathFactory, form: str, steps
 
 def test_features_are_written_as_fields(tmp_path: Path) -> None:
     kept = cloud(5).replace(features=torch.arange(10.0).reshape(5, 2))
-    (tmp_path / "a.pcd").write_bytes(write_pcd(kept))
+    (tmp_path / "a.pcd").write_bytes(write_pcd(kept, ["a", "b"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert torch.equal(load_points(tmp_path / "a.pcd", features=True).features, kept.features)

@@ -126,7 +126,7 @@ def test_many_pieces_are_one_table(tmp_path: Path) -> None:
 @given(steps=mutations())
 @settings(max_examples=40, deadline=None)
 def test_broken_bytes(tmp_path_factory: pytest.TempPathFactory, ending: str, steps: list) -> None:
-    survives(tmp_path_factory.mktemp("fuzz") / f"a{ending}", mutate(write_xyz(cloud(), ending), steps))
+    survives(tmp_path_factory.mktemp("fuzz") / f"a{ending}", mutate(write_xyz(cloud(), ending=ending), steps))
 
 
 @given(st.binary(max_size=300))
