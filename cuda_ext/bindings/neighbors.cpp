@@ -1,4 +1,5 @@
 // Bindings of the searches among points.
+#include "../neighbors/farthest.h"
 #include "../neighbors/search.h"
 #include "../neighbors/tree.h"
 
@@ -66,6 +67,18 @@ template <class T> void bind_search(nb::module_& m) {
   });
 }
 
+template <class T> void bind_farthest(nb::module_& m) {
+  define(m, "farthest", [](Array<T> points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t start,
+                           LongsOut chosen) {
+    const int64_t n = int64_t(points.size()) / 3, count = int64_t(chosen.size());
+    const auto in = search_input<T>(n, leaf_points, leaf_ids, boxes, first_ids, children, points, std::nullopt, true);
+    if (start < 0 || start >= n || count < 1 || count > n) throw std::invalid_argument("start and the number of samples must be within the points");
+    int64_t* c = chosen.data();
+    nb::gil_scoped_release release;
+    gk::farthest(in.tree, in.queries, start, count, c);
+  });
+}
+
 }  // namespace
 
 void bind_neighbors(nb::module_& m) {
@@ -74,4 +87,5 @@ void bind_neighbors(nb::module_& m) {
     return nb::make_tuple(sizes.leaves, sizes.nodes);
   });
   bind_search<float>(m), bind_search<double>(m);
+  bind_farthest<float>(m), bind_farthest<double>(m);
 }

@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "../cpu/aligned.h"
-#include "../cpu/lanes.h"
 #include "../cpu/parallel.h"
+#include "tree_lanes.h"
 
 namespace gk {
 namespace {
 
-static_assert(kTreeWidth == kLanes);
 constexpr int64_t kQueryBlock = 256;  // queries a task answers
 constexpr int kStack = 8 * kTreeWidth;  // 8 levels hold 2^31 points
 
@@ -22,32 +21,6 @@ template <class T> struct Neighbor {
   int32_t id;
   GK_INLINE bool operator<(const Neighbor& o) const { return d2 < o.d2 || (d2 == o.d2 && id < o.id); }
 };
-
-template <class T> GK_INLINE Lanes<T> bit_values() {
-  T values[kLanes];
-  for (int i = 0; i < kLanes; ++i) values[i] = T(1 << i);
-  return load(values);
-}
-
-// Bit i: lane i of a is at most `bound`.
-template <class T> GK_INLINE uint32_t bits_at_most(const Lanes<T>& a, T bound, const Lanes<T>& bits) {
-  return uint32_t(int32_t(sum(select(a <= Lanes<T>(bound), bits, Lanes<T>(T(0))))));
-}
-
-template <class T> GK_INLINE Lanes<T> squared_norm(const Lanes<T>& x, const Lanes<T>& y, const Lanes<T>& z) {
-  return (x * x + y * y) + z * z;
-}
-
-template <class T> GK_INLINE Lanes<T> distance_to_boxes(const T* boxes, const T* q) {
-  Lanes<T> d[3];
-  for (int a = 0; a < 3; ++a)
-    d[a] = maximum(maximum(load(boxes + a * kLanes) - q[a], q[a] - load(boxes + (a + 3) * kLanes)), Lanes<T>(T(0)));
-  return squared_norm(d[0], d[1], d[2]);
-}
-
-template <class T> GK_INLINE Lanes<T> distance_to_points(const T* points, const T* q) {
-  return squared_norm(load(points) - q[0], load(points + kLanes) - q[1], load(points + 2 * kLanes) - q[2]);
-}
 
 // A subtree that is still to be visited, its distance, and the smallest index in it.
 template <class T> struct Visit {
@@ -71,7 +44,7 @@ GK_INLINE void traverse(const PointTree<T>& tree, const T* q, Worst worst, Scan 
     store(d2, to_boxes);
     const int32_t begin = tree.children[2 * node], end = tree.children[2 * node + 1];
     const int32_t* first_ids = tree.first_ids + int64_t(node) * kLanes;
-    uint32_t hits = bits_at_most(to_boxes, worst().d2, bits) & ((1u << (end - begin)) - 1);
+    uint32_t hits = bits_of(to_boxes <= Lanes<T>(worst().d2), bits) & ((1u << (end - begin)) - 1);
     const int bottom = top;
     for (; hits; hits &= hits - 1) {
       const int lane = __builtin_ctz(hits);
@@ -89,7 +62,7 @@ GK_INLINE void traverse(const PointTree<T>& tree, const T* q, Worst worst, Scan 
         break;
       }
       const Lanes<T> to_points = distance_to_points(tree.leaf_points + int64_t(visit.child) * 3 * kLanes, q);
-      scan(to_points, bits_at_most(to_points, worst().d2, bits), tree.leaf_ids + int64_t(visit.child) * kLanes);
+      scan(to_points, bits_of(to_points <= Lanes<T>(worst().d2), bits), tree.leaf_ids + int64_t(visit.child) * kLanes);
     }
   }
 }

@@ -170,3 +170,23 @@ def within(
     Raises `InvalidInput`, before anything large is allocated, if there are more than `most`.
     """
     return _within(points, queries, list(tree), order, radius, exclude_self, most)
+
+
+# ------------------------------------------------------------------------------------------------------- far points
+
+
+@torch.library.custom_op("geokit::farthest_points", mutates_args=(), device_types="cpu")
+def _farthest(points: Tensor, tree: list[Tensor], count: int, start: int) -> Tensor:
+    chosen = points.new_empty(count, dtype=torch.int64)
+    _native.farthest(*plain(points), *tree, start, chosen)
+    return chosen
+
+
+@_farthest.register_fake
+def _(points: Tensor, tree: list[Tensor], count: int, start: int) -> Tensor:
+    return points.new_empty(count, dtype=torch.int64)
+
+
+def farthest(points: Tensor, tree: tuple[Tensor, ...], count: int, start: int) -> Tensor:
+    """Indices (count,) of points, each the farthest from those before it."""
+    return _farthest(points.detach(), list(tree), count, start)

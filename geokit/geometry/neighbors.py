@@ -101,8 +101,9 @@ def radius_neighbors(
     """All points within a radius (inclusive) of each query, as ragged lists: offsets, indices, distances.
 
     The neighbours of query i are indices[offsets[i]:offsets[i + 1]] at distances[offsets[i]:offsets[i + 1]], in
-    ascending order of index (not of distance), as in a sparse matrix. offsets (Q + 1,) and indices (E,) are int64. Everything
-    else is as in `nearest_neighbors`. Raises `InvalidInput`, before allocating, if there are more than `most` in all.
+    ascending order of index (not of distance), as in a sparse matrix. offsets (Q + 1,) and indices (E,) are int64.
+    Everything else is as in `nearest_neighbors`. Raises `InvalidInput`, before allocating, if there are more than
+    `most` in all.
 
     >>> points = torch.tensor([[0.0, 0, 0], [1, 0, 0], [3, 0, 0]])
     >>> offsets, indices, distances = radius_neighbors(points, 1.5)

@@ -29,3 +29,21 @@ def within(points: Tensor, radius: float, queries: Tensor | None = None) -> tupl
     owners, indices = (squares <= squares.new_tensor(radius).square()).nonzero(as_tuple=True)
     offsets = torch.cat((torch.zeros(1, dtype=torch.int64), owners.bincount(minlength=len(squares)).cumsum(0)))
     return offsets, indices, root(squares[owners, indices])
+
+
+def farthest(points: Tensor, count: int, start: int) -> list[int]:
+    """The plain algorithm: every distance after every choice; the lowest index among equals, no point twice."""
+    squares, chosen = points.new_full((len(points),), torch.inf), [start]
+    for _ in range(count - 1):
+        squares = torch.minimum(squares, squared_distances(points, points[chosen[-1] :][:1])[0])
+        squares[chosen] = -1
+        chosen.append(int((squares == squares.max()).nonzero()[0]))
+    return chosen
+
+
+def voxels(points: Tensor, size: float) -> dict[tuple[int, ...], list[int]]:
+    """The indices of the points in every occupied cell, cells in ascending order."""
+    cells: dict[tuple[int, ...], list[int]] = {}
+    for index, row in enumerate((points.double() / size).floor().long().tolist()):
+        cells.setdefault(tuple(row), []).append(index)
+    return dict(sorted(cells.items()))
