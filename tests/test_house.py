@@ -21,7 +21,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.$}:/])/(?:home|Users|root|work|mnt)/[\w.-]|\
 LINK = re.compile(r"""\]\(\s*<?([^\s)>]+)|(?:src|href)\s*=\s*["']([^"']+)""")
 # Operators without a gradient: gradients themselves, what changes its arguments in place, what only chooses or orders.
 WITHOUT_GRADIENT = re.compile(
-    r"_backward$|_step$|^geokit::(point_tree|farthest_points|bvh_build|bvh_moments|winding_number)$"
+    r"_backward$|_step$|^geokit::(point_tree|farthest_points|bvh_build|bvh_moments|winding_number|silhouette_crossings)$"
 )
 
 

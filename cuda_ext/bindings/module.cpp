@@ -12,6 +12,7 @@ void bind_optimize(nb::module_& m);
 void bind_neighbors(nb::module_& m);
 void bind_mesh_distance(nb::module_& m);
 void bind_files(nb::module_& m);
+void bind_mesh_raster(nb::module_& m);
 
 namespace {
 
@@ -37,4 +38,5 @@ NB_MODULE(_native, m) {
   bind_neighbors(m);
   bind_mesh_distance(m);
   bind_files(m);
+  bind_mesh_raster(m);
 }
