@@ -14,6 +14,7 @@ _MARKS: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
     (rb"# \.PCD|VERSION (0)?\.\d", "a .pcd", (".pcd",)),
     (rb"(ST)?C?N?4?n?OFF\s", "an .off", (".off",)),
     (rb"solid[^\n]*\n\s*(facet|endsolid)", "an .stl", (".stl",)),
+    (rb"(?:[^\n\0]*\n)*?v[ \t]+[-+.\d]", "an .obj", (".obj",)),
     (rb"PK\x03\x04", "a zip archive", (".npz", ".zip")),
     (rb"\x1f\x8b", "compressed by gzip", (".spz", ".gz")),
     (rb"\x93NUMPY", "a .npy", (".npy",)),
@@ -25,9 +26,12 @@ _MARKS: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
 
 
 def check_content(path: Path, data: bytes) -> None:
-    """Raise `UnreadableFile` when the first bytes of `path` are those of something that its ending does not say."""
-    start = data[:512]
-    for mark, what, endings in _MARKS:
-        if re.match(mark, start) and path.suffix.lower() not in endings:
+    """Raise `UnreadableFile` when `data`, which the reader for the ending of `path` refused, is of another kind."""
+    found = [(what, endings) for mark, what, endings in _MARKS if re.match(mark, data[:4096])]
+    count = int.from_bytes(data[80:84], "little")
+    if len(data) >= 84 and len(data) == 84 + 50 * count:
+        found.append(("a binary .stl", (".stl",)))
+    for what, endings in found:
+        if path.suffix.lower() not in endings:
             cure = f"rename it to end in {endings[0]}" if endings else "check where it comes from"
             raise UnreadableFile(f"{path} ends in {path.suffix} but is {what}; {cure}")

@@ -97,7 +97,7 @@ def _needed_dtype(vertices: np.ndarray) -> np.dtype:
     if not len(vertices):
         return short.dtype
     moved, extent = np.abs(short - vertices).max(), np.linalg.norm(np.ptp(vertices, axis=0))
-    return np.dtype(np.float32 if moved <= _TELLING * extent or moved == 0 else np.float64)
+    return np.dtype(np.float32 if moved <= _TELLING * extent or extent == 0 else np.float64)
 
 
 def _unit_rows(normals: np.ndarray) -> np.ndarray:

@@ -60,8 +60,11 @@ def read_content(path: Path, data: bytes | None = None) -> MeshContent:
             f"{path} ends in {path.suffix or 'nothing'}; meshes end in {', '.join(READERS)}: convert or rename it"
         )
     data = read_bytes(path, "mesh") if data is None else data
-    check_content(path, data)
-    return read(path, data)
+    try:
+        return read(path, data)
+    except UnreadableFile:
+        check_content(path, data)
+        raise
 
 
 def save_mesh(path: str | Path, mesh: Mesh) -> None:

@@ -16,7 +16,6 @@ from geokit.io.safe import read_bytes
 from geokit.io.splat_ply import is_splat_header
 
 _SPLATS = (".splat", ".spz")
-_POINTS = (".xyz", ".xyzn", ".xyzrgb", ".pts", ".txt", ".csv", ".asc", ".pcd", ".las", ".laz", ".e57", ".npz", ".npy")
 _COMPANIONS = {".mtl": "the materials of an .obj: open that", ".bin": "a buffer of a .gltf: open that"}
 
 
@@ -28,37 +27,47 @@ def load_shape(path: str | Path, drop_nonfinite: bool = False) -> Mesh | PointCl
     """
     path = Path(path)
     ending = path.suffix.lower()
-    if ending in _SPLATS:
-        return _splats(path, drop_nonfinite)
-    if ending in _POINTS:
-        return _points(path)
     if ending == ".ply":
         return _ply(path, drop_nonfinite)
+    if ending in _SPLATS:
+        return _splats(path, drop_nonfinite)
     if ending in READERS:
         content = read_content(path)
         mesh = finish(path, content, drop_nonfinite)
         if len(content.faces) or not len(content.vertices):
             return mesh
         return PointCloud(mesh.vertices, mesh.colors, mesh.normals)
-    known = ", ".join([*READERS, *_SPLATS, *_POINTS])
-    about = f" ({_COMPANIONS[ending]})" if ending in _COMPANIONS else ""
-    raise UnreadableFile(f"{path} ends in {path.suffix or 'nothing'}{about}; shapes end in {known}")
+    return _points(path, drop_nonfinite)
 
 
 def _ply(path: Path, drop_nonfinite: bool) -> Mesh | PointCloud | Splats:
     data = read_bytes(path, ".ply file")
-    check_content(path, data)
-    header = parse_header(path, data)
+    try:
+        header = parse_header(path, data)
+    except UnreadableFile:
+        check_content(path, data)
+        raise
     if is_splat_header(header):
         return _splats(path, drop_nonfinite)
     if has_faces(header):
         return finish(path, read_content(path, data), drop_nonfinite)
-    return _points(path)
+    return _points(path, drop_nonfinite)
 
 
 def _splats(path: Path, drop_nonfinite: bool) -> Splats:
     return import_module("geokit.io.splat_files").load_splats(path, drop_nonfinite)
 
 
-def _points(path: Path) -> PointCloud:
-    return import_module("geokit.io.point_clouds").load_points(path)
+def _points(path: Path, drop_nonfinite: bool) -> PointCloud:
+    clouds = import_module("geokit.io.point_clouds")
+    ending = path.suffix.lower()
+    if ending not in clouds.POINT_ENDINGS:
+        known = ", ".join(dict.fromkeys([*READERS, *_SPLATS, *clouds.POINT_ENDINGS]))
+        about = f" ({_COMPANIONS[ending]})" if ending in _COMPANIONS else ""
+        raise UnreadableFile(f"{path} ends in {path.suffix or 'nothing'}{about}; shapes end in {known}")
+    try:
+        return clouds.load_points(path, drop_nonfinite=drop_nonfinite)
+    except UnreadableFile:
+        if path.is_file():
+            check_content(path, read_bytes(path))
+        raise

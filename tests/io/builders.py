@@ -1,15 +1,24 @@
 """Small captures and scenes, written by hand, for tests to read and to break."""
 
+import base64
 import json
 import math
+import struct
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from hypothesis import strategies as st
 from PIL import Image
 
-from geokit.geometry import Splats, look_at
+from geokit.geometry import PointCloud, Splats, look_at
+from geokit.geometry.mesh import Mesh
+from geokit.io.meshes import save_mesh
+from geokit.io.point_clouds import POINT_ENDINGS, save_points
+from geokit.io.splat_files import save_splats
 
 WIDTH, HEIGHT, FOCAL = 32, 24, 30.0
 
@@ -145,3 +154,123 @@ def mutate(content: bytes, steps: list[tuple[float, str, bytes]]) -> bytes:
         else:
             del data[place:]
     return bytes(data)
+
+
+def tetrahedron(uv: bool = False, texture: bool = False, colors: bool = False, normals: bool = False) -> Mesh:
+    """Four vertices and four faces that look outward."""
+    vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    faces = torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    mesh = Mesh(vertices, faces)
+    g = torch.Generator().manual_seed(0)
+    return mesh.replace(
+        normals=mesh.vertex_normals() if normals else None,
+        colors=torch.randint(0, 256, (4, 3), generator=g) / 255 if colors else None,
+        uv=torch.randint(0, 64, (4, 3, 2), generator=g) / 64 if uv else None,
+        texture=torch.randint(0, 256, (5, 4, 3), generator=g) / 255 if texture else None,
+    )
+
+
+def ply_bytes(form: str, lines: list[str], rows: list[tuple[str, tuple]], newline: str = "\n") -> bytes:
+    """A .ply of the header `lines` and rows of (struct layout without byte order, values), in any form."""
+    head = newline.join(["ply", f"format {form} 1.0", *lines, "end_header", ""]).encode()
+    if form == "ascii":
+        return head + newline.join(" ".join(map(str, values)) for _, values in rows).encode() + newline.encode()
+    order = "<" if "little" in form else ">"
+    return head + b"".join(struct.pack(order + layout, *values) for layout, values in rows)
+
+
+def gltf_parts(arrays: list[np.ndarray], **top: Any) -> tuple[dict, bytes]:
+    """The JSON object of a glTF with one accessor an array, and its buffer; top: further keys."""
+    codes = {"b": 5120, "B": 5121, "h": 5122, "H": 5123, "I": 5125, "f": 5126}
+    kinds = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+    views, accessors, blocks, place = [], [], [], 0
+    for array in arrays:
+        table = array.reshape(len(array), -1)
+        content = np.ascontiguousarray(table).tobytes()
+        views.append({"buffer": 0, "byteOffset": place, "byteLength": len(content)})
+        code = codes[table.dtype.char]
+        accessors.append(
+            {"bufferView": len(accessors), "componentType": code, "count": len(table), "type": kinds[table.shape[1]]}
+        )
+        blocks.append(content + b"\0" * (-len(content) % 4))
+        place += len(blocks[-1])
+    document = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "buffers": [{"byteLength": place}],
+        "bufferViews": views,
+        "accessors": accessors,
+    }
+    return document | top, b"".join(blocks)
+
+
+def glb_bytes(document: dict, binary: bytes = b"") -> bytes:
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text
+    if binary:
+        chunks += struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def gltf_triangle(**primitive: Any) -> tuple[dict, bytes]:
+    """A glTF of one triangle: accessor 0 its positions, 1 its indices."""
+    points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+    mesh = {"primitives": [{"attributes": {"POSITION": 0}, "indices": 1, **primitive}]}
+    return gltf_parts([points, np.array([0, 1, 2], np.uint16)], meshes=[mesh])
+
+
+def mesh_seeds(folder: Path) -> dict[str, bytes]:
+    """Small good files of every format that shapes are read from, by name; folder: where they may be written."""
+    seeds: dict[str, bytes] = {}
+    full = tetrahedron(uv=True, texture=True, colors=True, normals=True)
+    for ending in (".ply", ".obj", ".stl", ".off", ".glb"):
+        save_mesh(folder / f"full{ending}", full)
+        seeds[f"mesh{ending}"] = (folder / f"full{ending}").read_bytes()
+    lines = ["element vertex 4", *(f"property float {n}" for n in "xyz"), "element face 2"]
+    lines += ["property uchar red", "property list uchar int vertex_index", "property list uchar float texcoord"]
+    corners = [(0.0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1.5, 0)]
+    rows = [("3f", c) for c in corners]
+    rows += [("BB3iB6f", (9, 3, 0, 1, 2, 6, *range(6))), ("BB4iB8f", (9, 4, 0, 1, 2, 3, 8, *range(8)))]
+    for form in ("ascii", "binary_little_endian", "binary_big_endian"):
+        seeds[f"polygons_{form}.ply"] = ply_bytes(form, lines, rows)
+    strip = [*lines[:4], "element tristrips 1", "property list int int vertex_indices"]
+    seeds["strips.ply"] = ply_bytes("binary_big_endian", strip, [*rows[:4], ("8i", (7, 0, 1, 2, 3, -1, 0, 1))])
+    grid = ["obj_info num_cols 2", "obj_info num_rows 2", *lines[:4], "element range_grid 4"]
+    cells = [("Bi", (1, i)) for i in range(4)]
+    seeds["grid.ply"] = ply_bytes("ascii", [*grid, "property list uchar int vertex_indices"], rows[:4] + cells)
+    facet = "facet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\n"
+    seeds["text.stl"] = f"solid a\n{facet}endsolid a\n".encode()
+    seeds["colored.off"] = b"COFF\n4 2 0 # counts\n" + b"".join(b"%g %g %g 255 0 9 255\n" % c for c in corners)
+    seeds["colored.off"] += b"3 0 1 2 255 0 0\n4 0 1 2 3 7\n"
+    obj = "mtllib a.mtl\no one\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 1\nvn 0 0 1\nusemtl m\n"
+    seeds["polygons.obj"] = (obj + "f 1/1/1 2/2/1 3/1/1 \\\n 4/2/1\nf -4/-1/-1 -3/-1/-1 -2/-2/-1\nl 1 2\n").encode()
+    document, binary = gltf_triangle()
+    document["buffers"][0]["uri"] = "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
+    seeds["embedded.gltf"] = json.dumps(document).encode()
+    return seeds
+
+
+def shape_seeds(folder: Path) -> dict[str, bytes]:
+    """`mesh_seeds`, and small files of splats and points."""
+    seeds = mesh_seeds(folder)
+    for name, splats in (
+        ("g.ply", random_splats(3, 1, 1)),
+        ("g.splat", random_splats(3, 0)),
+        ("g.spz", random_splats(3, 1)),
+    ):
+        save_splats(folder / name, splats)
+        seeds[name] = (folder / name).read_bytes()
+    cloud = PointCloud(torch.rand(5, 3), torch.rand(5, 3), torch.nn.functional.normalize(torch.rand(5, 3), dim=1))
+    for ending in POINT_ENDINGS:
+        if (ending == ".laz" and find_spec("lazrs") is None) or (
+            ending in (".las", ".laz") and find_spec("laspy") is None
+        ):
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            save_points(folder / f"points{ending}", cloud)
+        seeds[f"points{ending}"] = (folder / f"points{ending}").read_bytes()
+    return seeds

@@ -115,7 +115,6 @@ def test_meshes(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", POINTS)
 def test_points(folder: Path, name: str) -> None:
-    pytest.importorskip("geokit.io.point_clouds")
     if name.endswith(".las"):
         pytest.importorskip("laspy")
     cloud = load_shape(folder / name)
