@@ -49,8 +49,8 @@ struct StlCursor {
     while (p < end && *p != '\n') ++p;
   }
   StlRead stop(StlFault fault, int64_t corners) {
-    const bool ended = skip_space(p, end) == end;
-    return {fault == StlFault::none || !ended ? fault : StlFault::truncated, corners, p - begin};
+    p = skip_space(p, end);
+    return {fault == StlFault::none || p < end ? fault : StlFault::truncated, corners, p - begin};
   }
 };
 

@@ -89,12 +89,21 @@ def _columns_of_table(path: Path, table: np.ndarray) -> PointColumns:
     return PointColumns(points, colors, normals, {n: v for n, v in named.items() if n not in ("x", "y", "z")})
 
 
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and type; the length of the header is checked before it is read."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    counter = file.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(counter, "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"its header promises {length} bytes")
+    return read(io.BytesIO(counter + file.read(length)), max_header_size=_LONGEST_HEADER)
+
+
 def _array(path: Path, name: str, file: BinaryIO, size: int) -> np.ndarray:
     """The array that fills the `size` bytes of `file`, after its header has been believed."""
     try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, by_columns, dtype = read(file, max_header_size=_LONGEST_HEADER)
+        shape, by_columns, dtype = _header(file)
     except Exception as error:  # the header is a Python literal: parsing another text fails in many ways
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableFile(f"{path}: {name} is no NumPy array ({reason}); save it again") from error

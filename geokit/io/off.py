@@ -46,9 +46,10 @@ def _read_body(
     path: Path, data: bytes, begin: int, count: int, faces: int, colored: bool, normal: bool, textured: bool
 ) -> MeshContent:
     least = 3 + 3 * normal + 3 * colored + 2 * textured
-    check_count(path, "vertices and faces", count * least + faces, 2, len(data) - begin + 1)
+    check_count(path, "vertices", count, 2 * least, len(data) - begin + 1)
+    check_count(path, "faces", faces, 2, len(data) - begin + 1)
     width = _columns(data, begin, least, colored) if count else least
-    check_count(path, "vertices", count * width, 2, len(data) - begin + 1)
+    check_count(path, "vertices", count, 2 * width, len(data) - begin + 1)
     numbers, place, complete = parse_numbers(_from(data, begin), count * width)
     if not complete or len(numbers) < count * width:
         _refuse(path, data, begin + place, f"{count} vertices", len(numbers) // width)
@@ -84,7 +85,6 @@ def _from(data: bytes, begin: int) -> np.ndarray:
 def _face_lists(path: Path, data: bytes, begin: int, faces: int) -> tuple[np.ndarray, np.ndarray]:
     """The corners of the faces; what follows them in their lines is the colour of the face."""
     text = _from(data, begin)
-    check_count(path, "faces", faces, 2, len(text) + 1)
     if not faces:
         return np.empty(0, np.int32), np.empty(0, np.int64)
     numbers, place, complete = parse_numbers(text, count_words(text))

@@ -42,7 +42,7 @@ def read_stl(path: Path, data: bytes) -> MeshContent:
 
 
 def _read_text(path: Path, data: bytes) -> MeshContent:
-    corners, fault, place = parse_stl(data, data.lower().count(b"vertex"))
+    corners, fault, place = parse_stl(data, data.lower().count(b"vertex") // 3 * 3 + 3)
     if fault:
         line = 1 + data.count(b"\n", 0, place)
         words = data[place : place + 60].split(b"\n")[0].decode("utf-8", "replace").strip()
