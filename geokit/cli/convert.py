@@ -11,14 +11,17 @@ from geokit.cli.options import Debug, Switch
 
 @dataclass
 class Convert:
-    """Write a splat scene in another format: .ply (everything), .spz (small), .splat (small, colours without gloss)."""
+    """Write a mesh, points or splats in another format, and say what that loses.
+
+    Meshes: .ply .obj .stl .off .glb. Points: .ply .xyz .csv .pts .pcd .las .laz .e57 .npz. Splats: .ply .spz .splat.
+    """
 
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
-    """A .ply, .splat or .spz file, or a folder that geokit reconstruct made."""
+    """The file to read (.gltf too), or a folder that geokit reconstruct made."""
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
     """The file to write; its ending is the format."""
     drop_nonfinite: Switch = False
-    """Leave out splats with NaN or infinite values or a zero rotation, which are refused otherwise."""
+    """Leave out vertices, points or splats with NaN or infinite values, which are refused otherwise."""
     overwrite: Switch = False
     """Replace B where it exists."""
     debug: Debug = False
@@ -26,12 +29,12 @@ class Convert:
     def run(self) -> int:
         """Convert, then say what the new file does not hold."""
         from geokit.cli.pipes import printing
-        from geokit.cli.report import size
+        from geokit.cli.report import counted, size
         from geokit.pipelines.convert import convert
 
-        splats, lost = convert(self.source, self.target, drop_nonfinite=self.drop_nonfinite, overwrite=self.overwrite)
+        shape, lost = convert(self.source, self.target, drop_nonfinite=self.drop_nonfinite, overwrite=self.overwrite)
         with printing():
-            print(f"wrote {self.target}: {len(splats):,} splats, {size(self.target.stat().st_size)}")
+            print(f"wrote {self.target}: {counted(shape)}, {size(self.target.stat().st_size)}")
             for sentence in lost:
                 print(f"note: {sentence}")
         return 0

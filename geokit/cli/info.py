@@ -13,10 +13,11 @@ _BAR = 40  # characters
 
 @dataclass
 class Info:
-    """Say what a splat file, a capture, a checkpoint or a run holds."""
+    """Say what a mesh, points, splats, a capture, a checkpoint or a run holds, and what is wrong with it."""
 
     path: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE_OR_CAPTURE")]
-    """A .ply, .splat or .spz file, a checkpoint, a capture, or a folder that geokit reconstruct made."""
+    """A mesh (.ply .obj .stl .off .glb .gltf), points (.ply .xyz .csv .pts .pcd .las .laz .e57 .npz), splats (.ply
+    .splat .spz), a checkpoint, a capture, or a folder that geokit reconstruct made."""
     json: Switch = False
     """Print JSON, for other programs."""
     debug: Debug = False
@@ -43,6 +44,10 @@ def rows_of(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Names and values as people read them."""
     from geokit.cli.report import size
 
+    if found.get("kind") in ("mesh", "points"):
+        from geokit.cli.info_shape import shape_rows
+
+        return shape_rows(found)
     rows: list[tuple[str, str]] = []
     for name, value in found.items():
         if name == "opacities":

@@ -10,6 +10,7 @@ from typing import Protocol
 import tyro
 
 import geokit
+from geokit.cli.compare import Compare
 from geokit.cli.convert import Convert
 from geokit.cli.doctor import Doctor
 from geokit.cli.info import Info
@@ -40,6 +41,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     "render": Render,
     "info": Info,
     "convert": Convert,
+    "compare": Compare,
     "doctor": Doctor,
 }
 

@@ -20,11 +20,14 @@ _BAR = 12  # characters
 
 
 @contextmanager
-def shown_progress() -> Iterator[Observer]:
-    """The observer for where standard error goes; where that is no terminal, it is kept for errors alone."""
+def shown_progress(quiet: bool = False) -> Iterator[Observer]:
+    """The observer for where standard error goes; where that is no terminal, it is kept for errors alone.
+
+    quiet: say nothing on standard output, for verbs that take a moment or print JSON there.
+    """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield PlainProgress()
+        yield Observer() if quiet else PlainProgress()
         return
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         yield LiveProgress(live)

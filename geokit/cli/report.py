@@ -33,6 +33,26 @@ def table(rows: Sequence[tuple[str, str | Text]]) -> Table:
     return grid
 
 
+def columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Rows under titles, the first column of names, numbers aligned to the right."""
+    grid = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
+    for i, title in enumerate(titles):
+        grid.add_column(title, justify="right" if i else "left", style="" if i else "bold")
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def counted(shape: Any) -> str:
+    """How much a mesh, a cloud or splats hold, in words."""
+    from geokit.geometry import Splats
+    from geokit.geometry.mesh import Mesh
+
+    if isinstance(shape, Mesh):
+        return f"{len(shape.vertices):,} vertices, {len(shape):,} faces"
+    return f"{len(shape):,} {'splats' if isinstance(shape, Splats) else 'points'}"
+
+
 def size(count: float) -> str:
     """A number of bytes as people read it."""
     for unit in ("bytes", "kB", "MB"):

@@ -21,7 +21,32 @@ _INFERNO = torch.tensor(
 
 def inferno(values: Tensor) -> Tensor:
     """(...) numbers, clamped to [0, 1], to (..., 3) colours from black over red to pale yellow."""
-    place = values.clamp(0, 1) * (len(_INFERNO) - 1)
-    low = place.floor().clamp(max=len(_INFERNO) - 2).long()
+    return _between(_INFERNO, values)
+
+
+def _between(samples: Tensor, values: Tensor) -> Tensor:
+    place = values.clamp(0, 1) * (len(samples) - 1)
+    low = place.floor().clamp(max=len(samples) - 2).long()
     share = (place - low)[..., None]
-    return _INFERNO[low] * (1 - share) + _INFERNO[low + 1] * share
+    return samples[low] * (1 - share) + samples[low + 1] * share
+
+
+# Nine samples of matplotlib's "viridis" (CC0), evenly spaced.
+_VIRIDIS = torch.tensor(
+    [
+        [0.267, 0.005, 0.329],
+        [0.278, 0.175, 0.483],
+        [0.231, 0.318, 0.545],
+        [0.173, 0.449, 0.558],
+        [0.128, 0.567, 0.551],
+        [0.158, 0.684, 0.502],
+        [0.369, 0.789, 0.383],
+        [0.668, 0.862, 0.196],
+        [0.993, 0.906, 0.144],
+    ]
+)
+
+
+def viridis(values: Tensor) -> Tensor:
+    """(...) numbers, clamped to [0, 1], to (..., 3) colours from dark violet over green to yellow."""
+    return _between(_VIRIDIS, values)

@@ -1,66 +1,132 @@
-"""Splat files from one format to another."""
+"""Meshes, points and splats from one format to another."""
 
 import warnings
 from pathlib import Path
 
+import torch
+
 from geokit.errors import InvalidInput
-from geokit.geometry import Splats
-from geokit.io import load_splats, save_splats
-from geokit.io.safe import existing_file
-from geokit.io.splat_files import load_sound_splats
-from geokit.io.splat_ply import is_splat_ply
+from geokit.geometry import PointCloud, Splats
+from geokit.geometry.mesh import Mesh
+from geokit.geometry.splats import SH_C0
+from geokit.io import save_splats
+from geokit.io.meshes import save_mesh
+from geokit.io.point_clouds import POINT_ENDINGS, lost_in, save_points
+from geokit.pipelines.open_shape import SPLAT_ENDINGS, open_shape
 from geokit.pipelines.run_folder import scene_file
 
-_SPLATS = (".ply", ".splat", ".spz")
-_MESHES = (".obj", ".stl", ".off", ".glb", ".gltf", ".dae", ".fbx", ".usd", ".usdz", ".3mf", ".vtk", ".vtp")
+_MESHES = (".ply", ".obj", ".stl", ".off", ".glb")
 _KEEPS = {
     ".splat": "keeps positions and scales exactly, rounds colours, opacities and rotations to bytes",
     ".spz": "rounds all values (positions to 24 bits)",
 }
+# Fields of a mesh that a format cannot hold.
+_LOSES = {
+    ".ply": ("texture",),
+    ".stl": ("normals", "colors", "texture"),
+    ".off": ("texture",),
+}
+_WORDS = {"normals": "vertex normals", "colors": "colours", "texture": "texture", "features": "other scalars"}
+Shape = Mesh | PointCloud | Splats
 
 
 def convert(
     source: str | Path, target: str | Path, *, drop_nonfinite: bool = False, overwrite: bool = False
-) -> tuple[Splats, list[str]]:
-    """Write the scene `source` (a file, or a run's folder) as `target`, its format by the ending: .ply, .splat, .spz.
+) -> tuple[Shape, list[str]]:
+    """Write the shape in `source` (a file, or a run's folder) as `target`, in the format of its ending.
 
-    drop_nonfinite: leave out splats with NaN or infinite values or a zero rotation, which are refused otherwise.
-    Returns the splats and a sentence for everything that the new file does not hold. Raises `InvalidInput` for other
-    kinds of files and where `target` exists, unless `overwrite`.
+    Meshes become meshes, or points (their vertices) where the ending is one of points; splats become splats, or points
+    (their centres, coloured) where the ending is one of points alone; points stay points. drop_nonfinite: leave out
+    what is NaN or infinite, which is refused otherwise.
+
+    Returns what was written and a sentence for everything that the new file does not hold. Raises `InvalidInput` where
+    the ending cannot hold the shape and where `target` exists, unless `overwrite`.
     """
     source, target = scene_file(source), Path(target)
-    for path in (source, target):
-        _refuse_others(path)
-    _refuse_points(source)
+    _check_ending(target)
     if target.exists() and not overwrite:
         raise InvalidInput(f"{target} exists already; choose another name, or replace it with --overwrite")
-    splats, bad = load_sound_splats(source) if drop_nonfinite else (load_splats(source), 0)
+    opened = open_shape(source, drop_nonfinite)
+    shape, lost = _fitting(opened.shape, source, target)
+    names = opened.feature_names if shape is opened.shape else []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        save_splats(target, splats)
-    lost = [str(warning.message) for warning in caught]
-    if bad:
-        lost.append(f"{bad} of {bad + len(splats)} splats had NaN or infinite values or a zero rotation, left out")
+        if isinstance(shape, Splats):
+            save_splats(target, shape)
+        elif isinstance(shape, Mesh):
+            save_mesh(target, shape)
+        else:
+            save_points(target, shape, names)
+    told = [str(warning.message) for warning in caught] if isinstance(shape, Splats) else []
+    messages = opened.messages
+    if opened.dropped:
+        total = opened.dropped + len(shape)
+        messages = [f"{opened.dropped} of {total} splats had NaN or infinite values or a zero rotation, left out"]
+    return shape, [*messages, *lost, *told, *_rounded(shape, source, target)]
+
+
+def _check_ending(target: Path) -> None:
+    known = tuple(dict.fromkeys((*_MESHES, *POINT_ENDINGS, *SPLAT_ENDINGS)))
+    if target.suffix.lower() not in known:
+        raise InvalidInput(
+            f"{target} does not end like a file of a shape that geokit writes; the formats are {', '.join(known)}"
+        )
+
+
+def _fitting(shape: Shape, source: Path, target: Path) -> tuple[Shape, list[str]]:
+    """The shape as the ending of `target` can hold it, and what that loses."""
     ending = target.suffix.lower()
-    if ending in _KEEPS and ending != source.suffix.lower():
-        lost.append(f"{ending} {_KEEPS[ending]}")
-    return splats, lost
-
-
-def _refuse_others(path: Path) -> None:
-    ending = path.suffix.lower()
-    if ending in _MESHES:
-        raise InvalidInput(
-            f"{path} is a mesh, and meshes are not in this version of geokit; it converts splat files: "
-            f"{', '.join(_SPLATS)}"
+    if isinstance(shape, Splats):
+        if ending in (".ply", *SPLAT_ENDINGS):
+            return shape, []
+        if ending in _MESHES:
+            raise InvalidInput(f"{source} holds splats, which have no faces; make a surface of them with geokit mesh")
+        return _within(
+            ending,
+            centres(shape),
+            [f"{ending} holds points: of {len(shape):,} splats only centres and colours are kept"],
         )
-    if ending not in _SPLATS:
-        raise InvalidInput(f"{path} does not end like a splat file; the formats are {', '.join(_SPLATS)}")
-
-
-def _refuse_points(path: Path) -> None:
-    if path.suffix.lower() == ".ply" and not is_splat_ply(existing_file(path, "splat file")):
+    if ending in SPLAT_ENDINGS:
+        kind = "a mesh" if isinstance(shape, Mesh) else "points"
+        raise InvalidInput(f"{source} holds {kind}, but {ending} is a format of splats; choose another ending for B")
+    if isinstance(shape, Mesh) and ending in _MESHES:
+        names = [_WORDS[name] for name in _LOSES.get(ending, ()) if getattr(shape, name) is not None]
+        return shape, [f"{ending} holds no {_listed(names)}"] if names else []
+    if isinstance(shape, Mesh):
+        names = ["faces"] if len(shape) else []
+        names += ["texture"] if shape.texture is not None else []
+        lost = [f"{ending} holds points: {_listed(names)} of the mesh are left out"] if names else []
+        return _within(ending, PointCloud(shape.vertices, shape.colors, shape.normals), lost)
+    if ending in _MESHES and ending != ".ply":
         raise InvalidInput(
-            f"{path} is a mesh or a point cloud without splat properties (opacity, scale_0, rot_0, ...), which this "
-            "version of geokit does not convert; name a splat file"
+            f"{source} holds points without faces, but {ending} is a format of meshes; make a surface of them with "
+            "geokit mesh, or choose a format of points"
         )
+    return _within(ending, shape, [])
+
+
+def _within(ending: str, cloud: PointCloud, lost: list[str]) -> tuple[PointCloud, list[str]]:
+    names = [_WORDS[name] for name in lost_in(ending, cloud)]
+    return cloud, [*lost, *([f"{ending} holds no {_listed(names)}"] if names else [])]
+
+
+def centres(splats: Splats) -> PointCloud:
+    """The centres of splats with the colours they have from all sides (spherical harmonics of degree 0)."""
+    return PointCloud(splats.means, (0.5 + SH_C0 * splats.sh_coeffs[:, 0]).clamp(0, 1))
+
+
+def _rounded(shape: Shape, source: Path, target: Path) -> list[str]:
+    """What the format does to numbers."""
+    ending = target.suffix.lower()
+    if isinstance(shape, Splats):
+        return [f"{ending} {_KEEPS[ending]}"] if ending in _KEEPS and ending != source.suffix.lower() else []
+    double = (shape.vertices if isinstance(shape, Mesh) else shape.points).dtype == torch.float64
+    if double and ending in (".stl", ".glb"):
+        return [f"{ending} holds single precision: coordinates keep about seven digits"]
+    if ending in (".las", ".laz") and source.suffix.lower() not in (".las", ".laz"):
+        return [f"{ending} rounds coordinates, here to less than a millionth of the extent"]
+    return []
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

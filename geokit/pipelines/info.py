@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from geokit.errors import InvalidInput
 from geokit.geometry import Splats
-from geokit.io import load_capture, load_checkpoint, load_point_ply
+from geokit.geometry.mesh import Mesh
+from geokit.io import load_capture, load_checkpoint
 from geokit.io.colmap import find_model
 from geokit.io.photographs import is_photograph, photograph_size
 from geokit.io.safe import existing_file
-from geokit.io.splat_files import load_sound_splats
-from geokit.io.splat_ply import is_splat_ply
+from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder
 from geokit.pipelines.settings import load_settings
+from geokit.pipelines.shape_facts import cloud_facts, mesh_facts
 
 _BINS = 10
 
@@ -24,36 +24,31 @@ _BINS = 10
 def describe(path: str | Path) -> dict[str, Any]:
     """What `path` is, as plain values that JSON can hold.
 
-    Always with `kind` (splats, points, checkpoint, run, capture, photographs) and `path`; the rest depends on the kind.
-    Nothing is computed that takes long: the poses of a plain folder of photographs are not searched.
+    Always with `kind` (mesh, points, splats, checkpoint, run, capture, photographs) and `path`; the rest depends on the
+    kind: for meshes and points see `geokit.pipelines.shape_facts`. What is not finite is left out and told under
+    `problems`. The poses of a plain folder of photographs are not searched.
+    Raises `UnreadableFile` for a damaged file and `InvalidInput` for one of no kind that geokit knows.
     """
     path = Path(path)
     if path.is_dir():
         found = _run(path) if RunFolder(path).config.is_file() else _folder(path)
     elif path.suffix.lower() == ".json":
         found = _capture(path)
-    elif path.suffix.lower() in (".ply", ".splat", ".spz"):
-        found = _scene(existing_file(path, "splat file"))
     elif path.suffix.lower() == ".safetensors":
         found = _checkpoint(path)
     else:
-        existing_file(path, "file or capture")
-        raise InvalidInput(
-            f"{path} is of no kind that geokit knows; name a capture's folder, a transforms.json, a run's folder, "
-            "a .ply, .splat or .spz file, or a checkpoint"
-        )
+        found = _shape(existing_file(path, "file or capture"))
     return {"kind": found.pop("kind"), "path": str(path)} | found
 
 
-def _scene(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() == ".ply" and not is_splat_ply(path):
-        cloud = load_point_ply(path)
-        found = {"kind": "points", "points": len(cloud), "colored": cloud.colors is not None}
-        return found | {"bounds": _bounds(cloud.points), "bytes": path.stat().st_size}
-    splats, bad = load_sound_splats(path)
-    found = {"kind": "splats", **_splats(splats), "bytes": path.stat().st_size}
-    left_out = f"left out {bad} more splats with NaN or infinite values or a zero rotation"
-    return found | ({"nonfinite": bad, "messages": [left_out]} if bad else {})
+def _shape(path: Path) -> dict[str, Any]:
+    opened = open_shape(path, drop_nonfinite=True)
+    if isinstance(opened.shape, Splats):
+        found = {"kind": "splats", **_splats(opened.shape), "bytes": path.stat().st_size}
+        return found | ({"nonfinite": opened.dropped, "messages": opened.messages} if opened.dropped else {})
+    if isinstance(opened.shape, Mesh):
+        return mesh_facts(path, opened.shape, opened.messages)
+    return cloud_facts(path, opened.shape, opened.messages, opened.feature_names)
 
 
 def _splats(splats: Splats) -> dict[str, Any]:
@@ -91,7 +86,7 @@ def _run(path: Path) -> dict[str, Any]:
     result: dict[str, Any] = {"kind": "run", "capture": str(settings.capture), "downscale": settings.downscale}
     result["config"] = asdict(settings.train)
     if folder.splats.is_file():
-        result["scene"] = _scene(folder.splats)
+        result["scene"] = _shape(folder.splats)
     if folder.checkpoint.is_file():
         result["step"] = _checkpoint(folder.checkpoint).get("step")
     if folder.metrics.is_file():

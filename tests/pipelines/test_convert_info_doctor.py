@@ -45,12 +45,12 @@ def test_convert_refuses(tmp_path, run):
     with pytest.raises(InvalidInput, match="exists already"):
         convert(run, tmp_path / "a.ply")
     assert (tmp_path / "a.ply").read_bytes() == before
-    with pytest.raises(InvalidInput, match="is a mesh"):
+    with pytest.raises(InvalidInput, match="splats, which have no faces"):
         convert(tmp_path / "a.ply", tmp_path / "b.obj")
-    with pytest.raises(InvalidInput, match="does not end like a splat file"):
+    with pytest.raises(InvalidInput, match="does not end like a file of a shape"):
         convert(tmp_path / "a.ply", tmp_path / "b")
     save_point_ply(tmp_path / "points.ply", PointCloud(torch.rand(3, 3)))
-    with pytest.raises(InvalidInput, match="without splat properties"):
+    with pytest.raises(InvalidInput, match="is a format of splats"):
         convert(tmp_path / "points.ply", tmp_path / "b.spz")
     with pytest.raises(UnreadableFile, match="does not exist"):
         convert(tmp_path / "nothing.ply", tmp_path / "b.spz")
