@@ -133,7 +133,7 @@ class Document:
         if "://" in uri or uri.startswith("//"):
             self.refuse(f"names a {what} on the network ({uri[:80]!r}), which is not fetched: put it beside the file")
         place = confined_path(self.path.parent, unquote(uri), self.path)
-        return read_bytes(existing_file(place, f"{what} of {self.path.name}"), what)
+        return read_bytes(existing_file(place, f"{what} of {self.path}"), what)
 
     def view(self, index: Any) -> tuple[np.ndarray, int]:
         """The bytes of a buffer view and its stride, 0 when packed."""

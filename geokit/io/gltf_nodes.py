@@ -7,6 +7,8 @@ import numpy as np
 
 from geokit.io.gltf_buffers import Document
 
+_MOVES = {"matrix", "translation", "rotation", "scale"}
+
 
 def placed_meshes(document: Document) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """Every mesh of the scene with the (4, 4) float64 matrix from its own axes to those of the scene.
@@ -23,17 +25,20 @@ def placed_meshes(document: Document) -> Iterator[tuple[dict[str, Any], np.ndarr
             yield document.entry("meshes", index), np.eye(4)
         return
     reached = np.zeros(len(nodes), bool)
-    waiting = [(index, np.eye(4)) for index in _roots(document, nodes)]
+    still = np.eye(4)
+    waiting = [(index, still) for index in _roots(document, nodes)]
     while waiting:
         index, above = waiting.pop()
         node = document.entry("nodes", index)
         if reached[index]:
             document.refuse(f"reaches node {index} twice, but nodes must form trees")
         reached[index] = True
-        with np.errstate(over="ignore", invalid="ignore"):
-            matrix = above @ _matrix(document, node)
+        matrix = above
+        if not _MOVES.isdisjoint(node):
+            with np.errstate(over="ignore", invalid="ignore"):
+                matrix = above @ _matrix(document, node)
         if node.get("mesh") is not None:
-            yield document.entry("meshes", node["mesh"]), np.eye(4) if node.get("skin") is not None else matrix
+            yield document.entry("meshes", node["mesh"]), still if node.get("skin") is not None else matrix
         waiting += [(child, matrix) for child in reversed(_list(document, node, "children"))]
 
 

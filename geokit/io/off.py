@@ -18,6 +18,7 @@ from geokit.geometry.mesh import Mesh
 from geokit.io.mesh_content import MeshContent, check_indices, cut_polygons, unit_colors
 from geokit.io.safe import check_count
 
+_LINE = re.compile(rb"\S[^\r\n]*")
 _KEYWORD = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF\b")
 
 
@@ -90,8 +91,8 @@ def _face_lists(path: Path, data: bytes, begin: int, faces: int) -> tuple[np.nda
     numbers, place, complete = parse_numbers(text, count_words(text))
     if not complete:
         _refuse(path, data, begin + place, f"{faces} faces", 0)
-    first = next(line for line in data[begin:].split(b"\n", 8) if line.strip())
-    if len(first.split()) == numbers[0] + 1:
+    first = _LINE.search(data, begin)
+    if first and len(first[0].split()) == numbers[0] + 1:
         layout, rows = RowLayout(["f8"], ["f8"], swapped=False), numbers.view(np.uint8)
         found, end, totals, _, _ = layout.measure(rows, 0, faces)
         if found == faces and end == len(rows):
