@@ -94,6 +94,8 @@ def antialias(image: Tensor, fragments: Fragments, edges: Tensor | None = None) 
     """
     edges = mesh_edges(fragments.faces) if edges is None else edges
     flat = image.dim() == 2
+    size = tuple(fragments.depth.shape)
+    check_tensor("image", image, size if flat else (*size, "C"), fragments.points.dtype)
     points, intrinsics = fragments.points, fragments.intrinsics
     crossings = raster_ops.silhouette_crossings(
         points, edges, intrinsics, fragments.face_ids, fragments.depth, near=fragments.near

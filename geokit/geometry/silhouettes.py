@@ -15,7 +15,7 @@ def mesh_edges(faces: Tensor) -> Tensor:
     check_tensor("faces", faces, ("F", 3), torch.int64)
     if not len(faces):
         return faces.new_zeros(0, 4)
-    start, end, opposite = faces.T.reshape(-1), faces[:, [1, 2, 0]].T.reshape(-1), faces[:, [2, 0, 1]].T.reshape(-1)
+    start, end, opposite = (faces.roll(-k, 1).reshape(-1) for k in range(3))
     real = start != end
     low, high, opposite = torch.minimum(start, end)[real], torch.maximum(start, end)[real], opposite[real]
     key, order = torch.sort(low * (int(faces.max()) + 1) + high, stable=True)
