@@ -36,7 +36,7 @@ def read_off(path: Path, data: bytes) -> MeshContent:
             f"{path} is a form of .off that is not read (4OFF, nOFF or binary); export it as plain OFF"
         )
     counts, place, complete = parse_numbers(_from(data, begin), 3)
-    if not complete or len(counts) < 3 or not all(c == np.floor(c) and c >= 0 for c in counts):
+    if not complete or len(counts) < 3 or not all(0 <= c < 2**53 and c == np.floor(c) for c in counts):
         raise UnreadableFile(f"{path} does not begin with the counts of vertices, faces and edges; export it again")
     vertices, faces = int(counts[0]), int(counts[1])
     begin += place

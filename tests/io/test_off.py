@@ -59,6 +59,7 @@ def test_colors_and_normals(tmp_path: Path) -> None:
         ("OFF BINARY\n\0\0\0", "a form of .off that is not read"),
         ("OFF\n", "does not begin with the counts"),
         ("OFF\n-1 0 0\n", "does not begin with the counts"),
+        ("OFF\ninf 0 0\n", "does not begin with the counts"),
         ("OFF\n1.5 0 0\n", "does not begin with the counts"),
         ("OFF\n4000000000 4000000000 0\n0 0 0\n", "promises"),
         ("OFF\n4 4000000000 0\n" + "0 0 0\n" * 4 + "3 0 1 2\n", "promises"),
