@@ -43,34 +43,43 @@ def convert(
     the ending cannot hold the shape and where `target` exists, unless `overwrite`.
     """
     source, target = scene_file(source), Path(target)
-    _check_ending(target)
-    if target.exists() and not overwrite:
-        raise InvalidInput(f"{target} exists already; choose another name, or replace it with --overwrite")
+    check_target(target, overwrite)
     opened = open_shape(source, drop_nonfinite)
-    shape, lost = _fitting(opened.shape, source, target)
-    names = opened.feature_names if shape is opened.shape else []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        if isinstance(shape, Splats):
-            save_splats(target, shape)
-        elif isinstance(shape, Mesh):
-            save_mesh(target, shape)
-        else:
-            save_points(target, shape, names)
-    told = [str(warning.message) for warning in caught] if isinstance(shape, Splats) else []
+    shape, lost = write_shape(opened.shape, source, target, opened.feature_names)
     messages = opened.messages
     if opened.dropped:
-        total = opened.dropped + len(shape)
+        total = opened.dropped + len(opened.shape)
         messages = [f"{opened.dropped} of {total} splats had NaN or infinite values or a zero rotation, left out"]
-    return shape, [*messages, *lost, *told, *_rounded(shape, source, target)]
+    return shape, [*messages, *lost]
 
 
-def _check_ending(target: Path) -> None:
+def check_target(target: Path, overwrite: bool) -> None:
+    """Raise `InvalidInput` for an ending that is no format of a shape, and for a file that is there already."""
     known = tuple(dict.fromkeys((*_MESHES, *POINT_ENDINGS, *SPLAT_ENDINGS)))
     if target.suffix.lower() not in known:
         raise InvalidInput(
             f"{target} does not end like a file of a shape that geokit writes; the formats are {', '.join(known)}"
         )
+    if target.exists() and not overwrite:
+        raise InvalidInput(f"{target} exists already; choose another name, or replace it with --overwrite")
+
+
+def write_shape(shape: Shape, source: Path, target: Path, feature_names: list[str]) -> tuple[Shape, list[str]]:
+    """Write a shape as the ending of `target` can hold it; what was written, and a sentence for all that was not.
+
+    source: where the shape comes from, for messages. Raises `InvalidInput` where the ending cannot hold it.
+    """
+    fitting, lost = _fitting(shape, source, target)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if isinstance(fitting, Splats):
+            save_splats(target, fitting)
+        elif isinstance(fitting, Mesh):
+            save_mesh(target, fitting)
+        else:
+            save_points(target, fitting, feature_names if fitting.features is not None else [])
+    told = [str(warning.message) for warning in caught] if isinstance(fitting, Splats) else []
+    return fitting, [*lost, *told, *_rounded(fitting, source, target)]
 
 
 def _fitting(shape: Shape, source: Path, target: Path) -> tuple[Shape, list[str]]:
