@@ -18,15 +18,20 @@ gk::TreeSizes sizes_of(int64_t points) {
 }
 
 template <class T>
-gk::SearchInput<T> search_input(int64_t points, const Array<T>& leaf_points, const Ids& leaf_ids, const Array<T>& boxes,
-                                const Ids& first_ids, const Ids& children, const Array<T>& queries, const std::optional<Ids>& order,
-                                bool exclude_self) {
+gk::PointTree<T> tree_of(int64_t points, const Array<T>& leaf_points, const Ids& leaf_ids, const Array<T>& boxes, const Ids& first_ids,
+                         const Ids& children) {
   const auto sizes = sizes_of(points);
-  const int64_t count = int64_t(queries.size()) / 3, width = gk::kTreeWidth;
-  if (exclude_self && count != points) throw std::invalid_argument("a self-query has as many queries as points");
-  return {{points, sizes, GK_DATA(leaf_points, sizes.leaves * 3 * width), GK_DATA(leaf_ids, sizes.leaves * width),
-           GK_DATA(boxes, sizes.nodes * 6 * width), GK_DATA(first_ids, sizes.nodes * width), GK_DATA(children, sizes.nodes * 2)},
-          count, GK_DATA(queries, 3 * count), GK_DATA_OR_NULL(order, count), exclude_self};
+  const int64_t width = gk::kTreeWidth;
+  return {points, sizes, GK_DATA(leaf_points, sizes.leaves * 3 * width), GK_DATA(leaf_ids, sizes.leaves * width),
+          GK_DATA(boxes, sizes.nodes * 6 * width), GK_DATA(first_ids, sizes.nodes * width), GK_DATA(children, sizes.nodes * 2)};
+}
+
+template <class T>
+gk::SearchInput<T> search_input(const gk::PointTree<T>& tree, int64_t queries, const Array<T>& query_points, const Ids& query_ids,
+                                bool exclude_self) {
+  const int64_t width = gk::kTreeWidth, groups = sizes_of(queries).leaves;
+  if (exclude_self && queries != tree.points) throw std::invalid_argument("a self-query has as many queries as points");
+  return {tree, {groups, GK_DATA(query_points, groups * 3 * width), GK_DATA(query_ids, groups * width)}, exclude_self};
 }
 
 template <class T> void bind_search(nb::module_& m) {
@@ -40,28 +45,28 @@ template <class T> void bind_search(nb::module_& m) {
     nb::gil_scoped_release release;
     gk::tree_build(p, count, out);
   });
-  define(m, "nearest", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, Array<T> queries,
-                          std::optional<Ids> order, bool exclude_self, int64_t k, Output<T> distances, LongsOut indices) {
-    const auto in = search_input<T>(points, leaf_points, leaf_ids, boxes, first_ids, children, queries, order, exclude_self);
+  define(m, "nearest", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t queries,
+                          Array<T> query_points, Ids query_ids, bool exclude_self, int64_t k, Output<T> distances, LongsOut indices) {
+    const auto in = search_input<T>(tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children), queries, query_points, query_ids, exclude_self);
     if (k < 1 || k > points - exclude_self) throw std::invalid_argument("k must be at least 1 and at most the number of other points");
-    T* d = GK_DATA(distances, in.count * k);
-    int64_t* i = GK_DATA(indices, in.count * k);
+    T* d = GK_DATA(distances, queries * k);
+    int64_t* i = GK_DATA(indices, queries * k);
     nb::gil_scoped_release release;
     gk::nearest(in, k, d, i);
   });
-  define(m, "radius_count", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, Array<T> queries,
-                               std::optional<Ids> order, bool exclude_self, double radius2, LongsOut counts) {
-    const auto in = search_input<T>(points, leaf_points, leaf_ids, boxes, first_ids, children, queries, order, exclude_self);
-    int64_t* c = GK_DATA(counts, in.count);
+  define(m, "radius_count", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t queries,
+                               Array<T> query_points, Ids query_ids, bool exclude_self, double radius2, LongsOut counts) {
+    const auto in = search_input<T>(tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children), queries, query_points, query_ids, exclude_self);
+    int64_t* c = GK_DATA(counts, queries);
     nb::gil_scoped_release release;
     gk::radius_count(in, T(radius2), c);
   });
-  define(m, "radius_fill", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, Array<T> queries,
-                              std::optional<Ids> order, bool exclude_self, double radius2, Longs offsets, LongsOut indices, Output<T> distances) {
-    const auto in = search_input<T>(points, leaf_points, leaf_ids, boxes, first_ids, children, queries, order, exclude_self);
-    const int64_t* o = GK_DATA(offsets, in.count + 1);
-    int64_t* i = GK_DATA(indices, o[in.count]);
-    T* d = GK_DATA(distances, o[in.count]);
+  define(m, "radius_fill", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t queries,
+                              Array<T> query_points, Ids query_ids, bool exclude_self, double radius2, Longs offsets, LongsOut indices, Output<T> distances) {
+    const auto in = search_input<T>(tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children), queries, query_points, query_ids, exclude_self);
+    const int64_t* o = GK_DATA(offsets, queries + 1);
+    int64_t* i = GK_DATA(indices, o[queries]);
+    T* d = GK_DATA(distances, o[queries]);
     nb::gil_scoped_release release;
     gk::radius_fill(in, T(radius2), o, i, d);
   });
@@ -71,11 +76,12 @@ template <class T> void bind_farthest(nb::module_& m) {
   define(m, "farthest", [](Array<T> points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t start,
                            LongsOut chosen) {
     const int64_t n = int64_t(points.size()) / 3, count = int64_t(chosen.size());
-    const auto in = search_input<T>(n, leaf_points, leaf_ids, boxes, first_ids, children, points, std::nullopt, true);
+    const auto tree = tree_of<T>(n, leaf_points, leaf_ids, boxes, first_ids, children);
+    const T* p = GK_DATA(points, 3 * n);
     if (start < 0 || start >= n || count < 1 || count > n) throw std::invalid_argument("start and the number of samples must be within the points");
     int64_t* c = chosen.data();
     nb::gil_scoped_release release;
-    gk::farthest(in.tree, in.queries, start, count, c);
+    gk::farthest(tree, p, start, count, c);
   });
 }
 

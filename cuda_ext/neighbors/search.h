@@ -5,12 +5,17 @@
 
 namespace gk {
 
+// Queries side by side, sixteen neighbours to a group: the leaves of a tree of their own, or of the points themselves.
+template <class T> struct QueryGroups {
+  int64_t groups;
+  const T* points;     // (groups, 3, 16); unused lanes are infinite and come last
+  const int32_t* ids;  // (groups, 16): numbers of the queries; unused lanes hold the largest integer
+};
+
 template <class T> struct SearchInput {
   PointTree<T> tree;
-  int64_t count;         // queries
-  const T* queries;      // (Q, 3)
-  const int32_t* order;  // (Q): the sequence in which to answer, neighbours one after another for the caches; or null
-  bool exclude_self;     // query i is point i, which is not its own neighbour
+  QueryGroups<T> queries;
+  bool exclude_self;  // query i is point i, which is not its own neighbour
 };
 
 // distances (Q, k) ascending, indices (Q, k); the tree holds at least k other points.

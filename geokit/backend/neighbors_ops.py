@@ -48,18 +48,17 @@ def point_tree(points: Tensor) -> tuple[Tensor, ...]:
 
 @torch.library.custom_op("geokit::nearest_neighbors", mutates_args=(), device_types="cpu")
 def _nearest(
-    points: Tensor, queries: Tensor, tree: list[Tensor], order: Tensor | None, k: int, exclude_self: bool
+    points: Tensor, queries: Tensor, tree: list[Tensor], groups: list[Tensor], k: int, exclude_self: bool
 ) -> tuple[Tensor, Tensor]:
-    queries = plain(queries)[0]
     distances = queries.new_empty(len(queries), k)
     indices = queries.new_empty(len(queries), k, dtype=torch.int64)
-    _native.nearest(len(points), *tree, queries, order, exclude_self, k, distances, indices)
+    _native.nearest(len(points), *tree, len(queries), *groups, exclude_self, k, distances, indices)
     return distances, indices
 
 
 @_nearest.register_fake
 def _(
-    points: Tensor, queries: Tensor, tree: list[Tensor], order: Tensor | None, k: int, exclude_self: bool
+    points: Tensor, queries: Tensor, tree: list[Tensor], groups: list[Tensor], k: int, exclude_self: bool
 ) -> tuple[Tensor, Tensor]:
     return queries.new_empty(len(queries), k), queries.new_empty(len(queries), k, dtype=torch.int64)
 
@@ -73,7 +72,7 @@ def _nearest_backward(ctx: Any, distances_bar: Tensor, _: Tensor) -> tuple[Any, 
     points, queries, distances, indices = ctx.saved_tensors
     owners = torch.arange(len(queries)).repeat_interleave(indices.shape[1])
     bars = _distance_backward(points, queries, owners, indices.flatten(), distances.flatten(), distances_bar.flatten())
-    return *bars, [None] * 5, None, None, None
+    return *bars, [None] * 5, [None] * 2, None, None
 
 
 def _distance_backward(
@@ -90,10 +89,10 @@ _nearest.register_autograd(_nearest_backward, setup_context=_setup_nearest)
 
 
 def nearest(
-    points: Tensor, queries: Tensor, tree: tuple[Tensor, ...], order: Tensor | None, k: int, exclude_self: bool
+    points: Tensor, queries: Tensor, tree: tuple[Tensor, ...], groups: tuple[Tensor, ...], k: int, exclude_self: bool
 ) -> tuple[Tensor, Tensor]:
     """Distances (Q, k), ascending, and indices (Q, k) of the k points nearest to each query."""
-    return _nearest(points, queries, list(tree), order, k, exclude_self)
+    return _nearest(points, queries, list(tree), list(groups), k, exclude_self)
 
 
 # ------------------------------------------------------------------------------------------- points within a radius
@@ -104,16 +103,15 @@ def _within(
     points: Tensor,
     queries: Tensor,
     tree: list[Tensor],
-    order: Tensor | None,
+    groups: list[Tensor],
     radius: float,
     exclude_self: bool,
     most: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    queries = plain(queries)[0]
     offsets = queries.new_zeros(len(queries) + 1, dtype=torch.int64)
     # The square of the radius as the kernel would compute it, in the dtype of the points.
     radius2 = float(queries.new_tensor(radius).square())
-    arguments = (len(points), *tree, queries, order, exclude_self, radius2)
+    arguments = (len(points), *tree, len(queries), *groups, exclude_self, radius2)
     _native.radius_count(*arguments, offsets[1:])
     total = int(offsets.cumsum_(0)[-1])
     if total > most:
@@ -131,7 +129,7 @@ def _(
     points: Tensor,
     queries: Tensor,
     tree: list[Tensor],
-    order: Tensor | None,
+    groups: list[Tensor],
     radius: float,
     exclude_self: bool,
     most: int,
@@ -150,7 +148,7 @@ def _within_backward(ctx: Any, _offsets: Tensor, _indices: Tensor, distances_bar
     points, queries, offsets, indices, distances = ctx.saved_tensors
     owners = torch.arange(len(queries)).repeat_interleave(offsets.diff())
     bars = _distance_backward(points, queries, owners, indices, distances, distances_bar)
-    return *bars, [None] * 5, None, None, None, None
+    return *bars, [None] * 5, [None] * 2, None, None, None
 
 
 _within.register_autograd(_within_backward, setup_context=_setup_within)
@@ -160,7 +158,7 @@ def within(
     points: Tensor,
     queries: Tensor,
     tree: tuple[Tensor, ...],
-    order: Tensor | None,
+    groups: tuple[Tensor, ...],
     radius: float,
     exclude_self: bool,
     most: int,
@@ -169,7 +167,7 @@ def within(
 
     Raises `InvalidInput`, before anything large is allocated, if there are more than `most`.
     """
-    return _within(points, queries, list(tree), order, radius, exclude_self, most)
+    return _within(points, queries, list(tree), list(groups), radius, exclude_self, most)
 
 
 # ------------------------------------------------------------------------------------------------------- far points

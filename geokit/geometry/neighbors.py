@@ -10,7 +10,6 @@ from geokit.backend.checks import FLOATS, check_tensor
 from geokit.errors import InvalidInput
 
 MOST_NEIGHBORS = 2**31 - 1  # of a radius search: 16 to 24 bytes each
-_ORDERED_FROM = 4096  # queries; fewer stay in the caches in any order
 
 
 class PointTree:
@@ -51,23 +50,15 @@ class PointTree:
         found = neighbors_ops.within(*self._arguments(queries), radius, queries is None, most)
         return tuple(t.to(self.points.device) for t in found)
 
-    def _arguments(self, queries: Tensor | None) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor | None]:
-        """Points, queries, tree and the order of the queries for the operators, on the CPU."""
+    def _arguments(self, queries: Tensor | None) -> tuple[Tensor, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Points, queries, tree and the queries in groups of neighbours, for the operators, on the CPU."""
         points = self.points.cpu()
         if queries is None:
-            return points, points, self.arrays, self._order(self.arrays, len(points))
+            return points, points, self.arrays, self.arrays[:2]
         check_tensor("queries", queries, ("Q", 3), self.points.dtype, finite=True)
         self._check_range("queries", queries)
         queries = queries.cpu()
-        ordered = len(queries) > _ORDERED_FROM
-        tree = neighbors_ops.point_tree(queries) if ordered else self.arrays
-        return points, queries, self.arrays, self._order(tree, len(queries)) if ordered else None
-
-    @staticmethod
-    def _order(tree: tuple[Tensor, ...], count: int) -> Tensor:
-        """Indices in the order of a tree's leaves."""
-        ids = tree[1].flatten()
-        return ids[ids < count] if len(ids) > count else ids
+        return points, queries, self.arrays, neighbors_ops.point_tree(queries)[:2]
 
     @staticmethod
     def _check_range(name: str, values: Tensor) -> None:

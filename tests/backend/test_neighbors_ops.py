@@ -38,22 +38,22 @@ def test_tree_holds_every_point_once_in_boxes_that_contain_it():
 def test_operators_are_complete(exclude_self):
     points = scattered(40).requires_grad_()
     queries = points if exclude_self else scattered(20, 1).requires_grad_()
-    tree = list(ops.point_tree(points))
+    tree, groups = list(ops.point_tree(points)), list(ops.point_tree(queries)[:2])
     torch.library.opcheck(ops._point_tree, (points.detach(),), test_utils=TESTS[:3])
-    torch.library.opcheck(ops._nearest, (points, queries, tree, None, 3, exclude_self), test_utils=TESTS)
+    torch.library.opcheck(ops._nearest, (points, queries, tree, groups, 3, exclude_self), test_utils=TESTS)
     torch.library.opcheck(ops._farthest, (points.detach(), tree, 5, 0), test_utils=TESTS)
-    torch.library.opcheck(ops._within, (points, queries, tree, None, 1.0, exclude_self, 10**6), test_utils=TESTS[:3])
+    torch.library.opcheck(ops._within, (points, queries, tree, groups, 1.0, exclude_self, 10**6), test_utils=TESTS[:3])
 
 
 def test_results_do_not_depend_on_the_thread_count():
     points, queries = scattered(40_000, dtype=torch.float32), scattered(5000, 1, torch.float32)
 
     def run() -> tuple[torch.Tensor, ...]:
-        tree = ops.point_tree(points)
+        tree, groups = ops.point_tree(points), ops.point_tree(queries)[:2]
         return (
-            *ops.nearest(points, points, tree, None, 8, True),
-            *ops.nearest(points, queries, tree, None, 8, False),
-            *ops.within(points, queries, tree, None, 0.1, False, 10**9),
+            *ops.nearest(points, points, tree, tree[:2], 8, True),
+            *ops.nearest(points, queries, tree, groups, 8, False),
+            *ops.within(points, queries, tree, groups, 0.1, False, 10**9),
         )
 
     with threads(1):
@@ -63,22 +63,15 @@ def test_results_do_not_depend_on_the_thread_count():
     assert all(torch.equal(a, b) for a, b in zip(alone, together))
 
 
-def test_the_order_of_the_queries_changes_nothing():
-    points, queries = scattered(500), scattered(100, 1)
-    tree = ops.point_tree(points)
-    order = torch.randperm(100, generator=torch.Generator().manual_seed(0)).int()
-    for given, ordered in zip(
-        ops.nearest(points, queries, tree, None, 5, False), ops.nearest(points, queries, tree, order, 5, False)
-    ):
-        assert torch.equal(given, ordered)
-
-
 def test_wrong_sizes_never_reach_the_kernels():
     points = scattered(50)
     tree = ops.point_tree(points)
+    groups = tree[:2]
     with pytest.raises(ValueError, match="k must be at least 1"):
-        ops.nearest(points, points, tree, None, 50, True)
+        ops.nearest(points, points, tree, groups, 50, True)
     with pytest.raises(ValueError, match="leaf_points must hold"):
-        ops.nearest(points[:10], points, tree, None, 3, False)
+        ops.nearest(points[:10], points, tree, groups, 3, False)
+    with pytest.raises(ValueError, match="query_points must hold"):
+        ops.nearest(points, points[:10], tree, groups, 3, False)
     with pytest.raises(ValueError, match="as many queries as points"):
-        ops.nearest(points, points[:10], tree, None, 3, True)
+        ops.nearest(points, points[:10], tree, ops.point_tree(points[:10])[:2], 3, True)

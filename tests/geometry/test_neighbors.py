@@ -47,6 +47,23 @@ def test_many_points_of_any_density_cost_alike(kind):
         assert torch.equal(distances[number], reference.root(wanted.values[:8]))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_neighbours_than_registers_hold(kind, dtype):
+    points = points_of(kind, 400, 3, dtype)
+    for k in (65, 100):
+        for found, wanted in zip(nearest_neighbors(points, k), reference.nearest(points, k)):
+            assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_queries_among_many_points_and_many_among_few(kind):
+    few, many = points_of("uniform", 70, 1) * 1.5, points_of(kind, 6000)
+    for points, queries in ((many, few), (few, many)):
+        for found, wanted in zip(nearest_neighbors(points, 20, queries), reference.nearest(points, 20, queries)):
+            assert torch.equal(found, wanted)
+
+
 def test_queries_far_outside_and_many_in_any_order():
     points, queries = points_of("uniform", 500), points_of("uniform", 5000, 1) * 1e5
     for found, wanted in zip(nearest_neighbors(points, 4, queries), reference.nearest(points, 4, queries)):
