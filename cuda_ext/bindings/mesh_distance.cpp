@@ -56,16 +56,14 @@ template <class T> void bind_build(nb::module_& m) {
 }
 
 template <class T> void bind_queries(nb::module_& m) {
-  define(m, "bvh_closest", [](Array<T> queries, Array<T> vertices, FaceArray faces, Array<T> boxes, Ids children,
-                              Array<T> triangles, Ids face_ids, double scale, Output<T> points, Output<T> distances,
-                              FaceOutput found, Output<T> weights) {
-    const auto mesh = mesh_of<T>(vertices, faces);
+  define(m, "bvh_closest", [](Array<T> queries, Array<T> boxes, Ids children, Array<T> triangles, Ids face_ids, double scale,
+                              Output<T> points, Output<T> distances, FaceOutput found, Output<T> weights) {
     const auto tree = tree_of<T>(boxes, children, triangles, face_ids, scale);
     const int64_t count = rows_of(int64_t(queries.size()), 3, "queries");
     T *p = GK_DATA(points, 3 * count), *d = GK_DATA(distances, count), *w = GK_DATA(weights, 3 * count);
     int64_t* f = GK_DATA(found, count);
     nb::gil_scoped_release release;
-    gk::bvh_closest(tree, mesh, count, queries.data(), p, d, f, w);
+    gk::bvh_closest(tree, count, queries.data(), p, d, f, w);
   });
   define(m, "bvh_closest_backward", [](Array<T> queries, Array<T> vertices, FaceArray faces, FaceArray found, Array<T> weights,
                                        Array<T> points_bar, Array<T> distances_bar, Array<T> weights_bar,
@@ -88,17 +86,15 @@ template <class T> void bind_queries(nb::module_& m) {
     nb::gil_scoped_release release;
     gk::bvh_winding(tree, of_nodes, T(beta), count, queries.data(), out);
   });
-  define(m, "bvh_ray_cast", [](Array<T> origins, Array<T> directions, Array<T> vertices, FaceArray faces, Array<T> boxes,
-                               Ids children, Array<T> triangles, Ids face_ids, double scale, Output<T> t, FaceOutput found,
-                               Output<T> weights) {
-    const auto mesh = mesh_of<T>(vertices, faces);
+  define(m, "bvh_ray_cast", [](Array<T> origins, Array<T> directions, Array<T> boxes, Ids children, Array<T> triangles,
+                               Ids face_ids, double scale, Output<T> t, FaceOutput found, Output<T> weights) {
     const auto tree = tree_of<T>(boxes, children, triangles, face_ids, scale);
     const int64_t count = rows_of(int64_t(origins.size()), 3, "origins");
     const T* d = GK_DATA(directions, 3 * count);
     T *along = GK_DATA(t, count), *w = GK_DATA(weights, 3 * count);
     int64_t* f = GK_DATA(found, count);
     nb::gil_scoped_release release;
-    gk::bvh_ray_cast(tree, mesh, count, origins.data(), d, along, f, w);
+    gk::bvh_ray_cast(tree, count, origins.data(), d, along, f, w);
   });
 }
 

@@ -56,8 +56,7 @@ template <class T> void bvh_moments(const Bvh<T>& tree, T* moments);
 // Of every query (Q, 3) the closest point (Q, 3), its distance, face and weights of the face's corners (Q, 3). Of faces at
 // equal distance the one of lower index.
 template <class T>
-void bvh_closest(const Bvh<T>& tree, const BvhMesh<T>& mesh, int64_t count, const T* queries, T* points, T* distances,
-                 int64_t* faces, T* weights);
+void bvh_closest(const Bvh<T>& tree, int64_t count, const T* queries, T* points, T* distances, int64_t* faces, T* weights);
 // Cotangents of points, distances and weights pulled back: queries_bar (Q, 3), vertices_bar (V, 3), both overwritten.
 template <class T>
 void bvh_closest_backward(const BvhMesh<T>& mesh, int64_t count, const T* queries, const int64_t* faces, const T* weights,
@@ -70,7 +69,6 @@ void bvh_winding(const Bvh<T>& tree, const T* moments, T beta, int64_t count, co
 
 // First hit of the rays origin + t direction, t >= 0: t (inf without a hit), face (-1), weights of its corners (0).
 template <class T>
-void bvh_ray_cast(const Bvh<T>& tree, const BvhMesh<T>& mesh, int64_t count, const T* origins, const T* directions, T* t,
-                  int64_t* faces, T* weights);
+void bvh_ray_cast(const Bvh<T>& tree, int64_t count, const T* origins, const T* directions, T* t, int64_t* faces, T* weights);
 
 }  // namespace gk

@@ -40,18 +40,22 @@ template <class T> GK_INLINE Eight<T> squared_to_triangles(const T* block, const
   return inside > 0 ? height * height : edges;
 }
 
-// The nearest face within `best`, a squared distance that is lowered; -1 if none is.
-template <class T> GK_INLINE int32_t nearest_face(const Bvh<T>& tree, const T* q, T& best) {
+// The place of the nearest face within `best`, a squared distance that is lowered: 8 block + lane, or -1 if none is.
+template <class T> GK_INLINE int64_t nearest_place(const Bvh<T>& tree, const T* q, T& best) {
   Waiting<T> stack[kBvhStack];
   int top = 0;
   int32_t node = 0, face = -1;
+  int64_t place = -1;
   for (;;) {
     if (node >= 0) {
       const Eight<T> squared = squared_to_boxes(tree.boxes + int64_t(node) * kBoxRows * 8, q);
       const unsigned near = bits_of(squared <= best);
-      T keys[8];
-      std::memcpy(keys, &squared, sizeof(squared));
-      top = push_by_key(stack, top, near, keys, tree.children + 8 * int64_t(node));
+      if (near) {
+        T keys[8];
+        std::memcpy(keys, &squared, sizeof(squared));
+        node = nearest_child(stack, top, near, keys, tree.children + 8 * int64_t(node));
+        continue;
+      }
     } else {
       const int64_t block = ~node;
       const Eight<T> squared = squared_to_triangles(tree.triangles + block * kTriangleRows * 8, q);
@@ -62,21 +66,17 @@ template <class T> GK_INLINE int32_t nearest_face(const Bvh<T>& tree, const T* q
         for (; near; near &= near - 1) {
           const int lane = __builtin_ctz(near);
           const int32_t id = tree.face_ids[8 * block + lane];
-          if (values[lane] < best || (values[lane] == best && (face < 0 || id < face))) best = values[lane], face = id;
+          if (values[lane] < best || (values[lane] == best && (face < 0 || id < face)))
+            best = values[lane], face = id, place = 8 * block + lane;
         }
       }
     }
     do {
-      if (!top) return face;
+      if (!top) return place;
       --top;
     } while (stack[top].key > best);
     node = stack[top].node;
   }
-}
-
-template <class T> GK_INLINE Vec3<double> offset_to(const BvhMesh<T>& mesh, int64_t face, int corner, const T* q) {
-  const T* v = mesh.vertices + 3 * mesh.faces[3 * face + corner];
-  return {double(v[0]) - double(q[0]), double(v[1]) - double(q[1]), double(v[2]) - double(q[2])};
 }
 
 template <class T> struct ClosestOutput {
@@ -87,53 +87,58 @@ template <class T> struct ClosestOutput {
 
 // Neighbours in the order are neighbours in space: the last answer bounds the next.
 template <class T>
-GK_INLINE void closest_chunk(const Bvh<T>& tree, const BvhMesh<T>& mesh, const T* queries, const int32_t* order,
-                             int64_t count, const ClosestOutput<T>& out) {
+GK_INLINE void closest_chunk(const Bvh<T>& tree, const T* queries, const int32_t* order, int64_t count,
+                             const ClosestOutput<T>& out) {
   // Below infinity, where the empty places of a node are.
   const T inf = std::numeric_limits<T>::infinity(), most = std::numeric_limits<T>::max();
   const T slack = 1 + 64 * std::numeric_limits<T>::epsilon();
+  const double inverse_scale = 1 / double(tree.scale);
   T last[3] = {inf, inf, inf};
   for (int64_t k = 0; k < count; ++k) {
     const int64_t i = order[k];
+    ask_for(queries, 3, order, k, count), ask_for(out.points, 3, order, k, count), ask_for(out.weights, 3, order, k, count);
+    ask_for(out.distances, 1, order, k, count), ask_for(out.faces, 1, order, k, count);
     const T q[3] = {queries[3 * i] * tree.scale, queries[3 * i + 1] * tree.scale, queries[3 * i + 2] * tree.scale};
     const T x = q[0] - last[0], y = q[1] - last[1], z = q[2] - last[2];
     T best = std::min((x * x + y * y + z * z) * slack, most);
-    int32_t face = nearest_face(tree, q, best);
-    if (face < 0) best = most, face = nearest_face(tree, q, best);  // the bound was rounded below the distance
-    if (face < 0) face = tree.face_ids[0];                         // so far away that squares overflow: any face will do
-    const auto place = closest_on_triangle(offset_to(mesh, face, 0, queries + 3 * i), offset_to(mesh, face, 1, queries + 3 * i),
-                                           offset_to(mesh, face, 2, queries + 3 * i));
-    const double offset[3] = {place.offset.x, place.offset.y, place.offset.z};
+    int64_t place = nearest_place(tree, q, best);
+    if (place < 0) best = most, place = nearest_place(tree, q, best);  // the bound was rounded below the distance
+    if (place < 0) place = 0;                                          // so far that squares overflow: any face will do
+    const auto found = closest_on_triangle(seen_from(q, tree, place, 0), seen_from(q, tree, place, 1), seen_from(q, tree, place, 2));
+    const double offset[3] = {found.offset.x, found.offset.y, found.offset.z};
     for (int axis = 0; axis < 3; ++axis) {
-      const T point = T(double(queries[3 * i + axis]) + offset[axis]);
-      out.points[3 * i + axis] = point, last[axis] = point * tree.scale;
-      out.weights[3 * i + axis] = T(place.weights[axis]);
+      const double point = double(q[axis]) + offset[axis];
+      last[axis] = T(point), out.points[3 * i + axis] = T(point * inverse_scale);
+      out.weights[3 * i + axis] = T(found.weights[axis]);
     }
-    out.distances[i] = T(std::sqrt(place.squared)), out.faces[i] = face;
+    out.distances[i] = T(std::sqrt(found.squared) * inverse_scale), out.faces[i] = tree.face_ids[place];
   }
 }
 
-GK_MULTIVERSION void closest(const Bvh<float>& tree, const BvhMesh<float>& mesh, const float* q, const int32_t* order,
-                             int64_t count, const ClosestOutput<float>& out) {
-  closest_chunk(tree, mesh, q, order, count, out);
+GK_MULTIVERSION void closest(const Bvh<float>& tree, const float* q, const int32_t* order, int64_t count,
+                             const ClosestOutput<float>& out) {
+  closest_chunk(tree, q, order, count, out);
 }
-GK_MULTIVERSION void closest(const Bvh<double>& tree, const BvhMesh<double>& mesh, const double* q, const int32_t* order,
-                             int64_t count, const ClosestOutput<double>& out) {
-  closest_chunk(tree, mesh, q, order, count, out);
+GK_MULTIVERSION void closest(const Bvh<double>& tree, const double* q, const int32_t* order, int64_t count,
+                             const ClosestOutput<double>& out) {
+  closest_chunk(tree, q, order, count, out);
 }
 
+template <class T> Vec3<double> offset_to(const BvhMesh<T>& mesh, int64_t face, int corner, const T* q) {
+  const T* v = mesh.vertices + 3 * mesh.faces[3 * face + corner];
+  return {double(v[0]) - double(q[0]), double(v[1]) - double(q[1]), double(v[2]) - double(q[2])};
+}
 template <class T> Vec3<double> vector_at(const T* p, int64_t i) { return {double(p[3 * i]), double(p[3 * i + 1]), double(p[3 * i + 2])}; }
 
 }  // namespace
 
 template <class T>
-void bvh_closest(const Bvh<T>& tree, const BvhMesh<T>& mesh, int64_t count, const T* queries, T* points, T* distances,
-                 int64_t* faces, T* weights) {
+void bvh_closest(const Bvh<T>& tree, int64_t count, const T* queries, T* points, T* distances, int64_t* faces, T* weights) {
   const std::vector<int32_t> order = morton_order(tree, count, queries);
   const ClosestOutput<T> out = {points, distances, faces, weights};
 #pragma omp parallel for schedule(dynamic) if (count > 2 * kQueryChunk)
   for (int64_t begin = 0; begin < count; begin += kQueryChunk)
-    closest(tree, mesh, queries, order.data() + begin, std::min(kQueryChunk, count - begin), out);
+    closest(tree, queries, order.data() + begin, std::min(kQueryChunk, count - begin), out);
 }
 
 template <class T>
@@ -157,7 +162,7 @@ void bvh_closest_backward(const BvhMesh<T>& mesh, int64_t count, const T* querie
 }
 
 #define GK_INSTANTIATE(T)                                                                                              \
-  template void bvh_closest(const Bvh<T>&, const BvhMesh<T>&, int64_t, const T*, T*, T*, int64_t*, T*);                 \
+  template void bvh_closest(const Bvh<T>&, int64_t, const T*, T*, T*, int64_t*, T*);                                    \
   template void bvh_closest_backward(const BvhMesh<T>&, int64_t, const T*, const int64_t*, const T*, const T*, const T*, \
                                      const T*, T*, T*);
 GK_INSTANTIATE(float)

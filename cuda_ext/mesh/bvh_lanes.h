@@ -9,6 +9,7 @@
 #endif
 
 #include "../cpu/multiversion.h"
+#include "../math/scalar.h"
 #include "bvh.h"
 
 namespace gk {
@@ -82,10 +83,23 @@ template <class T> struct Waiting {
   T key;
   int32_t node;
 };
-// Pushes the children named by `bits` so that the nearest is popped first.
+// The nearest of the children named by `bits`, of which there is one at least; the others are pushed, the next nearest on
+// top. One and two are the rule.
 template <class T>
-GK_INLINE int push_by_key(Waiting<T>* stack, int top, unsigned bits, const T* keys, const int32_t* children) {
+GK_INLINE int32_t nearest_child(Waiting<T>* stack, int& top, unsigned bits, const T* keys, const int32_t* children) {
+  const int first = __builtin_ctz(bits);
+  bits &= bits - 1;
+  if (!bits) return children[first];
+  const int second = __builtin_ctz(bits);
+  bits &= bits - 1;
+  const bool swap = keys[second] < keys[first];
+  const int near = swap ? second : first, far = swap ? first : second;
+  if (!bits) {
+    stack[top++] = {keys[far], children[far]};
+    return children[near];
+  }
   const int base = top;
+  stack[top++] = {keys[far], children[far]}, stack[top++] = {keys[near], children[near]};
   for (; bits; bits &= bits - 1) {
     const int child = __builtin_ctz(bits);
     const Waiting<T> entry = {keys[child], children[child]};
@@ -93,7 +107,19 @@ GK_INLINE int push_by_key(Waiting<T>* stack, int top, unsigned bits, const T* ke
     for (; at > base && stack[at - 1].key < entry.key; --at) stack[at] = stack[at - 1];
     stack[at] = entry;
   }
-  return top;
+  return stack[--top].node;
+}
+
+// One corner of a triangle as the query sees it, in double precision.
+template <class T> GK_INLINE Vec3<double> seen_from(const T* query, const Bvh<T>& tree, int64_t place, int corner) {
+  const T* row = tree.triangles + (place / 8) * kTriangleRows * 8 + 24 * corner + place % 8;
+  return {double(row[0]) - double(query[0]), double(row[8]) - double(query[1]), double(row[16]) - double(query[2])};
+}
+
+// Queries are answered out of order: the memory of one to come is asked for in time.
+constexpr int64_t kAhead = 6;
+template <class T> GK_INLINE void ask_for(const T* rows, int64_t columns, const int32_t* order, int64_t k, int64_t count) {
+  if (k + kAhead < count) __builtin_prefetch(rows + columns * order[k + kAhead]);
 }
 
 constexpr int64_t kQueryChunk = 128;  // queries that one thread answers in a row, whatever the number of threads

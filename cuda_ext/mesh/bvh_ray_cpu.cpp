@@ -46,17 +46,22 @@ template <class T> GK_INLINE Eight<T> hits_of_block(const T* block, const Ray<T>
   return valid >= 0 ? t : zero + inf;
 }
 
-template <class T> GK_INLINE int32_t first_face(const Bvh<T>& tree, const Ray<T>& ray) {
+// The place of the first face hit, 8 block + lane; -1 if there is none.
+template <class T> GK_INLINE int64_t first_place(const Bvh<T>& tree, const Ray<T>& ray) {
   Waiting<T> stack[kBvhStack];
   T best = std::numeric_limits<T>::max();
   int top = 0;
   int32_t node = 0, face = -1;
+  int64_t place = -1;
   for (;;) {
     T values[8];
     if (node >= 0) {
       const Eight<T> enter = entry_into_boxes(tree.boxes + int64_t(node) * kBoxRows * 8, ray, best);
-      std::memcpy(values, &enter, sizeof(enter));
-      top = push_by_key(stack, top, bits_of(enter <= best), values, tree.children + 8 * int64_t(node));
+      if (const unsigned near = bits_of(enter <= best)) {
+        std::memcpy(values, &enter, sizeof(enter));
+        node = nearest_child(stack, top, near, values, tree.children + 8 * int64_t(node));
+        continue;
+      }
     } else {
       const int64_t block = ~node;
       const Eight<T> t = hits_of_block(tree.triangles + block * kTriangleRows * 8, ray, best);
@@ -65,11 +70,12 @@ template <class T> GK_INLINE int32_t first_face(const Bvh<T>& tree, const Ray<T>
       for (; hit; hit &= hit - 1) {
         const int lane = __builtin_ctz(hit);
         const int32_t id = tree.face_ids[8 * block + lane];
-        if (values[lane] < best || (values[lane] == best && (face < 0 || id < face))) best = values[lane], face = id;
+        if (values[lane] < best || (values[lane] == best && (face < 0 || id < face)))
+          best = values[lane], face = id, place = 8 * block + lane;
       }
     }
     do {
-      if (!top) return face;
+      if (!top) return place;
       --top;
     } while (stack[top].key > best);
     node = stack[top].node;
@@ -82,64 +88,61 @@ template <class T> struct RayOutput {
   T* weights;
 };
 
-template <class T> GK_INLINE Vec3<double> seen_from(const BvhMesh<T>& mesh, int64_t face, int corner, const T* origin) {
-  const T* v = mesh.vertices + 3 * mesh.faces[3 * face + corner];
-  return {double(v[0]) - double(origin[0]), double(v[1]) - double(origin[1]), double(v[2]) - double(origin[2])};
-}
-
 template <class T>
-GK_INLINE void ray_chunk(const Bvh<T>& tree, const BvhMesh<T>& mesh, const T* origins, const T* directions,
-                         const int32_t* order, int64_t count, const RayOutput<T>& out) {
+GK_INLINE void ray_chunk(const Bvh<T>& tree, const T* origins, const T* directions, const int32_t* order, int64_t count,
+                         const RayOutput<T>& out) {
+  const double inverse_scale = 1 / double(tree.scale);
   for (int64_t k = 0; k < count; ++k) {
     const int64_t i = order[k];
-    const T* o = origins + 3 * i;
+    ask_for(origins, 3, order, k, count), ask_for(directions, 3, order, k, count), ask_for(out.t, 1, order, k, count);
+    ask_for(out.faces, 1, order, k, count), ask_for(out.weights, 3, order, k, count);
     const Vec3<double> d = {double(directions[3 * i]), double(directions[3 * i + 1]), double(directions[3 * i + 2])};
-    const double length = std::sqrt(dot(d, d)), unit[3] = {d.x / length, d.y / length, d.z / length};
+    const double length = std::sqrt(dot(d, d)), inverse = 1 / length, unit[3] = {d.x * inverse, d.y * inverse, d.z * inverse};
     Ray<T> ray;
     for (int axis = 0; axis < 3; ++axis) {
       const T small = T(1e-18);
-      ray.origin[axis] = o[axis] * tree.scale;
+      ray.origin[axis] = origins[3 * i + axis] * tree.scale;
       ray.direction[axis] = std::abs(unit[axis]) > small ? T(unit[axis]) : (unit[axis] < 0 ? -small : small);
       ray.inverse[axis] = 1 / ray.direction[axis];
     }
-    const int64_t face = length > 0 ? first_face(tree, ray) : -1;
-    out.faces[i] = face, out.t[i] = std::numeric_limits<T>::infinity();
-    for (int corner = 0; corner < 3; ++corner) out.weights[3 * i + corner] = 0;
-    if (face < 0) continue;
-    const Vec3<double> a = seen_from(mesh, face, 0, o), b = seen_from(mesh, face, 1, o), c = seen_from(mesh, face, 2, o);
-    const Vec3<double> normal = cross(b - a, c - a);
-    double w[3];
-    ray_weights(a, b, c, d, w[0], w[1], w[2]);
-    const double sign = w[0] + w[1] + w[2] < 0 ? -1 : 1;
-    for (double& weight : w) weight = std::max(weight * sign, 0.);  // an edge hit may round below zero
-    const double sum = w[0] + w[1] + w[2];
-    out.t[i] = T(std::max(dot(normal, a) / dot(normal, d), 0.));
-    for (int corner = 0; corner < 3; ++corner) out.weights[3 * i + corner] = T(w[corner] / sum);
+    const int64_t place = length > 0 ? first_place(tree, ray) : -1;
+    T t = std::numeric_limits<T>::infinity();
+    double w[3] = {0, 0, 0};
+    if (place >= 0) {
+      const Vec3<double> a = seen_from(ray.origin, tree, place, 0), b = seen_from(ray.origin, tree, place, 1);
+      const Vec3<double> c = seen_from(ray.origin, tree, place, 2), normal = cross(b - a, c - a);
+      ray_weights(a, b, c, d, w[0], w[1], w[2]);
+      const double sign = w[0] + w[1] + w[2] < 0 ? -1 : 1;
+      for (double& weight : w) weight = std::max(weight * sign, 0.);  // an edge hit may round below zero
+      const double share = 1 / (w[0] + w[1] + w[2]);
+      for (double& weight : w) weight *= share;
+      t = T(std::max(dot(normal, a) / dot(normal, d), 0.) * inverse_scale);
+    }
+    out.t[i] = t, out.faces[i] = place < 0 ? -1 : tree.face_ids[place];
+    for (int corner = 0; corner < 3; ++corner) out.weights[3 * i + corner] = T(w[corner]);
   }
 }
-GK_MULTIVERSION void cast(const Bvh<float>& tree, const BvhMesh<float>& mesh, const float* origins, const float* directions,
+GK_MULTIVERSION void cast(const Bvh<float>& tree, const float* origins, const float* directions,
                           const int32_t* order, int64_t count, const RayOutput<float>& out) {
-  ray_chunk(tree, mesh, origins, directions, order, count, out);
+  ray_chunk(tree, origins, directions, order, count, out);
 }
-GK_MULTIVERSION void cast(const Bvh<double>& tree, const BvhMesh<double>& mesh, const double* origins,
+GK_MULTIVERSION void cast(const Bvh<double>& tree, const double* origins,
                           const double* directions, const int32_t* order, int64_t count, const RayOutput<double>& out) {
-  ray_chunk(tree, mesh, origins, directions, order, count, out);
+  ray_chunk(tree, origins, directions, order, count, out);
 }
 
 }  // namespace
 
 template <class T>
-void bvh_ray_cast(const Bvh<T>& tree, const BvhMesh<T>& mesh, int64_t count, const T* origins, const T* directions, T* t,
+void bvh_ray_cast(const Bvh<T>& tree, int64_t count, const T* origins, const T* directions, T* t,
                   int64_t* faces, T* weights) {
   const std::vector<int32_t> order = morton_order(tree, count, origins);
 #pragma omp parallel for schedule(dynamic) if (count > 2 * kQueryChunk)
   for (int64_t begin = 0; begin < count; begin += kQueryChunk)
-    cast(tree, mesh, origins, directions, order.data() + begin, std::min(kQueryChunk, count - begin), {t, faces, weights});
+    cast(tree, origins, directions, order.data() + begin, std::min(kQueryChunk, count - begin), {t, faces, weights});
 }
 
-template void bvh_ray_cast(const Bvh<float>&, const BvhMesh<float>&, int64_t, const float*, const float*, float*, int64_t*,
-                           float*);
-template void bvh_ray_cast(const Bvh<double>&, const BvhMesh<double>&, int64_t, const double*, const double*, double*,
-                           int64_t*, double*);
+template void bvh_ray_cast(const Bvh<float>&, int64_t, const float*, const float*, float*, int64_t*, float*);
+template void bvh_ray_cast(const Bvh<double>&, int64_t, const double*, const double*, double*, int64_t*, double*);
 
 }  // namespace gk

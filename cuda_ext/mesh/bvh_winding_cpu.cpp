@@ -171,6 +171,7 @@ GK_INLINE void winding_chunk(const Bvh<T>& tree, const T* moments, T beta2, cons
                              int64_t count, T* out) {
   for (int64_t k = 0; k < count; ++k) {
     const int64_t i = order[k];
+    ask_for(queries, 3, order, k, count), ask_for(out, 1, order, k, count);
     const T q[3] = {queries[3 * i] * tree.scale, queries[3 * i + 1] * tree.scale, queries[3 * i + 2] * tree.scale};
     out[i] = winding_of_query(tree, moments, beta2, q);
   }

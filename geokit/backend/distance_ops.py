@@ -112,10 +112,10 @@ def closest_points(
 
     Points, distances and weights are differentiable by queries and vertices; the face is held fixed.
     """
-    queries, vertices, faces, *tree = plain(queries, vertices, faces, boxes, children, triangles, face_ids)
+    queries, *tree = plain(queries, boxes, children, triangles, face_ids)
     points, weights, distances = torch.empty_like(queries), torch.empty_like(queries), queries.new_empty(len(queries))
     found = faces.new_empty(len(queries))
-    _native.bvh_closest(queries, vertices, faces, *tree, scale, points, distances, found, weights)
+    _native.bvh_closest(queries, *tree, scale, points, distances, found, weights)
     return points, distances, found, weights
 
 
@@ -193,11 +193,9 @@ def ray_cast(
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """First hits of rays: t (R,), faces (R,) and weights of their corners (R, 3). Only t is differentiable."""
-    origins, directions, vertices, faces, *tree = plain(
-        origins, directions, vertices, faces, boxes, children, triangles, face_ids
-    )
+    origins, directions, *tree = plain(origins, directions, boxes, children, triangles, face_ids)
     t, weights, found = origins.new_empty(len(origins)), torch.empty_like(origins), faces.new_empty(len(origins))
-    _native.bvh_ray_cast(origins, directions, vertices, faces, *tree, scale, t, found, weights)
+    _native.bvh_ray_cast(origins, directions, *tree, scale, t, found, weights)
     return t, found, weights
 
 

@@ -48,9 +48,8 @@ class RayHits:
 class Bvh:
     """A tree over the triangles of a mesh, made once and asked often.
 
-    Every function here takes one in place of a mesh. The tree says where to look; distances are computed from the
-    mesh's own vertices, and gradients flow to them. It serves the mesh it was made from: moved vertices need another
-    one.
+    Every function here takes one in place of a mesh. It holds a copy of the corners, so vertices that moved need
+    another; gradients flow to the vertices of the mesh it was made from.
     Raises `InvalidInput` for a mesh without faces.
     """
 
