@@ -43,21 +43,20 @@ def assemble(path: Path, columns: PointColumns, drop_nonfinite: bool = False, fe
     """
     points, colors, normals = columns.points, columns.colors, columns.normals
     chosen = list(columns.extras.values()) if features else []
-    finite = np.isfinite(points).all(axis=1)
-    if colors is not None and colors.dtype.kind == "f":
-        finite &= np.isfinite(colors).all(axis=1)
-    bad = len(points) - int(finite.sum())
+    checked = [points] if colors is None or colors.dtype.kind != "f" else [points, colors]
+    finite = None if all(map(_all_finite, checked)) else np.all([np.isfinite(t).all(axis=1) for t in checked], axis=0)
+    bad = 0 if finite is None else len(points) - int(finite.sum())
     if bad and not drop_nonfinite:
         raise UnreadableFile(
             f"{path} has {bad} of {len(points)} points with NaN or infinite values; leave them out with "
             "--drop-nonfinite of geokit convert (drop_nonfinite=True in Python)"
         )
-    if bad:
+    if finite is not None and bad:
         points, chosen = points[finite], [values[finite] for values in chosen]
         colors, normals = (None if values is None else values[finite] for values in (colors, normals))
     if columns.dropped:
         warnings.warn(f"{path}: left out {columns.dropped:,} points that the file marks as missing", stacklevel=3)
-    points = np.ascontiguousarray(points)
+    points = np.require(points, requirements=["C", "A", "W"])  # never the bytes of the file themselves
     kind = points.dtype
     table = np.stack([values.astype(kind) for values in chosen], axis=1) if chosen else None
     return PointCloud(
@@ -94,17 +93,23 @@ def unit_colors(colors: np.ndarray, kind: np.dtype) -> np.ndarray:
 
 def _unit_normals(path: Path, normals: np.ndarray, kind: np.dtype) -> np.ndarray:
     normals = np.array(normals, dtype=kind, order="C")
-    lost = ~np.isfinite(normals).all(axis=1)
-    if lost.any():
+    if not _all_finite(normals):
+        lost = ~np.isfinite(normals).all(axis=1)
         warnings.warn(f"{path}: {int(lost.sum()):,} normals are NaN or infinite and became zero", stacklevel=4)
         normals[lost] = 0
     with np.errstate(over="ignore"):
-        lengths = np.linalg.norm(normals, axis=1)
-    odd = (abs(lengths - 1) > _UNIT) & (lengths > 0)
+        squares = np.einsum("ij,ij->i", normals, normals)
+    odd = (abs(squares - 1) > 2 * _UNIT) & normals.any(axis=1)
     if odd.any():
         scaled = normals[odd] / abs(normals[odd]).max(axis=1, keepdims=True)  # so that no square overflows
         normals[odd] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return normals
+
+
+def _all_finite(values: np.ndarray) -> bool:
+    """By the sum, which is not finite where a value is not; where it overflows, by every value."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
 
 
 def check_unfolding(path: Path, unfolded: int, packed: int, ratio: float) -> None:

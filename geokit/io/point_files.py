@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.ply import read_vertices
+from geokit.io.ply import read_vertex_table
 from geokit.io.point_columns import PointColumns, assemble, bytes_of_colors
 from geokit.io.safe import atomic_write
 
@@ -27,18 +27,21 @@ def load_point_ply(path: str | Path) -> PointCloud:
 
 def read_point_ply(path: Path, data: bytes | None = None) -> PointColumns:
     """The columns of the element `vertex`: integers as coordinates become float64."""
-    columns = read_vertices(path, ("x", "y", "z"), "points", data)
-    exact = all(columns[name].dtype in (np.float32, np.int8, np.uint8, np.int16, np.uint16) for name in "xyz")
-    points = np.empty((len(columns["x"]), 3), np.float32 if exact else np.float64)
-    for i, name in enumerate("xyz"):
-        points[:, i] = columns.pop(name)
-    return PointColumns(points, _taken(columns, _COLORS), _taken(columns, _NORMALS), columns)
-
-
-def _taken(columns: dict[str, np.ndarray], spellings: tuple[tuple[str, ...], ...]) -> np.ndarray | None:
-    """The three columns under the first of their names that are there, removed from `columns`."""
-    names = next((names for names in spellings if all(name in columns for name in names)), None)
-    return None if names is None else np.stack([columns.pop(name) for name in names], axis=1)
+    table = read_vertex_table(path, ("x", "y", "z"), "points", data)
+    points = table.columns("x", "y", "z")
+    if points.dtype not in (np.float32, np.float64):
+        points = points.astype(np.float32 if points.dtype.itemsize <= 2 else np.float64)
+    names = table.names()
+    colors, normals = (
+        next((group for group in spellings if set(group) <= set(names)), None) for spellings in (_COLORS, _NORMALS)
+    )
+    used = {"x", "y", "z", *(colors or ()), *(normals or ())}
+    return PointColumns(
+        points,
+        None if colors is None else table.columns(*colors),
+        None if normals is None else table.columns(*normals),
+        {name: table.column(name) for name in names if name not in used},
+    )
 
 
 def save_point_ply(path: str | Path, cloud: PointCloud) -> None:
