@@ -15,6 +15,7 @@ from geokit.cli.convert import Convert
 from geokit.cli.doctor import Doctor
 from geokit.cli.info import Info
 from geokit.cli.reconstruct import Reconstruct
+from geokit.cli.register import Register
 from geokit.cli.render import Render
 
 _DESCRIPTION = """Computing with 3D shapes.
@@ -42,6 +43,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     "info": Info,
     "convert": Convert,
     "compare": Compare,
+    "register": Register,
     "doctor": Doctor,
 }
 

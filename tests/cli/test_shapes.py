@@ -81,7 +81,7 @@ def test_compare_prints_a_table_and_writes_pictures(capsys, tetrahedron, tmp_pat
 @pytest.mark.parametrize(
     "name", ["short.ply", "short.stl", "short.pcd", "short.las", "short.npz", "short.e57", "none.obj", "text.xyz"]
 )
-@pytest.mark.parametrize("verb", ["info", "convert", "compare"])
+@pytest.mark.parametrize("verb", ["info", "convert", "compare", "register"])
 def test_damaged_files_are_one_sentence(capsys, tetrahedron, tmp_path, name, verb):
     path = tmp_path / name
     if name == "text.xyz":
@@ -90,7 +90,7 @@ def test_damaged_files_are_one_sentence(capsys, tetrahedron, tmp_path, name, ver
         good = tmp_path / f"good{path.suffix}"
         said(capsys, ["convert", tetrahedron, good], 0)
         path.write_bytes(good.read_bytes()[:-7])
-    rest = {"info": [], "convert": [tmp_path / "out.ply"], "compare": [tetrahedron]}[verb]
+    rest = {"info": [], "convert": [tmp_path / "out.ply"], "compare": [tetrahedron], "register": [tetrahedron]}[verb]
     assert name in sentence(capsys, [verb, path, *rest])
     assert not (tmp_path / "out.ply").exists()
 
@@ -99,5 +99,36 @@ def test_other_kinds_of_files(capsys, tmp_path, tetrahedron):
     save_splats(tmp_path / "s.ply", random_splats(5))
     assert "geokit mesh" in sentence(capsys, ["convert", tmp_path / "s.ply", tmp_path / "b.obj"])
     assert "holds splats" in sentence(capsys, ["compare", tmp_path / "s.ply", tetrahedron])
+    assert "holds splats" in sentence(capsys, ["register", tmp_path / "s.ply", tetrahedron])
     (tmp_path / "a.docx").write_bytes(b"hello")
     assert "of no kind that geokit knows" in sentence(capsys, ["info", tmp_path / "a.docx"])
+
+
+def bumpy(count: int = 3000) -> PointCloud:
+    """Points on a surface without symmetries."""
+    g = torch.Generator().manual_seed(3)
+    flat = torch.rand(count, 2, generator=g) * 2 - 1
+    x, y = flat.T
+    height = 0.4 * torch.exp(-4 * ((x - 0.4) ** 2 + (y + 0.2) ** 2)) + 0.15 * torch.sin(4 * x + y * y) + 0.2 * y * x
+    return PointCloud(torch.stack([x, y, height], dim=1))
+
+
+def test_register_prints_the_matrix_and_writes_the_moved_points(capsys, tmp_path):
+    there = bumpy()
+    angle, shift = torch.tensor(0.7), torch.tensor([0.3, -0.2, 0.5])
+    c, s = angle.cos(), angle.sin()
+    turn = torch.tensor([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    save_points(tmp_path / "b.ply", there)
+    save_points(tmp_path / "a.ply", PointCloud((there.points - shift) @ turn))  # turn.T (p - shift)
+    out, err = said(capsys, ["register", tmp_path / "a.ply", tmp_path / "b.ply", "--output", tmp_path / "m.xyz"], 0)
+    assert err == ""
+    for words in ("turned", "residual", "fitness", "wrote"):
+        assert words in out
+    assert torch.allclose(load_points(tmp_path / "m.xyz").points, there.points, atol=2e-3)
+    again = ["register", tmp_path / "a.ply", tmp_path / "b.ply", "--output", tmp_path / "m.xyz"]
+    assert "exists already" in sentence(capsys, again)
+    found = json.loads(said(capsys, ["register", tmp_path / "a.ply", tmp_path / "b.ply", "--json"], 0).out)
+    assert torch.allclose(torch.tensor(found["matrix"])[:3, :3], turn, atol=2e-3)
+    assert found["angle"] == pytest.approx(0.7, abs=2e-3)
+    near = ["register", tmp_path / "m.xyz", tmp_path / "b.ply", "--near", "--json"]
+    assert json.loads(said(capsys, near, 0).out)["angle"] < 2e-3

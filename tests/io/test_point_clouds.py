@@ -45,9 +45,9 @@ def test_there_and_back(
         assert (back.normals is not None) == normals
     assert len(back) == count
     if count and colors:
-        assert torch.allclose(back.colors, there.colors, atol=1e-6)
+        assert torch.allclose(back.colors.to(there.points), there.colors, atol=1e-6)
     if count and normals:
-        assert torch.allclose(back.normals, there.normals, atol=1e-6)
+        assert torch.allclose(back.normals.to(there.points), there.normals, atol=1e-6)
 
 
 def test_endings_that_are_none(tmp_path: Path) -> None:
