@@ -76,9 +76,11 @@ def read_ply(path: Path, data: bytes) -> MeshContent:
         content.uv = None
     if content.uv is None and pair and len(content.faces):
         content.uv = vertex.columns(*pair)[content.faces]
-    picture = next((c.split(None, 1)[1].strip() for c in header.comments if c.startswith("TextureFile ")), None)
-    if picture and content.uv is not None:
-        content.texture = load_texture(path, picture)
+    pictures = [c.removeprefix("TextureFile ").strip() for c in header.comments if c.startswith("TextureFile ")]
+    if pictures and content.uv is not None:
+        if len(pictures) > 1:
+            warnings.warn(f"{path}: of its {len(pictures)} textures only {pictures[0]!r} was kept", stacklevel=4)
+        content.texture = load_texture(path, pictures[0])
     return content
 
 
