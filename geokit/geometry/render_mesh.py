@@ -11,8 +11,9 @@ from geokit.errors import InvalidInput
 from geokit.geometry.cameras import Cameras
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.rasterize import Fragments, antialias, interpolate, rasterize
-from geokit.geometry.shading import Lighting, linear_from_srgb, look_up, shade, srgb_from_linear
+from geokit.geometry.shading import Lighting, linear_from_srgb, shade, srgb_from_linear
 from geokit.geometry.silhouettes import mesh_edges
+from geokit.geometry.surface_sampling import look_up
 
 __all__ = ["Fragments", "Lighting", "RenderedMesh", "antialias", "interpolate", "rasterize", "render_mesh"]
 
@@ -98,7 +99,9 @@ def surface_colors(mesh: Mesh, fragments: Fragments, color: Sequence[float] = CL
     """(H, W, 3) sRGB colours of what each pixel sees: texture, else colours of the vertices, else `color`."""
     plain = mesh.vertices.new_tensor(tuple(color)).expand(*fragments.depth.shape, 3)
     if mesh.uv is not None and mesh.texture is not None:
-        values = look_up(mesh.texture, interpolate(mesh.uv, fragments))
+        values = look_up(mesh.texture, interpolate(mesh.uv, fragments).flatten(0, 1)).unflatten(
+            0, fragments.depth.shape
+        )
         opacity = values[..., 3:] if values.shape[-1] == 4 else 1.0
         return values[..., :3] * opacity + plain * (1 - opacity)
     return plain if mesh.colors is None else interpolate(mesh.colors, fragments)

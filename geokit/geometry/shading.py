@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample, normalize
+from torch.nn.functional import normalize
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,3 @@ def shade(albedo: Tensor, normals: Tensor, view: Tensor, lighting: Lighting) -> 
     half = normalize(view + key, dim=-1)
     shine = (normals * half).sum(-1, keepdim=True).clamp_min(1e-4) ** lighting.gloss
     return albedo * light + lighting.highlight * shine
-
-
-def look_up(texture: Tensor, uv: Tensor) -> Tensor:
-    """Bilinear values (..., C) of a texture (H, W, C), first row on top, at uv (..., 2), (0, 0) its lower left.
-
-    Outside [0, 1] the texture repeats. Differentiable by both.
-    """
-    wrapped = torch.where((uv < 0) | (uv > 1), uv - uv.detach().floor(), uv)
-    grid = torch.stack([wrapped[..., 0] * 2 - 1, 1 - wrapped[..., 1] * 2], -1).reshape(1, 1, -1, 2)
-    values = grid_sample(texture.permute(2, 0, 1)[None], grid, "bilinear", "border", align_corners=False)
-    return values[0, :, 0].T.reshape(*uv.shape[:-1], texture.shape[2])
