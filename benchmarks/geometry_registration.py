@@ -184,6 +184,8 @@ def row(name: str, method: str, poses: int) -> dict[str, Any]:
 def section(poses: int = 100, only: list[str] | None = None, peers: bool = True) -> list[dict[str, Any]]:
     """A row a pair and method; prints the table."""
     methods = list(METHODS) if peers else ["geokit"]
+    # Open3D has an OpenMP of its own; on one thread its RANSAC is repeatable, too.
+    os.environ["OMP_NUM_THREADS"] = "1"
     rows = [in_own_process(row, name, method, poses) for name in only or [SCANS, *VIEWS] for method in methods]
     print_table(
         "global registration from random poses",

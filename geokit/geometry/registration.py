@@ -10,8 +10,9 @@ from geokit.geometry.descriptors import fpfh
 from geokit.geometry.icp import Registration, align, icp
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import PointTree
+from geokit.geometry.normals import local_planes
 from geokit.geometry.point_cloud import PointCloud
-from geokit.geometry.scan_points import ScanPoints, planes, scan_points, thinned
+from geokit.geometry.scan_points import ScanPoints, scan_points, thinned
 from geokit.geometry.transforms import transform_points
 
 _CELLS = 45  # of the smaller extent, across
@@ -114,7 +115,7 @@ def _contact(source: ScanPoints, target: ScanPoints, tree: PointTree, matrix: Te
 def _coarse(scan: ScanPoints, size: float) -> ScanPoints:
     """Thinned, with the planes of the thinned points: both surfaces are then seen equally smooth."""
     points = thinned(scan, size).points
-    return ScanPoints(points, planes(points, 12)[0])
+    return ScanPoints(points, local_planes(points, 12).normals)
 
 
 def _starts(source: ScanPoints, target: ScanPoints, size: float) -> Tensor:

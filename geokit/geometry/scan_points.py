@@ -9,12 +9,12 @@ from torch import Tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import nearest_neighbors
+from geokit.geometry.normals import local_planes
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.surface_sampling import sample_surface
 
 _SAMPLES = 30_000  # of a mesh
 _FEWEST = 10
-_PLANE = 16  # neighbours that give a plane
 
 
 @dataclass(frozen=True)
@@ -61,22 +61,13 @@ def scan_points(shape: PointCloud | Mesh, seed: int = 0) -> ScanPoints:
     if len(points) < _FEWEST:
         raise InvalidInput(f"registration needs at least {_FEWEST} points, got {len(points)}")
     if shape.normals is None:
-        normals = planes(points)[0]
+        normals = local_planes(points).normals
     else:
         normals = torch.nn.functional.normalize(shape.normals.detach().cpu().double(), dim=1)
     found = ScanPoints(points, normals)
     if not found.extent > 0:
         raise InvalidInput(f"registration needs points of some extent, but all {len(points)} are the same")
     return found
-
-
-def planes(points: Tensor, k: int = _PLANE) -> tuple[Tensor, Tensor]:
-    """Unit normals (N, 3), of either sign, of the planes through k neighbours, and their (N, 3) eigenvalues, rising."""
-    around = points[nearest_neighbors(points, min(k, len(points) - 1))[1]]
-    around = torch.cat([points[:, None], around], dim=1)
-    around = around - around.mean(1, keepdim=True)
-    values, vectors = torch.linalg.eigh(around.mT @ around)
-    return vectors[..., 0], values
 
 
 def thinned(scan: ScanPoints, size: float) -> ScanPoints:

@@ -40,7 +40,7 @@ def test_the_same_points_come_back_exactly(kernel, metric):
     source, truth = bumpy(800, 0), motion(6, 0.05)
     found = icp(source, transform(source, truth), metric=metric, kernel=kernel, max_distance=0.3)
     degrees, shift = error(found.matrix, truth)
-    # Once the pairs are right, these are exact in a step; the others come closer step by step, and stop at a ten-thousandth of the bound.
+    # Once the pairs are right, these are exact in one step; the others come closer step by step, and stop before.
     exact = metric == "plane" and kernel in ("tukey", "geman-mcclure")
     assert degrees < (1e-6 if exact else 0.05)
     assert shift < (1e-8 if exact else 1e-3)
