@@ -73,8 +73,10 @@ def _primitive(
     count = len(points)
     indices = None if mode == _POINTS else _indices(document, primitive, count)
     faces = _faces(document, mode, indices, count)
-    with np.errstate(over="ignore", invalid="ignore"):
-        moved = (points.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
+    moved = points.astype(np.float32, copy=False)
+    if not np.array_equal(matrix, np.eye(4)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = (points.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
     part = MeshContent(moved, faces)
     if np.linalg.det(matrix[:3, :3]) < 0:  # a mirror turns the faces inside out
         part.faces = faces[:, [0, 2, 1]]

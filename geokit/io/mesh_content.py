@@ -65,10 +65,11 @@ def finish(path: Path, content: MeshContent, drop_nonfinite: bool = False) -> Me
 
 
 def _without_nonfinite(path: Path, content: MeshContent, drop: bool) -> MeshContent:
-    good = np.isfinite(content.vertices).all(axis=1)
-    bad = len(good) - int(np.count_nonzero(good))
-    if not bad:
+    finite = np.isfinite(content.vertices)
+    if finite.all():
         return content
+    good = finite.all(axis=1)
+    bad = len(good) - int(np.count_nonzero(good))
     if not drop:
         raise UnreadableFile(
             f"{path} has {bad} of {len(good)} vertices with NaN or infinite coordinates, the first is number "
@@ -141,21 +142,26 @@ def check_indices(path: Path, indices: np.ndarray, count: int, what: str = "a fa
 
 def cut_polygons(
     path: Path, lengths: np.ndarray, items: np.ndarray, vertices: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Polygons of `lengths` (F,) with corners `items` (N,) in range as triangles.
 
-    Returns faces (T, 3) int64, the places in `items` of their corners (T, 3) and the polygon of each (T,), None when
-    all are triangles as they stand. Polygons of fewer than three corners are left out with a warning.
+    Returns faces (T, 3) int64 and the places in `items` of their corners (T, 3), None when all are triangles as they
+    stand. Polygons of fewer than three corners are left out with a warning.
     """
     if len(lengths) and lengths.min() == lengths.max() == 3:
-        return items.reshape(-1, 3).astype(np.int64), np.arange(len(items)).reshape(-1, 3), None
+        return items.reshape(-1, 3).astype(np.int64), None
     short = int(np.count_nonzero(lengths < 3))
     if short:
         warnings.warn(f"{path}: left out {short} faces of fewer than three corners", stacklevel=4)
-    corners, polygons, unfinished = triangulate_polygons(lengths, items, vertices)
+    corners, _, unfinished = triangulate_polygons(lengths, items, vertices)
     if unfinished:
         warnings.warn(f"{path}: {unfinished} large polygons that are not convex were cut as fans", stacklevel=4)
-    return items[corners].astype(np.int64), corners, polygons
+    return items[corners].astype(np.int64), corners
+
+
+def of_corners(values: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
+    """(T, 3, ...) what `values` (N, ...) of all corners says of those that `cut_polygons` gave."""
+    return values.reshape(-1, 3, *values.shape[1:]) if corners is None else values[corners]
 
 
 def strips_to_triangles(items: np.ndarray, starts: np.ndarray) -> np.ndarray:

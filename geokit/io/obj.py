@@ -22,7 +22,7 @@ import numpy as np
 from geokit.backend.file_ops import OBJ_FAULTS, ObjContent, parse_obj
 from geokit.errors import UnreadableFile
 from geokit.geometry.mesh import Mesh
-from geokit.io.mesh_content import MeshContent, cut_polygons, unit_colors
+from geokit.io.mesh_content import MeshContent, cut_polygons, of_corners, unit_colors
 from geokit.io.safe import confined_path, existing_file, read_bytes
 from geokit.io.textures import load_texture
 
@@ -48,13 +48,13 @@ def read_obj(path: Path, data: bytes) -> MeshContent:
         raise UnreadableFile(
             f"{path} lists no vertices (lines that begin with v); it is empty or no .obj: export it again"
         )
-    faces, corners, _ = cut_polygons(path, content.lengths, content.corners, content.vertices)
+    faces, corners = cut_polygons(path, content.lengths, content.corners, content.vertices)
     mesh = MeshContent(content.vertices, faces, exact=False)
     if content.colors is not None:
         mesh.colors = unit_colors(path, content.colors)
     mesh.normals = _vertex_normals(content)
     if content.corner_uvs is not None:
-        mesh.uv = content.uvs[content.corner_uvs[corners]]
+        mesh.uv = content.uvs[of_corners(content.corner_uvs, corners)]
         mesh.texture = _texture(path, data)
     elif len(content.uvs) and len(faces):
         warnings.warn(f"{path}: not every corner has a place in the texture: all were left out", stacklevel=4)

@@ -25,6 +25,7 @@ from geokit.io.mesh_content import (
     check_indices,
     cut_polygons,
     no_faces,
+    of_corners,
     strips_to_triangles,
     unit_colors,
 )
@@ -98,7 +99,7 @@ def _corner_lists(path: Path, table: Table) -> str:
 def _polygons(path: Path, table: Table, content: MeshContent) -> np.ndarray:
     lengths, items = table.lists(_corner_lists(path, table))
     check_indices(path, items, len(content.vertices))
-    faces, corners, _ = cut_polygons(path, lengths, items, content.vertices)
+    faces, corners = cut_polygons(path, lengths, items, content.vertices)
     if {"red", "green", "blue"}.issubset(table.names()) and content.colors is None:
         warnings.warn(
             f"{path}: its faces are coloured, a mesh has colours at vertices: they were left out", stacklevel=4
@@ -109,13 +110,15 @@ def _polygons(path: Path, table: Table, content: MeshContent) -> np.ndarray:
     return faces
 
 
-def _corner_uv(path: Path, table: Table, name: str, lengths: np.ndarray, corners: np.ndarray) -> np.ndarray | None:
+def _corner_uv(
+    path: Path, table: Table, name: str, lengths: np.ndarray, corners: np.ndarray | None
+) -> np.ndarray | None:
     uv_lengths, uv = table.lists(name)
     if not np.array_equal(uv_lengths, 2 * lengths.astype(np.int64)):
         if uv_lengths.any():
             warnings.warn(f"{path}: {name} of some faces is not two numbers a corner: all were left out", stacklevel=5)
         return None
-    return uv.reshape(-1, 2)[corners]
+    return of_corners(uv.reshape(-1, 2), corners)
 
 
 def _strips(path: Path, table: Table, content: MeshContent) -> np.ndarray:
