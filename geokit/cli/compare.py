@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Compare:
-    """Measure how far two meshes or point clouds are from each other; B is the reference."""
+    """Measure how far two meshes or clouds of points are from each other."""
 
     first: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
-    """A mesh or a file of points."""
+    """A mesh or a file of points, as for geokit info."""
     second: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
     """The reference, in the same frame and unit (geokit register brings A there)."""
     output: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: none)")] = None
     """A folder for errors_first.ply and errors_second.ply (both shapes, coloured by their distance to the other),
     histogram.png and comparison.json."""
     threshold: Annotated[
-        float | None, tyro.conf.arg(metavar="LENGTH", help_behavior_hint="(default: 0.5 %% of the diagonal of B)")
+        float | None, tyro.conf.arg(metavar="LENGTH", help_behavior_hint="(default: 0.5 % of the diagonal of B)")
     ] = None
     """The distance up to which a place counts as right in precision, recall and the F-score."""
     samples: Annotated[int, tyro.conf.arg(metavar="N")] = 100_000

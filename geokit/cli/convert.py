@@ -11,15 +11,13 @@ from geokit.cli.options import Debug, Switch
 
 @dataclass
 class Convert:
-    """Write a mesh, points or splats in another format, and say what that loses.
-
-    Meshes: .ply .obj .stl .off .glb. Points: .ply .xyz .csv .pts .pcd .las .laz .e57 .npz. Splats: .ply .spz .splat.
-    """
+    """Write a mesh, points or splats in another format, and say what that loses."""
 
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
     """The file to read (.gltf too), or a folder that geokit reconstruct made."""
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
-    """The file to write; its ending is the format."""
+    """The file to write; its ending is the format. Meshes: .ply .obj .stl .off .glb. Points: .ply .xyz .csv .pts .pcd
+    .las .laz .e57 .npz. Splats: .ply .spz .splat."""
     drop_nonfinite: Switch = False
     """Leave out vertices, points or splats with NaN or infinite values, which are refused otherwise."""
     overwrite: Switch = False

@@ -20,7 +20,9 @@ from geokit.cli.render import Render
 
 _DESCRIPTION = """Computing with 3D shapes.
 
-To begin: geokit reconstruct FOLDER_OF_PHOTOGRAPHS --output out --downscale 4
+To begin with photographs: geokit reconstruct FOLDER_OF_PHOTOGRAPHS --output out --downscale 4
+
+To begin with a mesh or a scan: geokit info FILE
 
 geokit VERB --help explains a verb, geokit --version tells the version."""
 _USAGE, _BUG, _STOPPED = 2, 1, 130

@@ -14,15 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Register:
-    """Bring one scan onto another by a rigid motion, from any pose; prints the 4x4 matrix and how well it fits.
-
-    The two need to overlap only in part. The matrix moves the points of A, as columns, into the frame of B.
-    """
+    """Bring one scan onto another by a rigid motion, from any pose, and say how well it fits."""
 
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
-    """The mesh or points to move."""
+    """The mesh or points to move. The 4x4 matrix that is printed brings its points, as columns, into the frame of B."""
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
-    """The mesh or points that stay."""
+    """The mesh or points that stay; A needs to overlap with them only in part."""
     output: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")] = None
     """Write A, moved, to this file; its ending is the format."""
     near: Switch = False
