@@ -6,6 +6,7 @@
 #include "../math/gaussian.h"
 #include "../math/scalar.h"
 #include "../math/spherical_harmonics.h"
+#include "../math/triangle.h"
 
 namespace {
 
@@ -64,6 +65,15 @@ template <class V> __device__ V scalars(V x) {
   return select(x > V(0), square_root(x), exponential(x)) + minimum(c, s) + logarithm(maximum(x, V(1)));
 }
 
+template <class V> __device__ V triangle_and_back(const V* in) {
+  const Vec3<V> corners[3] = {{in[0], in[1], in[2]}, {in[3], in[4], in[5]}, {in[6], in[7], in[8]}};
+  const TrianglePlace<V> place = closest_on_triangle(corners[0], corners[1], corners[2]);
+  const auto bar = closest_on_triangle_vjp(corners, place.weights, place.offset, in, place.squared);
+  V weights[3];
+  ray_weights(corners[0], corners[1], corners[2], bar.query, weights[0], weights[1], weights[2]);
+  return total(bar.corners[0]) + total(bar.corners[1]) + total(bar.corners[2]) + total(weights, 3);
+}
+
 }  // namespace
 
 template <class V> __global__ void every_function(const V* in, V* out) {
@@ -71,6 +81,7 @@ template <class V> __global__ void every_function(const V* in, V* out) {
   out[0] = harmonics<0>(direction) + harmonics<1>(direction) + harmonics<2>(direction) + harmonics<3>(direction);
   out[1] = project_and_back(in);
   out[2] = scalars(in[0]);
+  out[3] = triangle_and_back(in);
 }
 
 template __global__ void every_function<float>(const float*, float*);

@@ -1,4 +1,4 @@
-// One triangle and one point: closest point with its vector-Jacobian product, solid angle, a ray's hit.
+// One triangle and one point: closest point with its vector-Jacobian product, a ray's hit.
 //
 // Scalar code with branches: a CUDA thread or a float64 refinement calls it once a query; the loops over many triangles
 // have their own wide code. Points are relative to the query where it says so, which keeps digits far from the origin.
@@ -104,14 +104,6 @@ GK_HD TriangleGradient<V> closest_on_triangle_vjp(const Vec3<V>* corners, const 
     bar.corners[active[2]] = bar.corners[active[2]] + along_f;
   }
   return bar;
-}
-
-// Half the solid angle under which the origin sees the triangle, as numerator and denominator of its tangent (Van Oosterom
-// and Strackee 1983): positive where the origin lies behind the face, that is, inside.
-template <class V> GK_HD void half_solid_angle(const Vec3<V>& a, const Vec3<V>& b, const Vec3<V>& c, V& numerator, V& denominator) {
-  const V la = square_root(dot(a, a)), lb = square_root(dot(b, b)), lc = square_root(dot(c, c));
-  numerator = dot(a, cross(b, c));
-  denominator = la * lb * lc + dot(a, b) * lc + dot(b, c) * la + dot(c, a) * lb;
 }
 
 // Twice the signed areas of the sub-triangles that the ray from the origin along `direction` cuts: antisymmetric in the two

@@ -124,8 +124,8 @@ template <class T> GK_INLINE void ask_for(const T* rows, int64_t columns, const 
 
 constexpr int64_t kQueryChunk = 128;  // queries that one thread answers in a row, whatever the number of threads
 
-// Queries in the order of a Morton curve over the tree's box, so that neighbours in the order are neighbours in space; equal
-// codes keep their order.
+// Queries, so many at a time, in the order of a Morton curve over the tree's box: neighbours in the order are neighbours in
+// space. Equal codes keep their order.
 template <class T> std::vector<int32_t> morton_order(const Bvh<T>& tree, int64_t count, const T* queries);
 
 }  // namespace gk

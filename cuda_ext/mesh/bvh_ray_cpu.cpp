@@ -105,7 +105,7 @@ GK_INLINE void ray_chunk(const Bvh<T>& tree, const T* origins, const T* directio
       ray.direction[axis] = std::abs(unit[axis]) > small ? T(unit[axis]) : (unit[axis] < 0 ? -small : small);
       ray.inverse[axis] = 1 / ray.direction[axis];
     }
-    const int64_t place = length > 0 ? first_place(tree, ray) : -1;
+    int64_t place = length > 0 ? first_place(tree, ray) : -1;
     T t = std::numeric_limits<T>::infinity();
     double w[3] = {0, 0, 0};
     if (place >= 0) {
@@ -114,9 +114,13 @@ GK_INLINE void ray_chunk(const Bvh<T>& tree, const T* origins, const T* directio
       ray_weights(a, b, c, d, w[0], w[1], w[2]);
       const double sign = w[0] + w[1] + w[2] < 0 ? -1 : 1;
       for (double& weight : w) weight = std::max(weight * sign, 0.);  // an edge hit may round below zero
-      const double share = 1 / (w[0] + w[1] + w[2]);
-      for (double& weight : w) weight *= share;
-      t = T(std::max(dot(normal, a) / dot(normal, d), 0.) * inverse_scale);
+      const double sum = w[0] + w[1] + w[2], slope = dot(normal, d);
+      if (sum > 0 && slope != 0) {
+        for (double& weight : w) weight /= sum;
+        t = T(std::max(dot(normal, a) / slope, 0.) * inverse_scale);
+      } else {
+        place = -1;  // so far away that the face is a point
+      }
     }
     out.t[i] = t, out.faces[i] = place < 0 ? -1 : tree.face_ids[place];
     for (int corner = 0; corner < 3; ++corner) out.weights[3 * i + corner] = T(w[corner]);

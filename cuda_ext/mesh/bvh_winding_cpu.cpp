@@ -117,7 +117,7 @@ template <class T> GK_INLINE T total(const Eight<T>& v) {
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
-// Solid angles of a block's triangles, over 4 pi.
+// Solid angles of a block's triangles (Van Oosterom and Strackee 1983), over 4 pi.
 template <class T> GK_INLINE T winding_of_block(const T* block, const T* q) {
   const Eight3<T> a = minus<T>(eight3(block, kCornerA), q), b = minus<T>(eight3(block, kCornerB), q);
   const Eight3<T> c = minus<T>(eight3(block, kCornerC), q);
@@ -147,15 +147,17 @@ template <class T> GK_INLINE T winding_of_query(const Bvh<T>& tree, const T* mom
     const auto far = r2 > beta2 * row(kRadius2);
     const unsigned near = ~bits_of(far) & 0xffu;
     if (near != 0xffu) {
-      const Eight<T> inverse2 = T(1) / (far ? r2 : zero + T(1)), inverse = root8<T>(inverse2);
-      const Eight<T> dipole = dot8<T>(eight3(m, kOrder0), r);
-      const Eight<T> quadrupole = r.x * (row(kOrder1) * r.x + 2 * (row(kOrder1 + 1) * r.y + row(kOrder1 + 2) * r.z)) +
-                                  r.y * (row(kOrder1 + 3) * r.y + 2 * (row(kOrder1 + 4) * r.z)) + row(kOrder1 + 5) * r.z * r.z;
-      const Eight<T> of_x = r.x * row(kOrder2) + 3 * (r.y * row(kOrder2 + 1) + r.z * row(kOrder2 + 2));
-      const Eight<T> of_y = r.y * row(kOrder2 + 6) + 3 * (r.x * row(kOrder2 + 3) + r.z * row(kOrder2 + 7));
-      const Eight<T> of_z = r.z * row(kOrder2 + 9) + 3 * (r.x * row(kOrder2 + 5) + r.y * row(kOrder2 + 8));
-      const Eight<T> octupole = r.x * r.x * of_x + r.y * r.y * of_y + r.z * r.z * of_z + 6 * (r.x * r.y * r.z * row(kOrder2 + 4));
-      const Eight<T> series = inverse * inverse2 * (dipole + inverse2 * (inverse2 * octupole * T(7.5) - 3 * quadrupole));
+      const Eight<T> inverse = root8<T>(T(1) / (far ? r2 : zero + T(1)));
+      // Along the unit vector, so that nothing overflows however far the query is.
+      const Eight<T> x = r.x * inverse, y = r.y * inverse, z = r.z * inverse;
+      const Eight<T> dipole = row(kOrder0) * x + row(kOrder0 + 1) * y + row(kOrder0 + 2) * z;
+      const Eight<T> quadrupole = x * (row(kOrder1) * x + 2 * (row(kOrder1 + 1) * y + row(kOrder1 + 2) * z)) +
+                                  y * (row(kOrder1 + 3) * y + 2 * (row(kOrder1 + 4) * z)) + row(kOrder1 + 5) * z * z;
+      const Eight<T> of_x = x * row(kOrder2) + 3 * (y * row(kOrder2 + 1) + z * row(kOrder2 + 2));
+      const Eight<T> of_y = y * row(kOrder2 + 6) + 3 * (x * row(kOrder2 + 3) + z * row(kOrder2 + 7));
+      const Eight<T> of_z = z * row(kOrder2 + 9) + 3 * (x * row(kOrder2 + 5) + y * row(kOrder2 + 8));
+      const Eight<T> octupole = x * x * of_x + y * y * of_y + z * z * of_z + 6 * (x * y * z * row(kOrder2 + 4));
+      const Eight<T> series = inverse * inverse * (dipole + inverse * (T(7.5) * octupole * inverse - 3 * quadrupole));
       sum += double(total<T>(far ? series : zero)) * (0.25 / kPi);
     }
     for (unsigned bits = near; bits; bits &= bits - 1) {
