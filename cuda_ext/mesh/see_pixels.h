@@ -4,7 +4,7 @@
 
 namespace gk {
 
-// Reads out.face_ids, writes the rest.
-template <class T> void see_pixels(const TriangleInput<T>& in, const TriangleOutput<T>& out);
+// Reads row y of out.face_ids, writes that row of the rest.
+template <class T> void see_row(const TriangleInput<T>& in, const TriangleOutput<T>& out, int64_t y);
 
 }  // namespace gk

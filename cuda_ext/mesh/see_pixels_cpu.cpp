@@ -39,7 +39,7 @@ template <class T> GK_INLINE Rays<T> rays(const TriangleInput<T>& in, int64_t x,
   return {(lane_index<T>() + (T(x) + T(0.5) - in.cx)) / Lanes<T>(in.fx), (T(y) + T(0.5) - in.cy) / in.fy};
 }
 
-template <class T> GK_INLINE void see_row(const TriangleInput<T>& in, const TriangleOutput<T>& out, int64_t y) {
+template <class T> GK_INLINE void see_pixels(const TriangleInput<T>& in, const TriangleOutput<T>& out, int64_t y) {
   for (int64_t x = 0; x < in.width; x += kLanes) {
     const int64_t first = y * in.width + x, count = std::min<int64_t>(kLanes, in.width - x);
     const int64_t* ids = out.face_ids + first;
@@ -86,7 +86,7 @@ template <class T> GK_INLINE void row_backward(const TriangleInput<T>& in, const
 }
 
 #define GK_INSTANTIATE(T, ATTRIBUTES)                                                                                         \
-  ATTRIBUTES void see_one_row(const TriangleInput<T>& in, const TriangleOutput<T>& out, int64_t y) { see_row(in, out, y); }   \
+  ATTRIBUTES void see_one_row(const TriangleInput<T>& in, const TriangleOutput<T>& out, int64_t y) { see_pixels(in, out, y); }   \
   ATTRIBUTES void one_row_backward(const TriangleInput<T>& in, const TriangleCotangent<T>& bar, int64_t y, T* rows) {         \
     row_backward(in, bar, y, rows);                                                                                           \
   }
@@ -96,10 +96,7 @@ GK_INSTANTIATE(double, )
 
 }  // namespace
 
-template <class T> void see_pixels(const TriangleInput<T>& in, const TriangleOutput<T>& out) {
-#pragma omp parallel for schedule(dynamic, 4) if (in.width * in.height > kParallelWork)
-  for (int64_t y = 0; y < in.height; ++y) see_one_row(in, out, y);
-}
+template <class T> void see_row(const TriangleInput<T>& in, const TriangleOutput<T>& out, int64_t y) { see_one_row(in, out, y); }
 
 // Pixels find their gradients side by side, and hand them to the vertices one after the other, in order: the same bits
 // on any number of threads.
@@ -122,8 +119,8 @@ template <class T> void draw_triangles_backward(const TriangleInput<T>& in, cons
   }
 }
 
-template void see_pixels(const TriangleInput<float>&, const TriangleOutput<float>&);
-template void see_pixels(const TriangleInput<double>&, const TriangleOutput<double>&);
+template void see_row(const TriangleInput<float>&, const TriangleOutput<float>&, int64_t);
+template void see_row(const TriangleInput<double>&, const TriangleOutput<double>&, int64_t);
 template void draw_triangles_backward(const TriangleInput<float>&, const TriangleCotangent<float>&, float*);
 template void draw_triangles_backward(const TriangleInput<double>&, const TriangleCotangent<double>&, double*);
 

@@ -1,9 +1,8 @@
 // Internal to draw_triangles: corners on the screen's grid, near and far clipping, and the record that the tiles draw.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
-#include <utility>
 
 #include "../cpu/lanes.h"
 #include "triangles.h"
@@ -12,7 +11,9 @@ namespace gk {
 
 constexpr int kMostPieces = 6;  // triangles that a triangle cut by five planes becomes
 
-// The screen's grid: 2^bits steps a pixel, chosen so that a difference of two coordinates stays below 2^25 steps.
+// The screen's grid: 2^bits steps a pixel, so that a difference of two coordinates stays below 2^25 steps, and an edge
+// function of a small triangle below 2^30 wherever the triangle is.
+constexpr int kSmall = 64;  // pixels
 struct ScreenGrid {
   int bits;
   double reach;  // coordinates lie in [-reach, reach] pixels
@@ -20,7 +21,7 @@ struct ScreenGrid {
 inline ScreenGrid make_grid(int64_t width, int64_t height) {
   int log_reach = 1;
   while ((int64_t(1) << log_reach) < 2 * (width > height ? width : height)) ++log_reach;
-  return {24 - log_reach, double((int64_t(1) << log_reach) - 1)};
+  return {std::min(24 - log_reach, 16), double((int64_t(1) << log_reach) - 1)};
 }
 
 enum VertexState : int32_t { kUsable = 0, kBehind = 1, kFarOut = 2, kNotFinite = 4 };
@@ -31,10 +32,11 @@ template <class T> struct ScreenVertex {
   int32_t state;
 };
 
-template <class T> struct TriangleRecord {
+template <class T> struct alignas(sizeof(T) * 16) TriangleRecord {
   int32_t x[3], y[3];                 // grid steps; the doubled area is positive
   int32_t id;
   int16_t left, top, right, bottom;   // first and last pixel whose centre may be inside
+  bool small;                         // fewer than kSmall pixels wide and high
   T closeness, closeness_x, closeness_y;  // at the centre of pixel (left, top), and its change a pixel
 };
 
@@ -62,9 +64,11 @@ GK_INLINE bool make_record(const TriangleInput<T>& in, const ScreenGrid& grid, c
   if (left > right || top > bottom) return false;
   int64_t area = int64_t(b->x - a->x) * (c->y - a->y) - int64_t(b->y - a->y) * (c->x - a->x);
   if (area == 0 || (in.cull_back_faces && area > 0)) return false;
-  if (area < 0) std::swap(b, c), area = -area;
+  const ScreenVertex<T>*second = area < 0 ? c : b, *third = area < 0 ? b : c;
+  b = second, c = third, area = area < 0 ? -area : area;
   r.x[0] = a->x, r.x[1] = b->x, r.x[2] = c->x, r.y[0] = a->y, r.y[1] = b->y, r.y[2] = c->y;
   r.id = id;
+  r.small = std::max(high_x - low_x, high_y - low_y) < (kSmall << grid.bits);
   r.left = int16_t(left), r.right = int16_t(right), r.top = int16_t(top), r.bottom = int16_t(bottom);
   const double qb = double(b->closeness) - double(a->closeness), qc = double(c->closeness) - double(a->closeness);
   const double bx = b->x - a->x, by = b->y - a->y, cx = c->x - a->x, cy = c->y - a->y, inverse = 1.0 / double(area);

@@ -1,7 +1,8 @@
 #include "triangles.h"
 
 #include <algorithm>
-#include <atomic>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "../cpu/aligned.h"
@@ -13,6 +14,8 @@ namespace gk {
 namespace {
 
 constexpr int kTile = 32, kBlock = 4, kBlocks = kTile / kBlock;  // a block of 4x4 pixels is one vector
+constexpr int kAfter[] = {1, 2, 0, 1};       // corners in their cyclic order
+constexpr int64_t kAhead = 12;              // faces whose vertices are asked for ahead of time
 constexpr int64_t kChunk = 2048;             // faces that one task makes ready
 constexpr int64_t kChunksAtOnce = 64;        // chunks whose records are held at a time
 constexpr int64_t kListed = int64_t(1) << 22;  // list entries held at a time, unless one chunk makes more
@@ -26,52 +29,66 @@ template <class T> struct TileBuffer {
   Bits<T> ids[kBlocks * kBlocks][kLanes];
 };
 
-template <class T> GK_INLINE void load_bits(BitLanes<T>& v, const Bits<T>* p) { std::memcpy(&v, p, sizeof(v)); }
+constexpr int64_t kFar = int64_t(1) << 30;  // more than an edge function changes within a block
+
+// The lanes of a block whose centres are inside all three edges and nearer than what is there take the triangle.
+template <class T> GK_INLINE void draw_block(const BitLanes<T>& outside, const Lanes<T>& now, const BitLanes<T>& id, T* closeness, Bits<T>* ids) {
+  const Lanes<T> old = load(closeness), behind = old - now;
+  BitLanes<T> nearer, old_ids;
+  std::memcpy(&nearer, &behind.v, sizeof(nearer));
+  std::memcpy(&old_ids, ids, sizeof(old_ids));
+  const BitLanes<T> refused = outside | ~nearer;  // the sign bit: outside, or old - now is not negative
+  store(closeness, wrap<T>(refused < 0 ? old.v : now.v));
+  const BitLanes<T> kept = refused < 0 ? old_ids : id;
+  std::memcpy(ids, &kept, sizeof(kept));
+}
+
+template <class T> void clear(TileBuffer<T>& buffer) {
+  std::fill_n(&buffer.closeness[0][0], kTile * kTile, T(0));
+  std::fill_n(&buffer.ids[0][0], kTile * kTile, Bits<T>(-1));
+}
 
 // Draws one triangle into one tile. Inside an edge means e >= 0 with e = floor((E + bias) / one) + A i + B j exactly,
 // E the edge function in grid steps squared at the first pixel's centre: a pixel further on it grows by whole A or B.
-template <class T> GK_INLINE void draw(const TriangleRecord<T>& r, int bits, int tile_x, int tile_y, const BitLanes<T>& column,
-                                       const BitLanes<T>& row, TileBuffer<T>& buffer) {
+// Of a small triangle every e fits the lanes; elsewhere blocks outside are left out, and values cut to what does not
+// change their sign within a block.
+template <class T, bool kIsSmall>
+GK_INLINE void draw(const TriangleRecord<T>& r, int bits, int tile_x, int tile_y, const BitLanes<T>& column, const BitLanes<T>& row,
+                    const Lanes<T>& columns, const Lanes<T>& rows, TileBuffer<T>& buffer) {
   using V = BitLanes<T>;
-  constexpr Bits<T> kFar = Bits<T>(1) << 30;
+  using E = typename std::conditional<kIsSmall, Bits<T>, int64_t>::type;
   const int left = std::max(r.left - tile_x, 0) / kBlock, right = std::min(r.right - tile_x, kTile - 1) / kBlock;
   const int top = std::max(r.top - tile_y, 0) / kBlock, bottom = std::min(r.bottom - tile_y, kTile - 1) / kBlock;
   const int first_x = tile_x + left * kBlock, first_y = tile_y + top * kBlock;
   const int64_t half = int64_t(1) << (bits - 1), px = (int64_t(first_x) << bits) + half, py = (int64_t(first_y) << bits) + half;
-  int64_t start[3], step_x[3], step_y[3], most[3];
+  E start[3], step_x[3], step_y[3], most[3];
   V within[3];
   for (int k = 0; k < 3; ++k) {
     const int n = k == 2 ? 0 : k + 1;
     const int64_t a = r.y[k] - r.y[n], b = r.x[n] - r.x[k];
-    const int64_t bias = a > 0 || (a == 0 && b > 0) ? 0 : -1;  // left and top edges own the centres on them
-    start[k] = (a * (px - r.x[k]) + b * (py - r.y[k]) + bias) >> bits;
-    step_x[k] = a * kBlock, step_y[k] = b * kBlock;
-    most[k] = (a > 0 ? 3 * a : 0) + (b > 0 ? 3 * b : 0);
+    const int64_t bias = (a > 0) | ((a == 0) & (b > 0)) ? 0 : -1;  // left and top edges own the centres on them
+    start[k] = E((a * (px - r.x[k]) + b * (py - r.y[k]) + bias) >> bits);
+    step_x[k] = E(a * kBlock), step_y[k] = E(b * kBlock);
+    most[k] = E((a > 0 ? 3 * a : 0) + (b > 0 ? 3 * b : 0));
     within[k] = column * (V{} + Bits<T>(a)) + row * (V{} + Bits<T>(b));
   }
-  Lanes<T> columns, rows;
-  columns.v = __builtin_convertvector(column, typename Lanes<T>::Vector);
-  rows.v = __builtin_convertvector(row, typename Lanes<T>::Vector);
   const Lanes<T> slope = columns * r.closeness_x + rows * r.closeness_y;
   const V id = V{} + Bits<T>(r.id);
+  const T block_step = r.closeness_x * T(kBlock), first_column = r.closeness_x * T(first_x - r.left);
   for (int y = top; y <= bottom; ++y) {
-    int64_t e0 = start[0], e1 = start[1], e2 = start[2];
-    const T row_start = r.closeness + r.closeness_y * T(tile_y + y * kBlock - r.top);
+    E e0 = start[0], e1 = start[1], e2 = start[2];
+    const T row_start = r.closeness + r.closeness_y * T(tile_y + y * kBlock - r.top) + first_column;
+    const int first = y * kBlocks;
     for (int x = left; x <= right; ++x, e0 += step_x[0], e1 += step_x[1], e2 += step_x[2]) {
-      if (((e0 + most[0]) | (e1 + most[1]) | (e2 + most[2])) < 0) continue;
-      const int64_t far = kFar, near = -kFar;
-      const V inside = (within[0] + Bits<T>(std::max(near, std::min(e0, far)))) | (within[1] + Bits<T>(std::max(near, std::min(e1, far)))) |
-                       (within[2] + Bits<T>(std::max(near, std::min(e2, far))));
-      T* closeness = buffer.closeness[y * kBlocks + x];
-      Bits<T>* ids = buffer.ids[y * kBlocks + x];
-      const Lanes<T> old = load(closeness), now = slope + (row_start + r.closeness_x * T(tile_x + x * kBlock - r.left)), behind = old - now;
-      V nearer, old_ids;
-      std::memcpy(&nearer, &behind.v, sizeof(nearer));
-      load_bits<T>(old_ids, ids);
-      const V refused = inside | ~nearer;  // the sign bit: outside, or old - now is not negative
-      store(closeness, wrap<T>(refused < 0 ? old.v : now.v));
-      const V kept = refused < 0 ? old_ids : id;
-      std::memcpy(ids, &kept, sizeof(kept));
+      V outside;
+      if constexpr (kIsSmall) {
+        outside = (within[0] + e0) | (within[1] + e1) | (within[2] + e2);
+      } else {
+        if (((e0 + most[0]) | (e1 + most[1]) | (e2 + most[2])) < 0) continue;
+        const auto cut = [](int64_t e) GK_INLINE_LAMBDA { return Bits<T>(std::max(-kFar, std::min(e, kFar))); };
+        outside = (within[0] + cut(e0)) | (within[1] + cut(e1)) | (within[2] + cut(e2));
+      }
+      draw_block<T>(outside, slope + (row_start + block_step * T(x - left)), id, buffer.closeness[first + x], buffer.ids[first + x]);
     }
     for (int k = 0; k < 3; ++k) start[k] += step_y[k];
   }
@@ -79,13 +96,17 @@ template <class T> GK_INLINE void draw(const TriangleRecord<T>& r, int bits, int
 
 template <class T> GK_INLINE void draw_list(const TriangleRecord<T>* records, const int32_t* list, int64_t count, int bits, int tile_x, int tile_y,
                                             TileBuffer<T>& buffer) {
-  Bits<T> columns[kLanes], rows[kLanes];
-  for (int i = 0; i < kLanes; ++i) columns[i] = i % kBlock, rows[i] = i / kBlock;
+  Bits<T> in_column[kLanes], in_row[kLanes];
+  for (int i = 0; i < kLanes; ++i) in_column[i] = i % kBlock, in_row[i] = i / kBlock;
   BitLanes<T> column, row;
-  load_bits<T>(column, columns), load_bits<T>(row, rows);
+  std::memcpy(&column, in_column, sizeof(column)), std::memcpy(&row, in_row, sizeof(row));
+  const Lanes<T> columns = wrap<T>(__builtin_convertvector(column, typename Lanes<T>::Vector));
+  const Lanes<T> rows = wrap<T>(__builtin_convertvector(row, typename Lanes<T>::Vector));
   for (int64_t i = 0; i < count; ++i) {
-    if (i + 8 < count) __builtin_prefetch(records + list[i + 8]);
-    draw(records[list[i]], bits, tile_x, tile_y, column, row, buffer);
+    if (i + 12 < count) __builtin_prefetch(records + list[i + 12]);
+    const TriangleRecord<T>& r = records[list[i]];
+    if (r.small) draw<T, true>(r, bits, tile_x, tile_y, column, row, columns, rows, buffer);
+    else draw<T, false>(r, bits, tile_x, tile_y, column, row, columns, rows, buffer);
   }
 }
 
@@ -106,8 +127,9 @@ template <class T> struct Chunk {
 };
 
 template <class T, class Visit> GK_INLINE void visit_tiles(const TriangleRecord<T>& r, int64_t columns, Visit visit) {
-  for (int y = r.top / kTile; y <= r.bottom / kTile; ++y)
-    for (int x = r.left / kTile; x <= r.right / kTile; ++x) visit(y * columns + x);
+  const unsigned left = unsigned(r.left) / kTile, right = unsigned(r.right) / kTile, bottom = unsigned(r.bottom) / kTile;
+  for (unsigned y = unsigned(r.top) / kTile; y <= bottom; ++y)
+    for (unsigned x = left; x <= right; ++x) visit(y * columns + x);
 }
 
 // Returns the first face that names a vertex that is not there, or -1.
@@ -116,11 +138,14 @@ template <class T> GK_INLINE int64_t record_faces(const TriangleInput<T>& in, co
   int64_t count = 0;
   for (int64_t f = begin; f < end; ++f) {
     const int64_t* corner = in.corners + 3 * f;
+    if (f + kAhead < end)
+      for (int k = 0; k < 3; ++k) __builtin_prefetch(screen + corner[3 * kAhead + k]);  // a wrong index is only asked for
     const uint64_t largest = std::max(uint64_t(corner[0]), std::max(uint64_t(corner[1]), uint64_t(corner[2])));
     if (largest >= uint64_t(in.vertices)) return f;
     // Begun at the smallest index, so that two faces with the same corners have the same bits of depth.
-    const int s = corner[0] < corner[1] ? (corner[0] < corner[2] ? 0 : 2) : (corner[1] < corner[2] ? 1 : 2);
-    const ScreenVertex<T>*a = screen + corner[s], *b = screen + corner[(s + 1) % 3], *c = screen + corner[(s + 2) % 3];
+    int s = corner[1] < corner[0] ? 1 : 0;
+    s = corner[2] < corner[s] ? 2 : s;
+    const ScreenVertex<T>*a = screen + corner[s], *b = screen + corner[kAfter[s]], *c = screen + corner[kAfter[s + 1]];
     int made;
     if ((a->state | b->state | c->state) == kUsable) made = make_record(in, grid, a, b, c, int32_t(f), chunk.records[count]);
     else made = clip_face(in, grid, corner, screen, int32_t(f), chunk.records + count);
@@ -150,12 +175,10 @@ template <class T> class Drawing {
  public:
   Drawing(const TriangleInput<T>& in)
       : in_(in), grid_(make_grid(in.width, in.height)), columns_((in.width + kTile - 1) / kTile), rows_((in.height + kTile - 1) / kTile),
-        tiles_(columns_ * rows_), buffers_(tiles_), screen_(in.vertices), chunks_(kChunksAtOnce), in_tile_(kChunksAtOnce * tiles_) {}
+        tiles_(columns_ * rows_), buffers_(tiles_), begun_(tiles_, 0), screen_(in.vertices), chunks_(kChunksAtOnce), in_tile_(kChunksAtOnce * tiles_) {}
 
   int64_t run(const TriangleOutput<T>& out) {
     place_vertices();
-#pragma omp parallel for schedule(static) if (in_.width * in_.height > kParallelWork)
-    for (int64_t t = 0; t < tiles_; ++t) std::memset(&buffers_[t], 0, sizeof(buffers_[t])), std::fill_n(&buffers_[t].ids[0][0], kTile * kTile, Bits<T>(-1));
     for (int64_t first = 0; first < in_.faces; first += kChunk * kChunksAtOnce) {
       const int64_t bad = draw_faces(first, std::min(in_.faces, first + kChunk * kChunksAtOnce));
       if (bad >= 0) return bad;
@@ -235,9 +258,11 @@ template <class T> class Drawing {
       }
 #pragma omp for schedule(dynamic)
       for (int64_t t = 0; t < tiles_; ++t)
-        if (starts[t + 1] > starts[t])
+        if (starts[t + 1] > starts[t]) {
+          if (!begun_[t]) clear(buffers_[t]), begun_[t] = 1;
           draw_tile(records_.data(), lists_.data() + starts[t], starts[t + 1] - starts[t], grid_.bits, int(t % columns_) * kTile,
                     int(t / columns_) * kTile, buffers_[t]);
+        }
     }
     return end;
   }
@@ -248,6 +273,7 @@ template <class T> class Drawing {
   ScreenGrid grid_;
   int64_t columns_, rows_, tiles_;
   AlignedVector<TileBuffer<T>> buffers_;
+  std::vector<char> begun_;  // (tiles,) whether anything has been drawn into the tile's buffer
   AlignedVector<ScreenVertex<T>> screen_;
   std::vector<Chunk<T>> chunks_;
   std::vector<int32_t> in_tile_;
@@ -256,14 +282,23 @@ template <class T> class Drawing {
   bool clipped_ = false;
 };
 
+// Row after row: the ids from the tiles' buffers, then what is seen there.
 template <class T> void Drawing<T>::resolve(const TriangleOutput<T>& out) const {
-#pragma omp parallel for schedule(static) if (in_.width * in_.height > kParallelWork)
-  for (int64_t y = 0; y < in_.height; ++y)
-    for (int64_t x = 0; x < in_.width; ++x) {
-      const TileBuffer<T>& buffer = buffers_[(y / kTile) * columns_ + x / kTile];
-      out.face_ids[y * in_.width + x] = buffer.ids[(y % kTile) / kBlock * kBlocks + (x % kTile) / kBlock][y % kBlock * kBlock + x % kBlock];
+#pragma omp parallel for schedule(dynamic, 4) if (in_.width * in_.height > kParallelWork)
+  for (int64_t y = 0; y < in_.height; ++y) {
+    int64_t* ids = out.face_ids + y * in_.width;
+    for (int64_t column = 0; column < columns_; ++column) {
+      const int64_t first = column * kTile, count = std::min<int64_t>(kTile, in_.width - first), t = y / kTile * columns_ + column;
+      if (!begun_[t]) {
+        std::fill_n(ids + first, count, int64_t(-1));
+        continue;
+      }
+      const Bits<T>(*blocks)[kLanes] = buffers_[t].ids + y % kTile / kBlock * kBlocks;
+      const int64_t in_block = y % kBlock * kBlock;
+      for (int64_t x = 0; x < count; ++x) ids[first + x] = blocks[x / kBlock][in_block + x % kBlock];
     }
-  see_pixels(in_, out);
+    see_row(in_, out, y);
+  }
 }
 
 }  // namespace
