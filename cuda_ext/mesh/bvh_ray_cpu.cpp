@@ -119,7 +119,7 @@ GK_INLINE void ray_chunk(const Bvh<T>& tree, const T* origins, const T* directio
         for (double& weight : w) weight /= sum;
         t = T(std::max(dot(normal, a) / slope, 0.) * inverse_scale);
       } else {
-        place = -1;  // so far away that the face is a point
+        place = -1, w[0] = w[1] = w[2] = 0;  // so far away that the face is a point
       }
     }
     out.t[i] = t, out.faces[i] = place < 0 ? -1 : tree.face_ids[place];

@@ -115,6 +115,7 @@ def test_queries_far_away():
         hits = ray_cast(ball, queries, -queries)
         assert bool(torch.isfinite(found.points).all())
         assert not bool(hits.t.isnan().any())
+        assert not bool(hits.barycentrics[hits.face_ids < 0].any())
 
 
 def test_gradients_of_signed_distance():
