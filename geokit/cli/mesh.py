@@ -1,0 +1,65 @@
+"""geokit mesh."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from geokit.cli.options import Debug, Switch
+
+
+def _automatic(value: str, metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {value})")
+
+
+@dataclass
+class Mesh:
+    """Make a surface: from points by screened Poisson reconstruction, from a splat scene by fusing its depth."""
+
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
+    """A file of points (.ply, .xyz, .pcd, .las, .e57, ...), with or without normals; a folder that geokit reconstruct
+    made; or a splat file with --cameras."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FILE")]
+    """The mesh to write; its ending is the format: .ply, .obj, .stl, .off or .glb."""
+    depth: Annotated[int | None, _automatic("by the spacing and the noise of the points", "N")] = None
+    """Points: the depth of the octree, 3 to 12; one more halves the size of the details."""
+    trim: Annotated[float | None, _automatic("3", "T")] = None
+    """Points: leave out what bridges a hole further from the points than so many radii of their 16 neighbours. 0 leaves
+    out nothing."""
+    no_denoise: Switch = False
+    """Points: take them as they are; by default noise is averaged out where there is much of it."""
+    voxel: Annotated[float | None, _automatic("1.5 pixels of the photographs", "S")] = None
+    """Splats: the side of a voxel, in the scene's unit."""
+    cameras: Annotated[Path | None, _automatic("those of the run", "CAMERAS")] = None
+    """Splats: the cameras to look from: a capture or a .json file of cameras, or train, test or turntable of a run."""
+    faces: Annotated[int | None, _automatic("all", "N")] = None
+    """Simplify the mesh to so many faces."""
+    overwrite: Switch = False
+    """Replace FILE where it exists."""
+    debug: Debug = False
+
+    def run(self) -> int:
+        """Make it, then say what it is."""
+        from geokit.cli.pipes import printing
+        from geokit.cli.progress import shown_progress
+        from geokit.cli.report import console, size, table
+        from geokit.pipelines.surface import make_surface
+
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        options.pop("debug")
+        denoise = False if options.pop("no_denoise") else None
+        with shown_progress() as observer:
+            made = make_surface(**options, denoise=denoise, observer=observer)
+        how = {"poisson": "screened Poisson through {:,} points", "fusion": "depth of {:,} views, fused"}[made.method]
+        rows = [
+            ("mesh", f"{made.output} ({size(made.output.stat().st_size)})"),
+            ("faces", f"{len(made.mesh):,}, {len(made.mesh.vertices):,} vertices"),
+            ("colours", "yes" if made.mesh.colors is not None else "no"),
+            ("watertight", "yes" if made.watertight else "no, it has a rim where nothing was seen"),
+            ("made by", how.format(made.inputs)),
+            ("time", f"{made.seconds:.1f} s"),
+        ]
+        with printing():
+            console().print(table(rows))
+        return 0
