@@ -33,6 +33,18 @@ void bind_text(nb::module_& m) {
     }
     return std::make_tuple(read.count, read.place);
   });
+  define(m, "blank_comments", [](Output<uint8_t> text) {
+    nb::gil_scoped_release release;
+    gk::blank_comments(reinterpret_cast<char*>(text.data()), int64_t(text.size()));
+  });
+  define(m, "parse_face_lines", [](Bytes text, IdsOut lengths, Output<double> items) {
+    gk::FaceLines read;
+    {
+      nb::gil_scoped_release release;
+      read = gk::parse_face_lines(text_of(text), int64_t(lengths.size()), lengths.data(), items.data(), int64_t(items.size()));
+    }
+    return std::make_tuple(read.faces, read.items);
+  });
   define(m, "parse_stl", [](Bytes text, Output<double> out) {
     gk::StlRead read;
     {
@@ -110,8 +122,7 @@ void bind_rows(nb::module_& m) {
 }
 
 void bind_polygons(nb::module_& m) {
-  define(m, "triangulate_polygons", [](Ids lengths, Ids items, Array<double> vertices, int64_t effort, Output<int64_t> triangles,
-                                       IdsOut polygon_ids) {
+  define(m, "triangulate_polygons", [](Ids lengths, Ids items, Array<double> vertices, int64_t effort, Output<int64_t> triangles) {
     const int64_t count = int64_t(lengths.size()), corners = int64_t(items.size()), points = int64_t(vertices.size()) / 3;
     int64_t total = 0, made = 0;
     for (int64_t i = 0; i < count; ++i) {
@@ -123,9 +134,8 @@ void bind_polygons(nb::module_& m) {
       if (items.data()[i] < 0 || items.data()[i] >= points) throw std::invalid_argument("items must name vertices");
     if (total != corners) throw std::invalid_argument("items must hold as many values as lengths say");
     int64_t* t = GK_DATA(triangles, 3 * made);
-    int32_t* ids = GK_DATA(polygon_ids, made);
     nb::gil_scoped_release release;
-    return gk::triangulate_polygons({count, lengths.data(), items.data(), vertices.data(), effort}, t, ids);
+    return gk::triangulate_polygons({count, lengths.data(), items.data(), vertices.data(), effort}, t);
   });
 }
 

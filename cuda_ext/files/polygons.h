@@ -6,7 +6,7 @@ namespace gk {
 
 // F polygons of lengths (F,) corners; items (N,) name the vertices (V, 3) of the corners. A polygon is cut as a fan from
 // its first corner where that turns no triangle over, a quadrilateral otherwise along its other diagonal, a larger one by
-// clipping ears. triangles (T, 3), T the sum of length - 2: places in items. polygons (T,): the polygon each came from.
+// clipping ears. triangles (T, 3), T the sum of length - 2: places in items.
 // Ears are clipped while `effort` (tests of a corner against an ear) lasts; returns how many polygons it did not last for,
 // which are fans.
 struct Polygons {
@@ -15,6 +15,6 @@ struct Polygons {
   const double* vertices;
   int64_t effort;
 };
-int64_t triangulate_polygons(const Polygons& polygons, int64_t* triangles, int32_t* polygon_ids);
+int64_t triangulate_polygons(const Polygons& polygons, int64_t* triangles);
 
 }  // namespace gk

@@ -102,7 +102,7 @@ void write_fan(int64_t first, int64_t length, int64_t* triangles) {
 
 }  // namespace
 
-int64_t triangulate_polygons(const Polygons& polygons, int64_t* triangles, int32_t* polygon_ids) {
+int64_t triangulate_polygons(const Polygons& polygons, int64_t* triangles) {
   int64_t first = 0, unfinished = 0, effort = polygons.effort;
   for (int64_t f = 0; f < polygons.count; ++f) {
     const int64_t length = polygons.lengths[f], made = length > 2 ? length - 2 : 0;
@@ -123,7 +123,6 @@ int64_t triangulate_polygons(const Polygons& polygons, int64_t* triangles, int32
         }
       }
     }
-    for (int64_t i = 0; i < made; ++i) *polygon_ids++ = int32_t(f);
     triangles += 3 * made, first += length;
   }
   return unfinished;

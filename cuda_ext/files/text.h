@@ -21,6 +21,16 @@ struct NumbersRead {
 };
 NumbersRead parse_numbers(Text text, double* out, int64_t capacity);
 
+// Blanks what follows a '#' up to the end of its line, in place.
+void blank_comments(char* text, int64_t size);
+
+// `faces` lines that begin with a count of corners: lengths (faces,), items (capacity,) the corners, what follows them in a
+// line passed over. Stops at the first line that has no whole count, fewer words or no number.
+struct FaceLines {
+  int64_t faces, items;
+};
+FaceLines parse_face_lines(Text text, int64_t faces, int32_t* lengths, double* items, int64_t capacity);
+
 // What an .obj holds. `words_uv` and `words_normal` count the corners that name one.
 struct ObjCounts {
   int64_t vertices, colored, uvs, normals, faces, corners, words_uv, words_normal;

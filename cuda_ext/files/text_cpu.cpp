@@ -26,6 +26,35 @@ NumbersRead parse_numbers(Text text, double* out, int64_t capacity) {
   return {count, p - text.begin};
 }
 
+void blank_comments(char* text, int64_t size) {
+  bool inside = false;
+  for (char *p = text, *end = text + size; p < end; ++p) {
+    inside = *p == '#' || (inside && *p != '\n');
+    if (inside) *p = ' ';
+  }
+}
+
+FaceLines parse_face_lines(Text text, int64_t faces, int32_t* lengths, double* items, int64_t capacity) {
+  const char *end = text.begin + text.size, *p = text.begin;
+  FaceLines read = {0, 0};
+  for (; read.faces < faces; ++read.faces) {
+    p = skip_space(p, end);
+    double count = 0;
+    p = p < end ? read_number_word(p, end, count) : nullptr;
+    if (!p || !(count >= 0 && count <= double(capacity - read.items)) || count != double(int64_t(count))) return read;
+    for (int64_t i = 0; i < int64_t(count); ++i) {
+      p = skip_blanks(p, end);
+      p = p < end && *p != '\n' ? read_number_word(p, end, items[read.items + i]) : nullptr;
+      if (!p) return read;
+    }
+    if (count > 2147483647.0) return read;
+    lengths[read.faces] = int32_t(count);
+    read.items += int64_t(count);
+    while (p < end && *p != '\n') ++p;
+  }
+  return read;
+}
+
 namespace {
 
 struct StlCursor {

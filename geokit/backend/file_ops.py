@@ -75,6 +75,24 @@ def parse_numbers(text: bytes | np.ndarray, most: int | None = None) -> tuple[np
     return numbers[:count], int(place), count == wanted or place == len(data)
 
 
+def without_comments(text: bytes) -> bytes:
+    """The text with blanks from every '#' to the end of its line."""
+    data = np.frombuffer(text, np.uint8).copy()
+    _native.blank_comments(data)
+    return data.tobytes()
+
+
+def parse_face_lines(text: bytes | np.ndarray, faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lines that begin with a count of corners: (lengths (F,) int32, corners (N,) float64), the rest passed over.
+
+    F is less than `faces` where line F has no whole count, fewer words or something other than a number.
+    """
+    data = as_bytes(text)
+    lengths, items = np.empty(faces, np.int32), np.empty(count_words(data), np.float64)
+    read, count = _native.parse_face_lines(data, lengths, items)
+    return lengths[:read], items[:count]
+
+
 def parse_obj(text: bytes | np.ndarray) -> tuple[ObjContent | None, int, int]:
     """The content of an .obj, or None with the fault (a place in `OBJ_FAULTS`) and its line, from 1."""
     data = as_bytes(text)
@@ -146,23 +164,21 @@ def merge_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return firsts[:different], ids
 
 
-def triangulate_polygons(
-    lengths: np.ndarray, items: np.ndarray, vertices: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, int]:
+def triangulate_polygons(lengths: np.ndarray, items: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray, int]:
     """Polygons of `lengths` (F,) corners, `items` (N,) naming the vertices (V, 3) of each, cut into triangles.
 
     A polygon is cut as a fan from its first corner where that turns no triangle over, a quadrilateral otherwise along
     its other diagonal, a larger one by clipping ears (Meisters 1975). Returns the corners of the triangles (T, 3) int64
-    as places in `items`, the polygon of each (T,) int32, and how many were left fans because clipping took too long.
+    as places in `items`, and how many polygons were left fans because clipping took too long.
     """
-    made = int(np.maximum(lengths.astype(np.int64) - 2, 0).sum())
-    triangles, ids = np.empty((made, 3), np.int64), np.empty(made, np.int32)
+    cut = lengths > 2
+    made = int(lengths.sum(dtype=np.int64, where=cut)) - 2 * int(np.count_nonzero(cut))
+    triangles = np.empty((made, 3), np.int64)
     unfinished = _native.triangulate_polygons(
         np.ascontiguousarray(lengths, np.int32),
         np.ascontiguousarray(items, np.int32),
         np.ascontiguousarray(vertices, np.float64),
         _EFFORT_PER_CORNER * len(items) + 1_000_000,
         triangles,
-        ids,
     )
-    return triangles, ids, int(unfinished)
+    return triangles, int(unfinished)

@@ -153,7 +153,7 @@ def cut_polygons(
     short = int(np.count_nonzero(lengths < 3))
     if short:
         warnings.warn(f"{path}: left out {short} faces of fewer than three corners", stacklevel=4)
-    corners, _, unfinished = triangulate_polygons(lengths, items, vertices)
+    corners, unfinished = triangulate_polygons(lengths, items, vertices)
     if unfinished:
         warnings.warn(f"{path}: {unfinished} large polygons that are not convex were cut as fans", stacklevel=4)
     return items[corners].astype(np.int64), corners

@@ -73,12 +73,14 @@ def _vertex_normals(content: ObjContent) -> np.ndarray | None:
 
 
 def _texture(path: Path, data: bytes) -> np.ndarray | None:
-    statements = [(m[1], m[2].decode("utf-8", "replace").strip()) for m in _STATEMENT.finditer(data)]
-    used = list(dict.fromkeys(name for kind, name in statements if kind == b"usemtl"))
+    named_here: dict[bytes, dict[bytes, None]] = {b"mtllib": {}, b"usemtl": {}}
+    for match in _STATEMENT.finditer(data):
+        named_here[match[1]][match[2]] = None
+    libraries, used = ([n.decode("utf-8", "replace").strip() for n in names] for names in named_here.values())
     pictures: dict[str, str] = {}
-    for name in dict.fromkeys(name for kind, name in statements if kind == b"mtllib"):
-        pictures = _pictures(path, name) | pictures
-        if len(pictures):
+    for name in libraries:
+        pictures = _pictures(path, name)
+        if pictures:
             break
     named = list(dict.fromkeys(pictures[name] for name in (used or list(pictures)) if name in pictures))
     if len(named) > 1:

@@ -12,20 +12,21 @@ from typing import NoReturn
 
 import numpy as np
 
-from geokit.backend.file_ops import RowLayout, as_bytes, count_words, parse_numbers
+from geokit.backend.file_ops import as_bytes, parse_face_lines, parse_numbers, without_comments
 from geokit.errors import UnreadableFile
 from geokit.geometry.mesh import Mesh
 from geokit.io.mesh_content import MeshContent, check_indices, cut_polygons, unit_colors
 from geokit.io.safe import check_count
 
-_LINE = re.compile(rb"\S[^\r\n]*")
 _KEYWORD = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF\b")
 
 
 def read_off(path: Path, data: bytes) -> MeshContent:
     """The mesh in `data`, the content of `path`."""
+    if b"\n" not in data and b"\r" in data:
+        data = data.replace(b"\r", b"\n")
     if b"#" in data:
-        data = re.sub(rb"#[^\r\n]*", b"", data)
+        data = without_comments(data)
     keyword = _KEYWORD.match(data)
     if keyword is None and not re.match(rb"\s*\d+\s+\d+\s+\d+\s", data):
         raise UnreadableFile(f"{path} is no .off file (it does not begin with OFF); check what it is")
@@ -85,37 +86,19 @@ def _from(data: bytes, begin: int) -> np.ndarray:
 
 def _face_lists(path: Path, data: bytes, begin: int, faces: int) -> tuple[np.ndarray, np.ndarray]:
     """The corners of the faces; what follows them in their lines is the colour of the face."""
-    text = _from(data, begin)
     if not faces:
-        return np.empty(0, np.int32), np.empty(0, np.int64)
-    numbers, place, complete = parse_numbers(text, count_words(text))
-    if not complete:
-        _refuse(path, data, begin + place, f"{faces} faces", 0)
-    first = _LINE.search(data, begin)
-    if first and len(first[0].split()) == numbers[0] + 1:
-        layout, rows = RowLayout(["f8"], ["f8"], swapped=False), numbers.view(np.uint8)
-        found, end, totals, _, _ = layout.measure(rows, 0, faces)
-        if found == faces and end == len(rows):
-            lengths, items = layout.copy(rows, 0, faces, 0, int(totals[0]))
-            return lengths, items.view(np.float64)
-    return _lists_by_line(path, data[begin:], faces)
-
-
-def _lists_by_line(path: Path, text: bytes, faces: int) -> tuple[np.ndarray, np.ndarray]:
-    """As `_face_lists` for faces that carry colours: only the ends of lines tell where they end."""
-    lengths, kept = np.empty(faces, np.int32), []
-    lines = (words for words in map(bytes.split, text.splitlines()) if words)
-    for face in range(faces):
-        words = next(lines, [])
-        length = int(words[0]) if words and words[0].isdigit() and len(words[0]) < 9 else -1
-        if not 0 <= length < len(words):
-            raise UnreadableFile(
-                f"{path} promises {faces} faces but number {face} (from 0) is not whole or has no count of corners; "
-                "the file is truncated or damaged: copy or export it again"
-            )
-        lengths[face] = length
-        kept.append(b" ".join(words[1 : 1 + length]))
-    return lengths, parse_numbers(b"\n".join(kept))[0]
+        return np.empty(0, np.int32), np.empty(0, np.float64)
+    text = _from(data, begin)
+    lengths, items = parse_face_lines(text, faces)
+    if len(lengths) < faces:
+        _, place, complete = parse_numbers(text)
+        if not complete:
+            _refuse(path, data, begin + place, f"{faces} faces", 0)
+        raise UnreadableFile(
+            f"{path} promises {faces} faces but number {len(lengths)} (from 0) is not whole or says no count; "
+            "the file is truncated or damaged: copy or export it again"
+        )
+    return lengths, items
 
 
 def _refuse(path: Path, data: bytes, place: int, wanted: str, there: int) -> NoReturn:

@@ -144,7 +144,7 @@ def _grid(path: Path, header: Header, table: Table, vertices: np.ndarray) -> np.
     if len(lengths) and lengths.max() > 1:
         raise UnreadableFile(f"{path} has cells of its range_grid with more than one vertex; export it again")
     check_indices(path, items, len(vertices), "a cell of the range grid")
-    cells = np.full(len(lengths), -1, np.int64)
+    cells = np.full(len(lengths), -1, np.int32 if len(vertices) < 2**31 else np.int64)
     cells[lengths == 1] = items
     return grid_to_triangles(cells.reshape(rows, columns), vertices)
 
@@ -153,22 +153,27 @@ def grid_to_triangles(cells: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     """(T, 3) triangles between neighbouring cells of a grid (rows, columns) of vertices, -1 where there is none."""
     if min(cells.shape) < 2:
         return no_faces()
-    a, b, d, c = (part.reshape(-1) for part in (cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]))
-    some = (np.stack([a, b, c, d]) >= 0).sum(axis=0) >= 3
-    a, b, c, d = a[some], b[some], c[some], d[some]
-
-    def apart(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-        there = (p >= 0) & (q >= 0)
-        return np.where(there, np.linalg.norm(vertices[p] - vertices[q], axis=-1), np.inf)
-
-    first = apart(a, c) <= apart(b, d)  # infinite where the diagonal is not there
-    halves = [np.where(first, a, a), b, np.where(first, c, d)], [np.where(first, a, b), c, d]
+    there = (cells >= 0).astype(np.uint8)
+    some = there[:-1, :-1] + there[:-1, 1:] + there[1:, :-1] + there[1:, 1:] >= 3
+    a, b, d, c = (part[some] for part in (cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]))
+    diagonals = [np.where((p < 0) | (q < 0), np.inf, _apart(vertices, p, q)) for p, q in ((a, c), (b, d))]
+    first = diagonals[0] <= diagonals[1]
+    halves = [a, b, np.where(first, c, d)], [np.where(first, a, b), c, d]
     triangles = np.concatenate([np.stack(corners, axis=1) for corners in halves])
-    triangles = triangles[(triangles >= 0).all(axis=1)]
-    pairs = [apart(cells[:, :-1], cells[:, 1:]), apart(cells[:-1], cells[1:])]
-    steps = [float(np.median(p[np.isfinite(p)])) for p in pairs if np.isfinite(p).any()]
-    longest = np.max([apart(triangles[:, i], triangles[:, i - 1]) for i in range(3)], axis=0)
-    return triangles[longest <= _FAR * max(steps, default=0.0)]
+    triangles = triangles[(triangles >= 0).all(axis=1)].astype(np.int64)
+    steps = [_median_step(vertices, cells[:, :-1], cells[:, 1:]), _median_step(vertices, cells[:-1], cells[1:])]
+    longest = np.max([_apart(vertices, triangles[:, i], triangles[:, i - 1]) for i in range(3)], axis=0)
+    return triangles[longest <= _FAR * max(steps)]
+
+
+def _apart(vertices: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(vertices[p] - vertices[q], axis=-1)
+
+
+def _median_step(vertices: np.ndarray, cells: np.ndarray, neighbors: np.ndarray) -> float:
+    """The median distance of neighbouring cells that both have a vertex; zero where there are none."""
+    both = (cells >= 0) & (neighbors >= 0)
+    return float(np.median(_apart(vertices, cells[both], neighbors[both]))) if both.any() else 0.0
 
 
 def write_ply(mesh: Mesh) -> bytes:

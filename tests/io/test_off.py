@@ -68,7 +68,7 @@ def test_colors_and_normals(tmp_path: Path) -> None:
         (square(faces="3 0 1 1.5\n"), "not whole"),
         (square(faces="3 0 1 nan\n"), "names the vertex nan"),
         (square(faces="4 0 1 2\n"), "number 0 .* is not whole"),
-        (square(faces="-1 0 1 2\n"), "number 0 .* has no count"),
+        (square(faces="-1 0 1 2\n"), "number 0 .* says no count"),
         (square(faces="99999999999999999999 0 1 2\n"), "number 0"),
         (square(count=2, faces="4 0 1 2 3\n5\n"), "number 1 .* is not whole"),
         (square(faces="three 0 1 2\n"), "something other than a number in line 7: 'three'"),
