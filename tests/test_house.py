@@ -20,9 +20,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.$}:/])/(?:home|Users|root|work|mnt)/[\w.-]|\
 # The target of a link or an image in Markdown, inline or in HTML.
 LINK = re.compile(r"""\]\(\s*<?([^\s)>]+)|(?:src|href)\s*=\s*["']([^"']+)""")
 # Operators without a gradient: gradients themselves, what changes its arguments in place, what only chooses or orders.
-WITHOUT_GRADIENT = re.compile(
-    r"_backward$|_step$|^geokit::(point_tree|farthest_points|bvh_build|bvh_moments|winding_number|silhouette_crossings)$"
-)
+CHOICES = "point_tree|farthest_points|voxel_groups|bvh_build|bvh_moments|winding_number|silhouette_crossings"
+WITHOUT_GRADIENT = re.compile(rf"_backward$|_step$|^geokit::({CHOICES})$")
 
 
 def tracked_files() -> list[Path]:

@@ -2,6 +2,7 @@
 #include "../neighbors/farthest.h"
 #include "../neighbors/search.h"
 #include "../neighbors/tree.h"
+#include "../neighbors/voxels.h"
 
 #include "arrays.h"
 
@@ -85,6 +86,28 @@ template <class T> void bind_farthest(nb::module_& m) {
   });
 }
 
+template <class T> gk::VoxelInput<T> voxel_input(const Array<T>& points, double size) {
+  const int64_t count = int64_t(points.size()) / 3;
+  if (count > kMostPoints) throw std::invalid_argument("at most 2147483647 points can be grouped");
+  return {count, GK_DATA(points, 3 * count), size};
+}
+
+template <class T> void bind_voxels(nb::module_& m) {
+  define(m, "voxel_bounds", [](Array<T> points, double size, Output<double> bounds) {
+    const auto in = voxel_input<T>(points, size);
+    double* b = GK_DATA(bounds, 6);
+    nb::gil_scoped_release release;
+    gk::voxel_bounds(in, b);
+  });
+  define(m, "voxel_groups", [](Array<T> points, double size, Array<double> bounds, LongsOut groups, LongsOut first) {
+    const auto in = voxel_input<T>(points, size);
+    const double* b = GK_DATA(bounds, 6);
+    int64_t *g = GK_DATA(groups, in.count), *f = GK_DATA(first, in.count);
+    nb::gil_scoped_release release;
+    return gk::voxel_groups(in, b, g, f);
+  });
+}
+
 }  // namespace
 
 void bind_neighbors(nb::module_& m) {
@@ -94,4 +117,5 @@ void bind_neighbors(nb::module_& m) {
   });
   bind_search<float>(m), bind_search<double>(m);
   bind_farthest<float>(m), bind_farthest<double>(m);
+  bind_voxels<float>(m), bind_voxels<double>(m);
 }

@@ -3,6 +3,7 @@
 Arguments are checked by the public functions of `geokit.geometry.neighbors`.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -188,3 +189,37 @@ def _(points: Tensor, tree: list[Tensor], count: int, start: int) -> Tensor:
 def farthest(points: Tensor, tree: tuple[Tensor, ...], count: int, start: int) -> Tensor:
     """Indices (count,) of points, each the farthest from those before it."""
     return _farthest(points.detach(), list(tree), count, start)
+
+
+# ------------------------------------------------------------------------------------------------------------- voxels
+
+
+@torch.library.custom_op("geokit::voxel_groups", mutates_args=(), device_types="cpu")
+def _voxel_groups(points: Tensor, size: float) -> tuple[Tensor, Tensor]:
+    points = plain(points)[0]
+    bounds = points.new_empty(2, 3, dtype=torch.float64)
+    _native.voxel_bounds(points, size, bounds)
+    sizes = [int(cells) + 1 for cells in (bounds[1] - bounds[0]).tolist()]
+    if float(bounds.abs().amax()) >= 2**53 or math.prod(sizes) >= 2**63:
+        shown = " x ".join(f"{cells:.3g}" for cells in sizes)
+        raise InvalidInput(
+            f"size {size:g} is too small for points that span {shown} cells, of which 2^63 can be numbered: "
+            "use a larger size, or remove outliers"
+        )
+    groups, first = (points.new_empty(len(points), dtype=torch.int64) for _ in range(2))
+    count = _native.voxel_groups(points, size, bounds, groups, first)
+    return groups, first[:count].clone()
+
+
+@_voxel_groups.register_fake
+def _(points: Tensor, size: float) -> tuple[Tensor, Tensor]:
+    count = torch.library.get_ctx().new_dynamic_size()
+    return points.new_empty(len(points), dtype=torch.int64), points.new_empty(count, dtype=torch.int64)
+
+
+def voxel_groups(points: Tensor, size: float) -> tuple[Tensor, Tensor]:
+    """The number (N,) of each point's cell, floor(points / size), and the lowest index (M,) of a point in each cell.
+
+    Occupied cells are numbered in ascending order of (i, j, k). Raises `InvalidInput` if they cannot be numbered.
+    """
+    return _voxel_groups(points.detach(), size)

@@ -42,35 +42,15 @@ def voxel_downsample(cloud: PointCloud, size: float) -> PointCloud:
         raise InvalidInput(f"size must be positive and finite, got {size}")
     if not len(cloud):
         return cloud
-    order, groups, first = _cells(cloud.points.detach(), size)
+    groups, first = (t.to(cloud.points.device) for t in neighbors_ops.voxel_groups(cloud.points.cpu(), size))
     count = len(first)
     means = {name: _group_means(values, groups, count) for name, values in cloud.tensors().items()}
     if cloud.normals is not None:
         lengths = means["normals"].norm(dim=1, keepdim=True)
         cancelled = lengths < 1e-6
         unit = means["normals"] / lengths.masked_fill(cancelled, 1)
-        means["normals"] = torch.where(cancelled, cloud.normals[order[first]], unit)
+        means["normals"] = torch.where(cancelled, cloud.normals[first], unit)
     return PointCloud(**means)
-
-
-def _cells(points: Tensor, size: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The points sorted by cell; the number of each point's cell; the place of each cell's first point in that list."""
-    cells = (points.double() / size).floor()
-    low, high = cells.amin(0), cells.amax(0)
-    sizes = [int(b) - int(a) + 1 for a, b in zip(low.tolist(), high.tolist())]
-    if float(cells.abs().amax()) >= 2**53 or math.prod(sizes) >= 2**63:
-        shown = " x ".join(f"{s:.3g}" for s in sizes)
-        raise InvalidInput(
-            f"size {size:g} is too small for a cloud that spans {shown} cells (2^63 can be numbered): "
-            "use a larger size, or remove outliers"
-        )
-    x, y, z = (cells - low).long().unbind(1)
-    keys, order = ((x * sizes[1] + y) * sizes[2] + z).sort(stable=True)
-    begins = torch.ones_like(keys, dtype=torch.bool)
-    begins[1:] = keys[1:] != keys[:-1]
-    groups = torch.empty_like(order)
-    groups[order] = begins.cumsum(0) - 1
-    return order, groups, begins.nonzero()[:, 0]
 
 
 def _group_means(values: Tensor, groups: Tensor, count: int) -> Tensor:

@@ -41,6 +41,7 @@ def test_operators_are_complete(exclude_self):
     tree, groups = list(ops.point_tree(points)), list(ops.point_tree(queries)[:2])
     torch.library.opcheck(ops._point_tree, (points.detach(),), test_utils=TESTS[:3])
     torch.library.opcheck(ops._nearest, (points, queries, tree, groups, 3, exclude_self), test_utils=TESTS)
+    torch.library.opcheck(ops._voxel_groups, (points.detach(), 0.5), test_utils=TESTS[:3])
     torch.library.opcheck(ops._farthest, (points.detach(), tree, 5, 0), test_utils=TESTS)
     torch.library.opcheck(ops._within, (points, queries, tree, groups, 1.0, exclude_self, 10**6), test_utils=TESTS[:3])
 

@@ -52,7 +52,7 @@ def test_farthest_points_cover_within_the_spacing_of_the_sample():
         (lambda p: farthest_points(p[:, :2], 2), r"points must have shape \(N, 3\)"),
         (lambda p: voxel_downsample(PointCloud(p), 0.0), "size must be positive and finite, got 0.0"),
         (lambda p: voxel_downsample(PointCloud(p), float("nan")), "size must be positive and finite, got nan"),
-        (lambda p: voxel_downsample(PointCloud(p), 1e-12), "size 1e-12 is too small for a cloud that spans .* cells"),
+        (lambda p: voxel_downsample(PointCloud(p), 1e-12), "size 1e-12 is too small for points that span .* cells"),
         (lambda p: voxel_downsample(PointCloud(p + 1e9), 1e-9), "size 1e-09 is too small"),
     ],
 )

@@ -1,0 +1,232 @@
+"""Nearest neighbours, farthest points and voxels beside scipy, Open3D, fpsample and a loop in torch.
+
+`python benchmarks/geometry_neighbors.py` prints three tables; `section()` gives their rows with equal keys.
+Every contender of a row runs in one process that is held to as many cores as it has threads (Open3D asks TBB, which
+asks the system). Times are medians of CPU seconds over all threads, trees included, and ratios are of these; columns
+"clock" give the same ratio by the clock. Answers are compared.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.common import Timing, in_own_process, measure, print_table  # noqa: E402
+
+POINTS = 1_000_000
+NEIGHBORS = 16
+REPEATS = 3
+FARTHEST = (100_000, 2_048)
+CLOUDS = ("uniform", "surface", "clusters", "outliers")
+
+
+def cloud(kind: str, count: int, seed: int, dtype: torch.dtype) -> Tensor:
+    """Points in about the unit cube: everywhere, on a bumpy closed surface, in 1,000 dense clusters, 1 % far away."""
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.rand(count, 3, generator=generator, dtype=torch.float64)
+    if kind == "surface":
+        directions = torch.nn.functional.normalize(
+            torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=1
+        )
+        points = directions * (1 + 0.2 * (7 * directions).sin().prod(1, keepdim=True))
+    elif kind == "clusters":
+        centers = torch.rand(1000, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        points = centers[torch.randint(1000, (count,), generator=generator)] + 0.003 * (points - 0.5)
+    elif kind == "outliers":
+        points[::100] = (points[::100] - 0.5) * 1000
+    return points.to(dtype)
+
+
+def clock(function: Callable[[], Any], repeats: int = REPEATS) -> Timing:
+    """Medians of `repeats` calls."""
+    return measure(function, repeats, warm=0)
+
+
+def hold_to(threads: int) -> None:
+    """Keep this process to as many cores: before any thread pool starts."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def nearest_row(kind: str, dtype: str, asked: str, threads: int) -> dict[str, Any]:
+    hold_to(threads)
+    from scipy.spatial import cKDTree
+
+    from geokit.backend.optional import open3d
+    from geokit.geometry.neighbors import PointTree, nearest_neighbors
+
+    o3d = open3d("benchmark")
+    points = cloud(kind, POINTS, 0, getattr(torch, dtype))
+    queries = cloud(kind, POINTS, 2, getattr(torch, dtype)) if asked == "other points" else None
+    array, query_array = points.numpy(), (points if queries is None else queries).numpy()
+    k = NEIGHBORS + (queries is None)  # the peers count the point itself
+
+    def scipy_search() -> Any:
+        return cKDTree(array).query(query_array, k, workers=threads)
+
+    def open3d_search() -> Any:
+        search = o3d.core.nns.NearestNeighborSearch(o3d.core.Tensor(array))
+        search.knn_index()
+        return search.knn_search(o3d.core.Tensor(query_array), k)
+
+    def open3d_build() -> None:
+        o3d.core.nns.NearestNeighborSearch(o3d.core.Tensor(array)).knn_index()
+
+    nearest_neighbors(points[:1000], NEIGHBORS)  # imports and first calls
+    ours, scipy, open3d_time = (
+        clock(f) for f in (lambda: nearest_neighbors(points, NEIGHBORS, queries), scipy_search, open3d_search)
+    )
+    distances = nearest_neighbors(points, NEIGHBORS, queries)[0]
+    wanted = torch.from_numpy(scipy_search()[0][:, k - NEIGHBORS :])
+    return {
+        "points": kind,
+        "dtype": dtype,
+        "queries": asked,
+        "threads": threads,
+        "ours": ours.cpu,
+        "scipy": scipy.cpu,
+        "open3d": open3d_time.cpu,
+        "scipy / ours": scipy.cpu / ours.cpu,
+        "clock ": scipy.wall / ours.wall,
+        "open3d / ours": open3d_time.cpu / ours.cpu,
+        "clock": open3d_time.wall / ours.wall,
+        "our tree": clock(lambda: PointTree(points)).cpu,
+        "scipy's": clock(lambda: cKDTree(array)).cpu,
+        "open3d's": clock(open3d_build).cpu,
+        "same": bool(torch.allclose(distances.double(), wanted, rtol=1e-4, atol=1e-7)),
+    }
+
+
+def nearest() -> list[dict[str, Any]]:
+    cases = [("uniform", dtype, threads) for dtype in ("float32", "float64") for threads in (1, 2)]
+    cases += [(kind, "float32", 2) for kind in CLOUDS[1:]]
+    return [
+        in_own_process(nearest_row, kind, dtype, asked, threads, threads=threads)
+        for kind, dtype, threads in cases
+        for asked in ("the points", "other points")
+    ]
+
+
+def farthest_row(kind: str) -> dict[str, Any]:
+    hold_to(1)
+    import fpsample
+
+    from geokit.backend.optional import open3d
+    from geokit.geometry.sampling import farthest_points
+
+    points = cloud(kind, FARTHEST[0], 0, torch.float32)
+    count, array = FARTHEST[1], points.numpy()
+    o3d = open3d("benchmark")
+    tensors = o3d.t.geometry.PointCloud(o3d.core.Tensor(array))
+
+    def loop() -> Tensor:
+        squares, chosen = torch.full((len(points),), torch.inf), torch.zeros(count, dtype=torch.int64)
+        for i in range(1, count):
+            torch.minimum(squares, (points - points[chosen[i - 1]]).square().sum(1), out=squares)
+            chosen[i] = squares.argmax()
+        return chosen
+
+    peers: dict[str, Callable[[], Any]] = {
+        f"fpsample kdline h={h}": lambda h=h: fpsample.bucket_fps_kdline_sampling(array, count, h=h, start_idx=0)
+        for h in (3, 5, 7, 9)
+    }
+    peers["fpsample kdtree"] = lambda: fpsample.bucket_fps_kdtree_sampling(array, count, start_idx=0)
+    peers["fpsample npdu kdtree"] = lambda: fpsample.fps_npdu_kdtree_sampling(array, count, start_idx=0)
+    farthest_points(points[:1000], 10)
+    ours, torch_loop = clock(lambda: farthest_points(points, count), 7).cpu, clock(loop).cpu
+    times = {name: clock(function).cpu for name, function in peers.items()}
+    if kind == "uniform":  # some 30 s
+        times["open3d"] = clock(lambda: tensors.farthest_point_down_sample(count), 1).cpu
+    best = min(times, key=times.__getitem__)
+    return {
+        "points": kind,
+        "threads": 1,
+        "ours": ours,
+        "torch loop": torch_loop,
+        **times,
+        "open3d": times.get("open3d"),
+        "loop / ours": torch_loop / ours,
+        "best / ours": times[best] / ours,
+        "best": best,
+        "same": bool(torch.equal(farthest_points(points, count), loop())),
+    }
+
+
+def voxel_row(kind: str, size: float) -> dict[str, Any]:
+    hold_to(2)
+    from geokit.backend.optional import open3d
+    from geokit.geometry.point_cloud import PointCloud
+    from geokit.geometry.sampling import voxel_downsample
+
+    o3d = open3d("benchmark")
+    points = cloud(kind, POINTS, 0, torch.float32)
+    ours = PointCloud(points, colors=points.clamp(0, 1))
+    theirs = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points.double().numpy()))
+    theirs.colors = o3d.utility.Vector3dVector(ours.colors.double().numpy())
+    tensors = o3d.t.geometry.PointCloud.from_legacy(theirs)
+    voxel_downsample(ours[:1000], size)
+    time_ours, time_open3d = clock(lambda: voxel_downsample(ours, size)), clock(lambda: theirs.voxel_down_sample(size))
+    return {
+        "points": kind,
+        "size": size,
+        "voxels": len(voxel_downsample(ours, size)),
+        "threads": 2,
+        "ours": time_ours.cpu,
+        "open3d": time_open3d.cpu,
+        "open3d (tensors)": clock(lambda: tensors.voxel_down_sample(size)).cpu,
+        "open3d / ours": time_open3d.cpu / time_ours.cpu,
+        "clock": time_open3d.wall / time_ours.wall,
+    }
+
+
+def farthest() -> list[dict[str, Any]]:
+    return [in_own_process(farthest_row, kind) for kind in CLOUDS]
+
+
+def voxels() -> list[dict[str, Any]]:
+    return [
+        in_own_process(voxel_row, kind, size, threads=2) for kind in ("uniform", "surface") for size in (0.01, 0.05)
+    ]
+
+
+def section() -> list[dict[str, Any]]:
+    """All rows with equal keys: what was done, our CPU seconds, the fastest peer's, the ratio."""
+    rows = []
+    for row in nearest():
+        what = f"{NEIGHBORS} nearest of {POINTS:,}, {row['points']} {row['dtype']}, queries: {row['queries']}"
+        for peer in ("scipy", "open3d"):
+            rows.append(_compared(what, row, peer, row[peer], row["same"]))
+    for row in farthest():
+        what = f"{FARTHEST[1]:,} farthest of {FARTHEST[0]:,}, {row['points']} float32"
+        rows.append(_compared(what, row, "torch loop", row["torch loop"], row["same"]))
+        rows.append(_compared(what, row, row["best"], row[row["best"]], row["same"]))
+    for row in voxels():
+        what = f"voxels of {row['size']} of {POINTS:,} coloured, {row['points']} float32"
+        rows.append(_compared(what, row, "open3d", row["open3d"], True))
+    return rows
+
+
+def _compared(what: str, row: dict[str, Any], peer: str, seconds: float, same: bool) -> dict[str, Any]:
+    ratio = seconds / row["ours"]
+    return {
+        "case": what,
+        "threads": row["threads"],
+        "ours": row["ours"],
+        "peer": peer,
+        "peer's": seconds,
+        "ratio": ratio,
+        "same": same,
+    }
+
+
+if __name__ == "__main__":
+    print_table(f"{NEIGHBORS} nearest of {POINTS:,} points (CPU seconds, with the tree)", nearest())
+    print_table("{1:,} farthest of {0:,} points (CPU seconds, with the tree)".format(*FARTHEST), farthest())
+    print_table(f"Voxels of {POINTS:,} points with colours (CPU seconds)", voxels())
