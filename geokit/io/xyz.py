@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from geokit.backend.file_ops import parse_numbers
 from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
 from geokit.io.point_columns import PointColumns, bytes_of_colors, decimals
@@ -174,25 +175,34 @@ def _rows(path: Path, data: bytes, place: int, piece: bytes, width: int | None) 
     clean = clean.translate(_TO_SPACES)
     if not clean.strip():
         return np.empty((0, width or 3))
-    try:
-        rows = np.loadtxt(io.BytesIO(clean), ndmin=2, comments=None, encoding="latin1")
-    except ValueError:
-        rows = None
+    rows = _even_rows(clean)
     if rows is None and path.suffix.lower() == ".pts":
         clean = re.sub(rb"(?m)^[ ]*\d+[ ]*$", b"", clean)
-        if not clean.strip():
-            return np.empty((0, width or 3))
-        try:
-            rows = np.loadtxt(io.BytesIO(clean), ndmin=2, comments=None, encoding="latin1")
-        except ValueError:
-            rows = None
+        rows = _even_rows(clean) if clean.strip() else np.empty((0, width or 3))
     if rows is None or (width is not None and rows.shape[1] != width):
         raise _bad_line(path, data, place, clean, width)
     return rows
 
 
+def _even_rows(text: bytes) -> np.ndarray | None:
+    """The numbers of lines that all have the same count of them; None for other text. Blank lines do not count."""
+    data = np.frombuffer(text, np.uint8)
+    numbers, _, complete = parse_numbers(data)
+    if not complete:
+        return None
+    solid = data > ord(" ")
+    begins = solid.copy()
+    begins[1:] &= ~solid[:-1]
+    starts = np.append(0, np.flatnonzero(data == ord("\n")) + 1)
+    counts = np.add.reduceat(begins.view(np.uint8), starts[starts < len(data)], dtype=np.int32)
+    counts = counts[counts > 0]
+    if not len(counts) or (counts != counts[0]).any() or len(counts) * int(counts[0]) != len(numbers):
+        return None
+    return numbers.reshape(len(counts), -1)
+
+
 def _bad_line(path: Path, data: bytes, place: int, clean: bytes, width: int | None) -> UnreadableFile:
-    """Which line it is that `numpy.loadtxt` did not take."""
+    """Which line it is that is not as the others."""
     number = data.count(b"\n", 0, place)
     for line in clean.split(b"\n"):
         number += 1
