@@ -44,7 +44,7 @@ def test_edges_know_their_faces():
 
 def test_a_mask_is_the_covered_share_of_every_pixel():
     mesh, view = shapes.sphere(), shapes.camera(96, 72)
-    smooth, wanted = shapes.mask(mesh, mesh.vertices, view), shapes.supersampled_mask(mesh, mesh.vertices, view, 16)
+    smooth, wanted = shapes.mask(mesh, mesh.vertices, view), shapes.supersampled_mask(mesh, mesh.vertices, view, 10)
     hard = rasterize(mesh, view).seen.double()
     rim = (wanted > 0) & (wanted < 1)
     assert float(smooth.mean()) == pytest.approx(float(wanted.mean()), rel=1e-3)
