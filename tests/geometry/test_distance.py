@@ -12,6 +12,7 @@ from geokit.errors import InvalidInput, MissingDependency
 from geokit.geometry.distance import Bvh, closest_points, ray_cast, signed_distance, winding_number
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.rotations import matrix_from_quaternion
+from geokit.io.meshes import load_mesh
 from tests.geometry.latitudes import sphere
 
 
@@ -66,13 +67,12 @@ def test_sign_is_right_through_a_hole(dtype):
     torch.testing.assert_close(found.abs(), closest_points(cut, queries).distances)
 
 
-def test_bunny_with_holes_against_the_parity_of_rays(data_folder):
-    trimesh = pytest.importorskip("trimesh")
-    loaded = trimesh.load(data_folder / "meshes" / "stanford-bunny.obj", process=False)
-    bunny = Mesh(torch.tensor(loaded.vertices, dtype=torch.float32), torch.tensor(loaded.faces, dtype=torch.int64))
+def test_bunny_with_an_open_base(data_folder):
+    loaded = load_mesh(data_folder / "meshes" / "stanford-bunny.obj")
+    bunny = Mesh(loaded.vertices.float(), loaded.faces)
     low, high = bunny.vertices.amin(0), bunny.vertices.amax(0)
     g = torch.Generator().manual_seed(2)
-    queries = low + (high - low) * torch.rand(3000, 3, generator=g)
+    queries = low + (high - low) * torch.rand(1000, 3, generator=g)
     bvh = Bvh(bunny)
     inside = signed_distance(bvh, queries) < 0
     exact = winding_number(bvh, queries, exact=True)
