@@ -88,7 +88,7 @@ template <class T> void bind_farthest(nb::module_& m) {
 
 template <class T> gk::VoxelInput<T> voxel_input(const Array<T>& points, double size) {
   const int64_t count = int64_t(points.size()) / 3;
-  if (count > kMostPoints) throw std::invalid_argument("at most 2147483647 points can be grouped");
+  if (count < 1 || count > kMostPoints) throw std::invalid_argument("between 1 and 2147483647 points can be grouped");
   return {count, GK_DATA(points, 3 * count), size};
 }
 

@@ -6,7 +6,7 @@ namespace gk {
 
 template <class T> struct VoxelInput {
   int64_t count;
-  const T* points;  // (N, 3), N below 2^31
+  const T* points;  // (N, 3), N at least 1 and below 2^31
   double size;
 };
 

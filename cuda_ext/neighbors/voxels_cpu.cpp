@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <vector>
 
 #include "../cpu/aligned.h"
 #include "../cpu/multiversion.h"
@@ -12,7 +12,7 @@ namespace gk {
 namespace {
 
 constexpr int64_t kBlock = 1024;  // points a call covers
-constexpr int kDigit = 11;        // bits a pass sorts by
+constexpr int kDigit = 13;        // bits that a pass sorts by, at most
 
 struct Key {
   uint64_t cell;
@@ -30,31 +30,53 @@ GK_MULTIVERSION void cells_of(const double* points, int64_t count, double size, 
   floor_cells(points, count, size, cells);
 }
 
-// Stable, by the lowest `bits` bits.
+// The least and the greatest coordinates of x, y, z. Lane i of sixteen points' coordinates belongs to axis i % 3.
+template <class T> GK_INLINE void extremes(const T* points, int64_t count, T* low, T* high) {
+  constexpr int kRow = 48;
+  T least[kRow], greatest[kRow];
+  for (int i = 0; i < kRow; ++i) least[i] = greatest[i] = points[i % 3];
+  const int64_t size = 3 * count;
+  int64_t at = 0;
+  for (; at + kRow <= size; at += kRow)
+    for (int i = 0; i < kRow; ++i) {
+      const T x = points[at + i];
+      least[i] = x < least[i] ? x : least[i], greatest[i] = x > greatest[i] ? x : greatest[i];
+    }
+  for (int i = 0; at < size; ++at, ++i) least[i] = std::min(least[i], points[at]), greatest[i] = std::max(greatest[i], points[at]);
+  for (int a = 0; a < 3; ++a) {
+    low[a] = least[a], high[a] = greatest[a];
+    for (int i = a; i < kRow; i += 3) low[a] = std::min(low[a], least[i]), high[a] = std::max(high[a], greatest[i]);
+  }
+}
+GK_MULTIVERSION void extremes_of(const float* points, int64_t count, float* low, float* high) { extremes(points, count, low, high); }
+GK_MULTIVERSION void extremes_of(const double* points, int64_t count, double* low, double* high) {
+  extremes(points, count, low, high);
+}
+
+// Stable, by the lowest `bits` bits, in the fewest passes.
 void sort_by_cell(AlignedVector<Key>& keys, int bits) {
+  if (!bits) return;
+  const int passes = (bits + kDigit - 1) / kDigit, digit = (bits + passes - 1) / passes;
+  const uint64_t mask = (uint64_t(1) << digit) - 1;
   AlignedVector<Key> other(keys.size());
-  int64_t begins[1 << kDigit];
-  for (int shift = 0; shift < bits; shift += kDigit) {
-    std::memset(begins, 0, sizeof(begins));
-    for (const Key& key : keys) ++begins[(key.cell >> shift) & ((1 << kDigit) - 1)];
+  std::vector<int64_t> begins(mask + 1);
+  for (int shift = 0; shift < passes * digit; shift += digit) {
+    std::fill(begins.begin(), begins.end(), 0);
+    for (const Key& key : keys) ++begins[(key.cell >> shift) & mask];
     int64_t sum = 0;
     for (int64_t& begin : begins) sum += begin, begin = sum - begin;
-    for (const Key& key : keys) other[begins[(key.cell >> shift) & ((1 << kDigit) - 1)]++] = key;
+    for (const Key& key : keys) other[begins[(key.cell >> shift) & mask]++] = key;
     keys.swap(other);
   }
 }
 
 }  // namespace
 
+// Division and floor are monotonic: the extreme points lie in the extreme cells.
 template <class T> void voxel_bounds(const VoxelInput<T>& in, double* bounds) {
-  double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY}, cells[3 * kBlock];
-  for (int64_t begin = 0; begin < in.count; begin += kBlock) {
-    const int64_t count = std::min(kBlock, in.count - begin);
-    cells_of(in.points + 3 * begin, count, in.size, cells);
-    for (int64_t i = 0; i < count; ++i)
-      for (int a = 0; a < 3; ++a) low[a] = std::min(low[a], cells[3 * i + a]), high[a] = std::max(high[a], cells[3 * i + a]);
-  }
-  std::copy(low, low + 3, bounds), std::copy(high, high + 3, bounds + 3);
+  T extreme[6];
+  extremes_of(in.points, in.count, extreme, extreme + 3);
+  for (int a = 0; a < 6; ++a) bounds[a] = std::floor(double(extreme[a]) / in.size);
 }
 
 template <class T> int64_t voxel_groups(const VoxelInput<T>& in, const double* bounds, int64_t* groups, int64_t* first) {
@@ -67,8 +89,8 @@ template <class T> int64_t voxel_groups(const VoxelInput<T>& in, const double* b
     const int64_t count = std::min(kBlock, in.count - begin);
     cells_of(in.points + 3 * begin, count, in.size, cells);
     for (int64_t i = 0; i < count; ++i) {
-      const uint64_t x = uint64_t(cells[3 * i] - low[0]), y = uint64_t(cells[3 * i + 1] - low[1]), z = uint64_t(cells[3 * i + 2] - low[2]);
-      keys[begin + i] = {(x * rows + y) * columns + z, uint32_t(begin + i)};
+      const int64_t x = int64_t(cells[3 * i] - low[0]), y = int64_t(cells[3 * i + 1] - low[1]), z = int64_t(cells[3 * i + 2] - low[2]);
+      keys[begin + i] = {(uint64_t(x) * rows + uint64_t(y)) * columns + uint64_t(z), uint32_t(begin + i)};
     }
   }
   const uint64_t last = (uint64_t(bounds[3] - low[0]) * rows + rows - 1) * columns + columns - 1;
