@@ -21,7 +21,7 @@ def sample_surface(mesh: Mesh, count: int, seed: int = 0, low_discrepancy: bool 
     """
     face_ids, weights = sample_places(mesh, count, seed, low_discrepancy)
     return PointCloud(
-        points=interpolate(mesh, mesh.vertices, face_ids, weights),
+        points=values_at(mesh, mesh.vertices, face_ids, weights),
         normals=mesh.face_normals()[face_ids],
         colors=colors_at(mesh, face_ids, weights),
     )
@@ -61,7 +61,7 @@ def sample_places(mesh: Mesh, count: int, seed: int = 0, low_discrepancy: bool =
     return order[chosen.clamp_max(last)].to(device), weights.to(device, mesh.vertices.dtype)
 
 
-def interpolate(mesh: Mesh, values: Tensor, face_ids: Tensor, barycentrics: Tensor) -> Tensor:
+def values_at(mesh: Mesh, values: Tensor, face_ids: Tensor, barycentrics: Tensor) -> Tensor:
     """(N, C) values (V, C) at the vertices, interpolated at places on the mesh; differentiable by values and
     weights."""
     check_tensor("values", values, (len(mesh.vertices), "C"))
@@ -76,7 +76,7 @@ def colors_at(mesh: Mesh, face_ids: Tensor, barycentrics: Tensor) -> Tensor | No
     either."""
     if mesh.texture is not None and mesh.uv is not None:
         return look_up(mesh.texture, (barycentrics.unsqueeze(2) * mesh.uv[face_ids]).sum(1))[:, :3]
-    return interpolate(mesh, mesh.colors, face_ids, barycentrics) if mesh.colors is not None else None
+    return values_at(mesh, mesh.colors, face_ids, barycentrics) if mesh.colors is not None else None
 
 
 def look_up(texture: Tensor, uv: Tensor) -> Tensor:

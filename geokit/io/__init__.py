@@ -1,4 +1,4 @@
-"""Files to geometry and back: captures, splats, points, photographs and checkpoints."""
+"""Files to geometry and back: meshes, points, splats, captures, photographs and checkpoints."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geokit.io.capture import Capture, load_capture
     from geokit.io.checkpoints import load_checkpoint, save_checkpoint
+    from geokit.io.meshes import load_mesh, save_mesh
     from geokit.io.photographs import load_photograph, save_picture
+    from geokit.io.point_clouds import load_points, save_points
     from geokit.io.point_files import load_point_ply, save_point_ply
+    from geokit.io.shapes import load_shape
     from geokit.io.splat_files import load_splats, save_splats
 
 _HOMES = {
@@ -15,6 +18,11 @@ _HOMES = {
     "load_capture": "capture",
     "load_checkpoint": "checkpoints",
     "save_checkpoint": "checkpoints",
+    "load_mesh": "meshes",
+    "save_mesh": "meshes",
+    "load_points": "point_clouds",
+    "save_points": "point_clouds",
+    "load_shape": "shapes",
     "load_photograph": "photographs",
     "save_picture": "photographs",
     "load_point_ply": "point_files",
@@ -27,12 +35,17 @@ __all__ = [
     "Capture",
     "load_capture",
     "load_checkpoint",
+    "load_mesh",
     "load_photograph",
     "load_point_ply",
+    "load_points",
+    "load_shape",
     "load_splats",
     "save_checkpoint",
+    "save_mesh",
     "save_picture",
     "save_point_ply",
+    "save_points",
     "save_splats",
 ]
 

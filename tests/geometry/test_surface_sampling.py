@@ -8,7 +8,7 @@ import torch
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import nearest_neighbors
-from geokit.geometry.surface_sampling import interpolate, look_up, sample_places, sample_surface
+from geokit.geometry.surface_sampling import look_up, sample_places, sample_surface, values_at
 from tests.geometry.latitudes import sphere
 
 
@@ -103,7 +103,7 @@ def test_gradients_by_vertices_and_colours():
     ball = sphere(4, 5)
     faces, weights = sample_places(ball, 20)
     inputs = ball.vertices.clone().requires_grad_(), weights.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda v, w: interpolate(ball, v, faces, w), inputs)
+    assert torch.autograd.gradcheck(lambda v, w: values_at(ball, v, faces, w), inputs)
 
     def sampled(vertices):
         cloud = sample_surface(ball.replace(vertices=vertices, colors=vertices.sigmoid()), 20)
@@ -122,5 +122,5 @@ def test_refusals():
     with pytest.raises(InvalidInput, match="count"):
         sample_surface(sphere(), -1)
     with pytest.raises(InvalidInput, match="values"):
-        interpolate(sphere(), torch.zeros(3, 3), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 3))
+        values_at(sphere(), torch.zeros(3, 3), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 3))
     assert len(sample_surface(sphere(), 0)) == len(sample_surface(sphere(), 0, low_discrepancy=True)) == 0
