@@ -16,9 +16,9 @@ from geokit.geometry.mesh import Mesh
 from geokit.geometry.topology import connected_components, submesh
 
 _BLOCK = 16  # voxels along the side of a block; only blocks near a surface are kept
-_TRUNCATION = 4.0  # voxels on both sides of a surface whose distance is known
+_TRUNCATION = 8.0  # voxels on both sides of a surface whose distance is known
 _MOST_BLOCKS = 60_000  # 4 GB
-_FINEST, _PIXELS = 512, 1.5
+_FINEST, _PIXELS = 768, 1.5
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ def fuse_depth(
 def suggested_voxel(cameras: Cameras, depths: Iterable[Tensor]) -> tuple[float, float]:
     """The side of a voxel and the depth beyond which a scene is background, for maps (H, W), 0 where nothing is.
 
-    The voxel is as wide as 1.5 pixels are at the middle depth, but the scene no more than 512 voxels; the background
-    begins at twice the depth that 90 % of the pixels are nearer than.
+    The background begins at twice the middle depth. The voxel is as wide as 1.5 pixels are at the middle depth, but the
+    scene before the background no more than 768 voxels.
     """
-    footprints, reaches, places = [], [], []
+    footprints, middles, places, distances = [], [], [], []
     for i, depth in enumerate(depths):
         there = depth > 0
         if not bool(there.any()):
@@ -108,16 +108,17 @@ def suggested_voxel(cameras: Cameras, depths: Iterable[Tensor]) -> tuple[float, 
         seen = depth[there].double()
         focal = float(cameras.K[i, 0, 0])
         footprints.append(float(seen.median()) / focal)
-        reaches.append(float(seen.sort().values[int(0.9 * (len(seen) - 1))]))
+        middles.append(float(seen.median()))
         rows, columns = there.nonzero()[:: max(1, len(seen) // 500)].double().unbind(1)
         z = depth[rows.long(), columns.long()].double()
         rays = torch.stack([columns + 0.5, rows + 0.5, torch.ones_like(rows)], dim=1) @ cameras.K[i].inverse().T
         pose = cameras.world_to_camera[i]
+        distances.append(z)
         places.append((rays * z[:, None] - pose[:3, 3]) @ pose[:3, :3])
     if not places:
         raise NumericalFailure("the depth maps are empty: no surface to fuse")
-    furthest = 2 * float(np.median(reaches))
-    every = torch.cat(places)
+    furthest = 2 * float(np.median(middles))
+    every = torch.cat(places)[torch.cat(distances) < furthest]
     low, high = (every.quantile(share, dim=0) for share in (0.02, 0.98))
     return max(_PIXELS * float(np.median(footprints)), float((high - low).max()) / _FINEST), furthest
 
