@@ -5,6 +5,7 @@
 #include "../math/gabor.h"
 #include "../math/gaussian.h"
 #include "../math/scalar.h"
+#include "../math/seen_triangle.h"
 #include "../math/spherical_harmonics.h"
 #include "../math/triangle.h"
 
@@ -74,6 +75,16 @@ template <class V> __device__ V triangle_and_back(const V* in) {
   return total(bar.corners[0]) + total(bar.corners[1]) + total(bar.corners[2]) + total(weights, 3);
 }
 
+template <class V> __device__ V seen_and_back(const V* in) {
+  const SeenCorners<V> corners = {{in[0], in[1], in[2]}, {in[3], in[4], in[5]}, {in[6], in[7], in[8]}};
+  const Seen<V> seen = see(corners, ray_sides(corners, in[9], in[10]));
+  const SeenCorners<V> bar = see_vjp(corners, in[9], in[10], seen.barycentrics, seen.depth);
+  const Crossing<V> crossing = cross_line(corners.a, corners.b, in[11]);
+  Vec3<V> a_bar, b_bar;
+  cross_line_vjp(corners.a, corners.b, in[11], crossing, seen.depth, a_bar, b_bar);
+  return total(bar.a) + total(bar.b) + total(bar.c) + total(a_bar) + total(b_bar);
+}
+
 }  // namespace
 
 template <class V> __global__ void every_function(const V* in, V* out) {
@@ -82,6 +93,7 @@ template <class V> __global__ void every_function(const V* in, V* out) {
   out[1] = project_and_back(in);
   out[2] = scalars(in[0]);
   out[3] = triangle_and_back(in);
+  out[4] = seen_and_back(in);
 }
 
 template __global__ void every_function<float>(const float*, float*);

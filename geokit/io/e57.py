@@ -17,8 +17,9 @@ import torch
 from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
 from geokit.io.e57_pages import in_pages, logical_place, physical_place, without_sums
-from geokit.io.point_columns import PointColumns, bytes_of_colors, check_unfolding, decimals
+from geokit.io.point_columns import PointColumns, bytes_of_colors, check_unfolding
 from geokit.io.safe import check_count, read_bytes
+from geokit.io.vertex_values import decimals
 
 _SPACE, _NORMAL_SPACE = (
     "http://www.astm.org/COMMIT/E57/2010-e57-v1.0",

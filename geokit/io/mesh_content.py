@@ -10,8 +10,7 @@ import torch
 from geokit.backend.file_ops import triangulate_polygons
 from geokit.errors import UnreadableFile
 from geokit.geometry.mesh import Mesh
-
-_TELLING = 1e-6  # of the extent: what float32 may move a vertex by
+from geokit.io.vertex_values import decimals
 
 
 @dataclass
@@ -45,7 +44,7 @@ def finish(path: Path, content: MeshContent, drop_nonfinite: bool = False) -> Me
     Raises `UnreadableFile` when vertices are not finite; drop_nonfinite leaves them and their faces out with a warning.
     """
     content = _without_nonfinite(path, content, drop_nonfinite)
-    dtype = content.vertices.dtype if content.exact else _needed_dtype(content.vertices)
+    dtype = content.vertices.dtype if content.exact else decimals(content.vertices).dtype
     if dtype not in (np.float32, np.float64):
         dtype = np.dtype(np.float64)
     fields = {"vertices": content.vertices, "normals": content.normals, "colors": content.colors, "uv": content.uv}
@@ -92,37 +91,12 @@ def _without_nonfinite(path: Path, content: MeshContent, drop: bool) -> MeshCont
     )
 
 
-def _needed_dtype(vertices: np.ndarray) -> np.dtype:
-    with np.errstate(over="ignore"):
-        short = vertices.astype(np.float32)
-    if not len(vertices):
-        return short.dtype
-    moved, extent = np.abs(short - vertices).max(), np.linalg.norm(np.ptp(vertices, axis=0))
-    return np.dtype(np.float32 if moved <= _TELLING * extent or extent == 0 else np.float64)
-
-
 def _unit_rows(normals: np.ndarray) -> np.ndarray:
     """Rows of length one; rows of zeros stay."""
     largest = np.abs(normals).max(axis=1, keepdims=True)
     normals = normals / np.where(largest > 0, largest, 1)  # first, so that no square leaves the range
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
     return (normals / np.where(lengths > 0, lengths, 1)).astype(normals.dtype)
-
-
-def unit_colors(path: Path, columns: np.ndarray) -> np.ndarray | None:
-    """Colours (V, 3) in [0, 1]: integers by the largest of their type, floats as they are or, when they are whole and
-    up to 255, as bytes. None, with a warning, when they are neither.
-    """
-    if columns.dtype.kind in "iu":
-        scaled = columns / np.float32(np.iinfo(columns.dtype).max)
-    elif columns.size and columns.max() > 1 and columns.max() <= 255 and (columns == np.round(columns)).all():
-        scaled = columns / 255
-    else:
-        scaled = columns
-    if scaled.size and not (scaled.min() >= 0 and scaled.max() <= 1):
-        warnings.warn(f"{path}: its colours are neither in 0..1 nor bytes and were left out", stacklevel=4)
-        return None
-    return scaled.astype(np.float32, copy=False)
 
 
 def check_indices(path: Path, indices: np.ndarray, count: int, what: str = "a face") -> None:

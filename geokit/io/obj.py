@@ -22,9 +22,10 @@ import numpy as np
 from geokit.backend.file_ops import OBJ_FAULTS, ObjContent, parse_obj
 from geokit.errors import UnreadableFile
 from geokit.geometry.mesh import Mesh
-from geokit.io.mesh_content import MeshContent, cut_polygons, of_corners, unit_colors
+from geokit.io.mesh_content import MeshContent, cut_polygons, of_corners
 from geokit.io.safe import confined_path, existing_file, read_bytes
 from geokit.io.textures import load_texture
+from geokit.io.vertex_values import unit_colors
 
 _STATEMENT = re.compile(rb"^[ \t]*(mtllib|usemtl)[ \t]+([^\r\n]*)", re.MULTILINE)
 _LIBRARY_LINE = re.compile(r"^[ \t]*(newmtl|map_Kd)[ \t]+([^\r\n]*)", re.MULTILINE)
@@ -51,7 +52,7 @@ def read_obj(path: Path, data: bytes) -> MeshContent:
     faces, corners = cut_polygons(path, content.lengths, content.corners, content.vertices)
     mesh = MeshContent(content.vertices, faces, exact=False)
     if content.colors is not None:
-        mesh.colors = unit_colors(path, content.colors)
+        mesh.colors = unit_colors(path, content.colors, np.float32)
     mesh.normals = _vertex_normals(content)
     if content.corner_uvs is not None:
         mesh.uv = content.uvs[of_corners(content.corner_uvs, corners)]

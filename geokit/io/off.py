@@ -15,8 +15,9 @@ import numpy as np
 from geokit.backend.file_ops import as_bytes, parse_face_lines, parse_numbers, without_comments
 from geokit.errors import UnreadableFile
 from geokit.geometry.mesh import Mesh
-from geokit.io.mesh_content import MeshContent, check_indices, cut_polygons, unit_colors
+from geokit.io.mesh_content import MeshContent, check_indices, cut_polygons
 from geokit.io.safe import check_count
+from geokit.io.vertex_values import unit_colors
 
 _KEYWORD = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF\b")
 
@@ -61,11 +62,11 @@ def _read_body(
         content.normals = table[:, 3:6]
     if colored:
         at = 3 + 3 * normal
-        content.colors = unit_colors(path, table[:, at : at + 3])
+        content.colors = unit_colors(path, table[:, at : at + 3], np.float32)
     elif (
         width in (6, 7) and not normal and not textured
     ):  # colours although the header does not say so, as MeshLab reads
-        content.colors = unit_colors(path, table[:, 3:6])
+        content.colors = unit_colors(path, table[:, 3:6], np.float32)
     begin += place
     lengths, items = _face_lists(path, data, begin, faces)
     check_indices(path, items, count)

@@ -15,8 +15,9 @@ import torch
 
 from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.point_columns import PointColumns, bytes_of_colors, check_unfolding, decimals
+from geokit.io.point_columns import PointColumns, bytes_of_colors, check_unfolding
 from geokit.io.safe import check_count, read_bytes
+from geokit.io.vertex_values import decimals
 
 _LONGEST_HEADER = 1 << 16
 _KINDS = {("I", n): f"<i{n}" for n in (1, 2, 4, 8)} | {("U", n): f"<u{n}" for n in (1, 2, 4, 8)}

@@ -27,12 +27,12 @@ from geokit.io.mesh_content import (
     no_faces,
     of_corners,
     strips_to_triangles,
-    unit_colors,
 )
 from geokit.io.ply import vertex_element, write_elements
 from geokit.io.ply_body import Body, Table
 from geokit.io.ply_header import Header, parse_header
 from geokit.io.textures import load_texture
+from geokit.io.vertex_values import unit_colors
 
 _CORNERS = ("vertex_indices", "vertex_index")
 _UV = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "texture_t"))
@@ -65,7 +65,7 @@ def read_ply(path: Path, data: bytes) -> MeshContent:
         content.normals = vertex.columns("nx", "ny", "nz")
     colors = next((group for group in _COLORS if names.issuperset(group)), None)
     if colors:
-        content.colors = unit_colors(path, vertex.columns(*colors))
+        content.colors = unit_colors(path, vertex.columns(*colors), np.float32)
     parts = [_strips(path, tables[n], content) for n in ("tristrips",) if n in tables]
     parts += [_grid(path, header, tables[n], content.vertices) for n in ("range_grid",) if n in tables]
     if "face" in tables:

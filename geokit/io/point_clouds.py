@@ -48,11 +48,11 @@ def load_points(path: str | Path, *, drop_nonfinite: bool = False, features: boo
     """Read a cloud by its ending, in the file's own frame and unit (.las and .e57: metres), on the CPU.
 
     points have the type of the file: float32, or float64 where it holds doubles, scaled integers (.las, .laz) or more
-    digits than float32 keeps (surveyors' coordinates as text; see `geokit.io.point_columns`). colors are in [0, 1],
+    digits than float32 keeps (surveyors' coordinates as text; see `geokit.io.vertex_values`). colors are in [0, 1],
     normals unit. All scans of an .e57 are brought into its common frame. Of a mesh the vertices are read.
     features: also read what else the file knows of every point (intensity, ...), as columns in the order of the file.
-    drop_nonfinite: leave out points with NaN or infinite values, which are refused otherwise. Points that the format
-    itself marks as missing (.pcd, .e57) are left out with a warning.
+    drop_nonfinite: leave out points with NaN or infinite values, which are refused otherwise. These, and points that
+    the format itself marks as missing (.pcd, .e57), are left out with a warning.
 
     Raises `UnreadableFile` for anything damaged, lying or of another kind, `InvalidInput` for an ending that is none of
     these, and `MissingDependency` for a .laz without the packages of the extra `scans`.

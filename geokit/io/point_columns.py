@@ -15,8 +15,8 @@ import torch
 
 from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
+from geokit.io.vertex_values import unit_colors
 
-_ROUNDED = 1e-6  # of the extent: how far float32 may move a point of a text file
 _UNFOLDED = 32 << 20  # bytes that any compressed file may unfold to
 _UNIT = 1e-3  # normals whose length differs from 1 by more are made unit
 
@@ -39,7 +39,8 @@ class PointColumns:
 def assemble(path: Path, columns: PointColumns, drop_nonfinite: bool = False, features: bool = False) -> PointCloud:
     """The cloud of `columns`; `UnreadableFile` for points with NaN or infinite values, unless they are to be dropped.
 
-    features: keep the extras as features, in their order. Normals without a direction become zero, with a warning.
+    features: keep the extras as features, in their order. Whatever is left out is told of in a warning: points,
+    colours of no known scale, normals without a direction (which become zero).
     """
     points, colors, normals = columns.points, columns.colors, columns.normals
     chosen = list(columns.extras.values()) if features else []
@@ -54,41 +55,19 @@ def assemble(path: Path, columns: PointColumns, drop_nonfinite: bool = False, fe
     if finite is not None and bad:
         points, chosen = points[finite], [values[finite] for values in chosen]
         colors, normals = (None if values is None else values[finite] for values in (colors, normals))
+        warnings.warn(f"{path}: left out {bad:,} points with NaN or infinite values", stacklevel=3)
     if columns.dropped:
         warnings.warn(f"{path}: left out {columns.dropped:,} points that the file marks as missing", stacklevel=3)
     points = np.require(points, requirements=["C", "A", "W"])  # never the bytes of the file themselves
     kind = points.dtype
+    colors = None if colors is None else unit_colors(path, colors, kind)
     table = np.stack([values.astype(kind) for values in chosen], axis=1) if chosen else None
     return PointCloud(
         torch.from_numpy(points),
-        None if colors is None else torch.from_numpy(unit_colors(colors, kind)),
+        None if colors is None else torch.from_numpy(colors),
         None if normals is None else torch.from_numpy(_unit_normals(path, normals, kind)),
         None if table is None else torch.from_numpy(table),
     )
-
-
-def decimals(points: np.ndarray) -> np.ndarray:
-    """(N, 3) float64 numbers of a text file, as float32 where no point moves by more than a millionth of the extent."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = points[np.isfinite(points).all(axis=1)] if not np.isfinite(points).all() else points
-        if not len(finite):
-            return points.astype(np.float32)
-        low, high = finite.min(axis=0), finite.max(axis=0)
-        largest = max(abs(low).max(), abs(high).max())
-        moved = largest * np.finfo(np.float32).eps / 2
-        small = largest <= np.finfo(np.float32).max and moved <= _ROUNDED * np.linalg.norm(high - low)
-        return points.astype(np.float32) if small else points
-
-
-def unit_colors(colors: np.ndarray, kind: np.dtype) -> np.ndarray:
-    """Colours as numbers in [0, 1]: integers by their type's range, whole floats above 1 as bytes (or 16 bits)."""
-    if colors.dtype.kind in "iu":
-        return np.ascontiguousarray(colors / np.asarray(np.iinfo(colors.dtype).max, kind), dtype=kind)
-    highest = float(colors.max()) if colors.size else 0.0
-    scale = 1.0
-    if highest > 1 and bool((colors == np.round(colors)).all()):
-        scale = 255.0 if highest <= 255 else 65535.0
-    return np.ascontiguousarray((colors / colors.dtype.type(scale)).clip(0, 1), dtype=kind)
 
 
 def _unit_normals(path: Path, normals: np.ndarray, kind: np.dtype) -> np.ndarray:

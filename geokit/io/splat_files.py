@@ -21,7 +21,7 @@ _ROWS = 1 << 14  # splats looked at together
 def load_splats(path: str | Path, drop_nonfinite: bool = False) -> Splats:
     """Read a scene by its ending: float32 `Splats` on the CPU, in the frame of the file (.spz: turned to .ply's axes).
 
-    drop_nonfinite: leave out splats with NaN or infinite values, which are refused otherwise.
+    drop_nonfinite: leave out splats with NaN or infinite values, with a warning; they are refused otherwise.
     Raises `UnreadableFile` for anything damaged, lying or of another kind.
     """
     splats, bad = load_sound_splats(path)
@@ -30,6 +30,8 @@ def load_splats(path: str | Path, drop_nonfinite: bool = False) -> Splats:
             f"{path} has {bad} of {bad + len(splats)} splats with NaN or infinite values or a zero rotation; leave "
             "them out with --drop-nonfinite of geokit convert (drop_nonfinite=True in Python)"
         )
+    if bad:
+        warnings.warn(f"{path}: left out {bad} splats with NaN or infinite values or a zero rotation", stacklevel=2)
     return splats
 
 

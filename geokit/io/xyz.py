@@ -17,8 +17,9 @@ import torch
 from geokit.backend.file_ops import parse_numbers
 from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.point_columns import PointColumns, bytes_of_colors, decimals
+from geokit.io.point_columns import PointColumns, bytes_of_colors
 from geokit.io.safe import read_bytes
+from geokit.io.vertex_values import decimals
 
 _PIECE = 4 << 20  # bytes parsed together
 _HEADER = 1 << 16  # bytes looked at for names and a count

@@ -55,9 +55,8 @@ def open_shape(path: Path, drop_nonfinite: bool = False) -> OpenedShape:
             columns = read_columns(path)
             opened = OpenedShape(assemble(path, columns, drop_nonfinite, features=True))
             opened.feature_names = list(columns.extras)
-            dropped = len(columns.points) - len(opened.shape)
-            opened.messages += [f"left out {dropped:,} points with NaN or infinite values"] if dropped else []
-    opened.messages += [str(warning.message).removeprefix(f"{path}: ") for warning in caught]
+    said = (str(warning.message).removeprefix(f"{path}: ") for warning in caught)
+    opened.messages += dict.fromkeys(said)  # a .ply of points is read twice
     return opened
 
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import PointCloud
+from geokit.io.meshes import load_mesh
 from geokit.io.point_clouds import POINT_ENDINGS, load_points, save_points
-from geokit.io.point_columns import decimals, unit_colors
 from geokit.io.point_files import load_point_ply
+from geokit.io.shapes import load_shape
+from geokit.io.vertex_values import decimals, unit_colors
 from tests.io.hostile import cloud
 
 KEEP_ALL = (".ply", ".xyz", ".txt", ".csv", ".asc", ".pts", ".pcd", ".npz", ".e57")
@@ -97,7 +99,26 @@ def test_points_that_are_not_finite(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", rows)
     with pytest.raises(UnreadableFile, match="1 of 3 points with NaN"):
         load_points(tmp_path / "a.npy")
-    assert len(load_points(tmp_path / "a.npy", drop_nonfinite=True)) == 2
+    with pytest.warns(UserWarning, match="left out 1 points with NaN"):
+        assert len(load_points(tmp_path / "a.npy", drop_nonfinite=True)) == 2
+
+
+@pytest.mark.parametrize("ending", [".npy", ".ply", ".xyz", ".obj", ".splat"])
+def test_dropping_reaches_the_reader_of_any_shape(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    header = "ply\nformat ascii 1.0\nelement vertex 2\n" + "".join(f"property float {c}\n" for c in "xyz")
+    if ending == ".npy":
+        np.save(path, np.array([[0, 0, 0], [np.nan, 0, 0]], np.float32))
+    elif ending == ".splat":
+        splat = np.array([0, 0, 0, 1, 1, 1], "<f4").tobytes() + bytes([255, 0, 0, 255, 255, 128, 128, 128])
+        path.write_bytes(splat + np.array([np.nan], "<f4").tobytes() + splat[4:])
+    else:
+        before, row = {".ply": (header + "end_header\n", ""), ".xyz": ("", ""), ".obj": ("", "v ")}[ending]
+        path.write_text(f"{before}{row}0 0 0\n{row}nan 0 0\n")
+    with pytest.raises(UnreadableFile, match="1 of 2"):
+        load_shape(path)
+    with pytest.warns(UserWarning, match="left out 1"):
+        assert len(load_shape(path, drop_nonfinite=True)) == 1
 
 
 def test_when_decimals_are_doubles() -> None:
@@ -106,17 +127,40 @@ def test_when_decimals_are_doubles() -> None:
     assert decimals(near * 1e6).dtype == np.float32
     assert decimals(near + 1e6).dtype == np.float64
     assert decimals(near + 10).dtype == np.float32
-    assert decimals(np.array([[1.0, 2, 3]])).dtype == np.float64  # no extent: nothing may move
+    assert decimals(np.array([[1.0, 2, 3]])).dtype == np.float32  # no extent: a thousandth
+    assert decimals(np.array([[6e5, 5e6, 0]])).dtype == np.float64
     assert decimals(np.array([[1e300, 0, 0], [0, 0, 0]])).dtype == np.float64
     assert decimals(np.zeros((0, 3))).dtype == np.float32
 
 
 def test_scales_of_colours() -> None:
+    path = Path("a.ply")
     for values in ([[0, 51, 255]], [[0.0, 51.0, 255.0]], [[0, 0.2, 1]]):
         kind = np.uint8 if isinstance(values[0][1], int) else np.float64
-        assert np.allclose(unit_colors(np.array(values, kind), np.dtype("f4")), [[0, 0.2, 1]])
-    assert np.allclose(unit_colors(np.array([[0, 13107, 65535]], np.uint16), np.dtype("f8")), [[0, 0.2, 1]])
-    assert unit_colors(np.array([[-1.0, 0.5, 1.5]]), np.dtype("f4")).tolist() == [[0, 0.5, 1]]
+        assert np.allclose(unit_colors(path, np.array(values, kind), np.float32), [[0, 0.2, 1]])
+    for kind in (np.uint16, np.float64):
+        found = unit_colors(path, np.array([[0, 13107, 65535]], kind), np.float64)
+        assert found.dtype == np.float64
+        assert np.allclose(found, [[0, 0.2, 1]])
+    assert unit_colors(path, np.array([[-1e-7, 0.5, 1 + 1e-7]]), np.float32).tolist() == [[0, 0.5, 1]]
+    assert unit_colors(path, np.empty((0, 3), np.uint8), np.float32).shape == (0, 3)
+    for odd in ([[-1.0, 0.5, 1]], [[0, 0.5, 1.5]], [[0, 1, 70000.0]]):
+        with pytest.warns(UserWarning, match="neither in 0..1 nor bytes"):
+            assert unit_colors(path, np.array(odd), np.float32) is None
+    with pytest.warns(UserWarning, match="neither in 0..1 nor bytes"):
+        assert unit_colors(path, np.array([[-1, 0, 1]], np.int8), np.float32) is None
+
+
+def test_colours_of_one_file_are_the_same_as_points_and_as_a_mesh(tmp_path: Path) -> None:
+    kinds = [f"property {kind} {name}" for kind, names in (("float", "xyz"), ("float", "rgb")) for name in names]
+    lines = ["ply", "format ascii 1.0", "element vertex 3", *kinds, "element face 1"]
+    lines += ["property list uchar int vertex_indices", "end_header"]
+    for row in ("13107 0 65535", "51 0 255", "0.2 0 1"):
+        rows = [f"{i} {i * i} 0 {row}" for i in range(3)]
+        (tmp_path / "a.ply").write_text("\n".join([*lines, *rows, "3 0 1 2"]) + "\n")
+        points, mesh = load_points(tmp_path / "a.ply").colors, load_mesh(tmp_path / "a.ply").colors
+        assert torch.equal(points, mesh)
+        assert torch.allclose(points, torch.tensor([0.2, 0, 1]).expand(3, 3))
 
 
 def test_an_empty_cloud(tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def test_values_that_are_not_finite_are_told(tmp_path):
     with pytest.raises(UnreadableFile, match="--drop-nonfinite"):
         convert(tmp_path / "a.xyz", tmp_path / "b.ply")
     assert len(convert(tmp_path / "a.xyz", tmp_path / "b.ply", drop_nonfinite=True)[0]) == 2
+    header = "ply\nformat ascii 1.0\nelement vertex 2\n" + "".join(f"property float {c}\n" for c in "xyz")
+    (tmp_path / "a.ply").write_text(header + "end_header\n0 0 0\nnan 0 0\n")
+    assert describe(tmp_path / "a.ply")["problems"] == ["left out 1 points with NaN or infinite values"]  # once
 
 
 def test_info_of_points(tmp_path):
