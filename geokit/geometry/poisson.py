@@ -29,7 +29,7 @@ def poisson_surface(
     depth: int | None = None,
     trim: float = TRIM,
     denoise: bool | None = None,
-    refine: bool = True,
+    refine: bool | None = None,
 ) -> Mesh:
     """A triangle mesh through the points, by screened Poisson reconstruction (Kazhdan and Hoppe 2013) of Open3D.
 
@@ -40,8 +40,8 @@ def poisson_surface(
     spacing of the points, or wider than the noise. trim: holes of the points are closed by a smooth sheet, which is
     cut away again where it goes further from them than this many radii of 16 neighbours; 0 keeps all of it. denoise:
     average the noise out of points and normals first (`smooth_points`); None does where the noise is large against the
-    spacing. refine: move the vertices onto the planes of the points nearby, which restores detail
-    that the octree blurs.
+    spacing. refine: move the vertices onto the planes of the points nearby, which restores
+    detail that the octree blurs, but also what noise is left; None does where there is little noise.
 
     Raises `InvalidInput` for fewer than 10 points, points in one place and options that cannot be, `MissingDependency`
     without Open3D, and `NumericalFailure` where no surface comes out.
@@ -72,7 +72,7 @@ def poisson_surface(
         depth = min(max(round(math.log2(1.1 / cell)), LEAST_DEPTH), MOST_DEPTH)
 
     mesh = _reconstruct(seen, depth)
-    if refine:
+    if refine or (refine is None and not noisy):
         mesh = _refined(mesh, seen, max(float(reach.median()) / 2, sigma))
     if trim:
         mesh = _trimmed(mesh, seen.points, (reach.square() + (3 * sigma) ** 2).sqrt(), trim)
