@@ -1,24 +1,18 @@
 """Nearest neighbours, farthest points and voxels beside scipy, Open3D, fpsample and a loop in torch.
 
-`python benchmarks/geometry_neighbors.py` prints three tables; `section()` gives their rows with equal keys.
+`python benchmarks/geometry_neighbors.py` prints three tables.
 Every contender of a row runs in one process that is held to as many cores as it has threads (Open3D asks TBB, which
 asks the system). Times are medians of CPU seconds over all threads, trees included, and ratios are of these; columns
 "clock" give the same ratio by the clock. Answers are compared.
 """
 
 import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
+from common import Timing, in_own_process, measure, print_table
 from torch import Tensor
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.common import Timing, in_own_process, measure, print_table  # noqa: E402
 
 POINTS = 1_000_000
 NEIGHBORS = 16
@@ -195,37 +189,19 @@ def voxels() -> list[dict[str, Any]]:
     ]
 
 
-def section() -> list[dict[str, Any]]:
-    """All rows with equal keys: what was done, our CPU seconds, the fastest peer's, the ratio."""
-    rows = []
-    for row in nearest():
-        what = f"{NEIGHBORS} nearest of {POINTS:,}, {row['points']} {row['dtype']}, queries: {row['queries']}"
-        for peer in ("scipy", "open3d"):
-            rows.append(_compared(what, row, peer, row[peer], row["same"]))
-    for row in farthest():
-        what = f"{FARTHEST[1]:,} farthest of {FARTHEST[0]:,}, {row['points']} float32"
-        rows.append(_compared(what, row, "torch loop", row["torch loop"], row["same"]))
-        rows.append(_compared(what, row, row["best"], row[row["best"]], row["same"]))
-    for row in voxels():
-        what = f"voxels of {row['size']} of {POINTS:,} coloured, {row['points']} float32"
-        rows.append(_compared(what, row, "open3d", row["open3d"], True))
-    return rows
-
-
-def _compared(what: str, row: dict[str, Any], peer: str, seconds: float, same: bool) -> dict[str, Any]:
-    ratio = seconds / row["ours"]
-    return {
-        "case": what,
-        "threads": row["threads"],
-        "ours": row["ours"],
-        "peer": peer,
-        "peer's": seconds,
-        "ratio": ratio,
-        "same": same,
+def section() -> dict[str, list[dict[str, Any]]]:
+    """The rows of the three tables, each printed as soon as it is whole."""
+    found = {}
+    titles: dict[str, tuple[str, Callable[[], list[dict[str, Any]]]]] = {
+        "nearest": (f"{NEIGHBORS} nearest of {POINTS:,} points (CPU seconds, with the tree)", nearest),
+        "farthest": (f"{FARTHEST[1]:,} farthest of {FARTHEST[0]:,} points (CPU seconds, with the tree)", farthest),
+        "voxels": (f"Voxels of {POINTS:,} points with colours (CPU seconds)", voxels),
     }
+    for name, (title, rows) in titles.items():
+        found[name] = rows()
+        print_table(title, found[name])
+    return found
 
 
 if __name__ == "__main__":
-    print_table(f"{NEIGHBORS} nearest of {POINTS:,} points (CPU seconds, with the tree)", nearest())
-    print_table("{1:,} farthest of {0:,} points (CPU seconds, with the tree)".format(*FARTHEST), farthest())
-    print_table(f"Voxels of {POINTS:,} points with colours (CPU seconds)", voxels())
+    section()

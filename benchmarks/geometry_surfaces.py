@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from benchmarks.common import in_own_process, peak_memory, print_table
+from common import in_own_process, peak_memory, print_table
 
 DATA = Path(os.environ.get("GEOKIT_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "meshes"
 MESHES = {
@@ -132,13 +131,13 @@ def beside(case: dict[str, Any], function: Callable[..., dict[str, Any]], *argum
     return row
 
 
-def section(names: tuple[str, ...] = tuple(MESHES)) -> list[dict[str, Any]]:
+def normals(names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Normals estimated and oriented from positions alone."""
     cases = [(name, noise) for name in names for noise in ((0.0,) if name.endswith("scan") else (0.0, NOISE))]
     return [beside({"case": name, "noise": noise}, normals_row, name, noise) for name, noise in cases]
 
 
-def surfaces(names: tuple[str, ...] = tuple(MESHES)) -> list[dict[str, Any]]:
+def surfaces(names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Screened Poisson: true normals at depth 8, then everything from positions alone with our own choice of depth."""
     rows = []
     for name in names:
@@ -150,7 +149,15 @@ def surfaces(names: tuple[str, ...] = tuple(MESHES)) -> list[dict[str, Any]]:
     return rows
 
 
+def section(names: tuple[str, ...] = tuple(MESHES)) -> dict[str, list[dict[str, Any]]]:
+    """The rows of both tables, each printed as soon as it is whole."""
+    found = {"normals": normals(names)}
+    print_table("normals, estimated and oriented", found["normals"], "MB: what the peak of the process rose by")
+    found["surfaces"] = surfaces(names)
+    note = "chamfer and F at 0.5 %: of the diagonal, point to surface"
+    print_table("surfaces from points", found["surfaces"], note)
+    return found
+
+
 if __name__ == "__main__":
-    chosen = tuple(sys.argv[1:]) or tuple(MESHES)
-    print_table("normals, estimated and oriented", section(chosen), "MB: what the peak of the process rose by")
-    print_table("surfaces from points", surfaces(chosen), "chamfer and F at 0.5 %: of the diagonal, point to surface")
+    section(tuple(sys.argv[1:]) or tuple(MESHES))
