@@ -62,18 +62,20 @@ class Mesh:
 
     def face_normals(self) -> Tensor:
         """(F, 3) unit normals; zero where a face has no area. Differentiable."""
-        doubled = _doubled_area_vectors(self.corners)
-        return doubled / doubled.norm(dim=1, keepdim=True).clamp_min(torch.finfo(doubled.dtype).tiny)
+        return _unit_rows(_doubled_area_vectors(self.corners))
 
     def face_areas(self) -> Tensor:
         """(F,) areas, in squared units of length. Differentiable where they are not zero."""
         return _doubled_area_vectors(self.corners).norm(dim=1) / 2
 
     def vertex_normals(self) -> Tensor:
-        """(V, 3) unit normals from the faces around each vertex, weighted by their area; zero where there are none."""
+        """(V, 3) unit normals from the faces around each vertex, weighted by their area; zero where there are none.
+
+        Differentiable.
+        """
         doubled = _doubled_area_vectors(self.corners)
         sums = torch.zeros_like(self.vertices).index_add(0, self.faces.T.reshape(-1), doubled.repeat(3, 1))
-        return sums / sums.norm(dim=1, keepdim=True).clamp_min(torch.finfo(sums.dtype).tiny)
+        return _unit_rows(sums)
 
     def area(self) -> float:
         """The sum of the areas of all faces."""
@@ -110,3 +112,10 @@ def _doubled_area_vectors(corners: Tensor) -> Tensor:
     """(F, 3) normals as long as twice the area."""
     a, b, c = corners.unbind(1)
     return torch.linalg.cross(b - a, c - a)
+
+
+def _unit_rows(vectors: Tensor) -> Tensor:
+    """Rows of length one; rows of zeros stay and have no gradient, rather than one divided by nearly nothing."""
+    lengths = vectors.norm(dim=1, keepdim=True)
+    some = lengths > torch.finfo(vectors.dtype).tiny
+    return torch.where(some, vectors / torch.where(some, lengths, 1), 0)

@@ -104,6 +104,7 @@ class SurfaceComparison:
         return _mean_of(self.accuracy.cosine, self.completeness.cosine)
 
 
+@torch.no_grad()
 def compare_surfaces(
     shape: Shape, reference: Shape, count: int = 100_000, threshold: float | None = None, seed: int = 0
 ) -> SurfaceComparison:
@@ -125,6 +126,7 @@ def compare_surfaces(
     return SurfaceComparison(first.against(second, threshold), second.against(first, threshold), threshold)
 
 
+@torch.no_grad()
 def errors_at_vertices(shape: Shape, reference: Shape) -> Tensor:
     """(V,) the distance of every vertex of a mesh, or point of a cloud, to the reference, in the shape's dtype."""
     places = _places(shape)

@@ -1,5 +1,6 @@
 """Meshes as files: .ply, .obj, .stl, .off, .gltf and .glb."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,11 @@ _WRITERS: dict[str, Callable[[Mesh], bytes]] = {
     ".stl": write_stl,
     ".off": write_off,
     ".glb": write_glb,
+}
+_CANNOT_HOLD = {
+    ".ply": ("texture",),
+    ".stl": ("normals", "colors", "uv", "texture"),
+    ".off": ("uv", "texture"),
 }
 
 
@@ -71,11 +77,13 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
     """Write a mesh by its ending, atomically: .ply, .obj (a texture as .mtl and .png beside it), .stl, .off or .glb.
 
     .ply keeps everything but a texture, floats as they are and colours as bytes; .obj keeps everything; .off vertices,
-    faces, normals and colours; .glb everything in float32; .stl triangles alone. Raises `InvalidInput` for other
-    endings.
+    faces, normals and colours; .glb everything in float32; .stl triangles alone. A warning says what is lost.
+    Raises `InvalidInput` for other endings, and for a .glb without faces, which no .glb can be.
     """
     path = Path(path)
     ending = path.suffix.lower()
+    if ending == ".glb" and not len(mesh):
+        raise InvalidInput(f"{path}: a .glb cannot hold a mesh without faces; write a .ply")
     if ending == ".obj":
         _save_obj(path, mesh)
     elif ending in _WRITERS:
@@ -84,6 +92,14 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
     else:
         known = ", ".join([".obj", *_WRITERS])
         raise InvalidInput(f"{path}: meshes are written as {known}, not {ending or 'without an ending'}")
+    lost = lost_of_mesh(ending, mesh)
+    if lost:
+        warnings.warn(f"{path}: {ending} cannot hold {' and '.join(lost)}; write an .obj to keep them", stacklevel=2)
+
+
+def lost_of_mesh(ending: str, mesh: Mesh) -> list[str]:
+    """Names of the fields of `mesh` that files with this ending cannot hold."""
+    return [name for name in _CANNOT_HOLD.get(ending, ()) if getattr(mesh, name) is not None]
 
 
 def _save_obj(path: Path, mesh: Mesh) -> None:

@@ -10,7 +10,7 @@ from geokit.geometry import PointCloud, Splats
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.splats import SH_C0
 from geokit.io import save_splats
-from geokit.io.meshes import save_mesh
+from geokit.io.meshes import lost_of_mesh, save_mesh
 from geokit.io.point_clouds import POINT_ENDINGS, lost_in, save_points
 from geokit.pipelines.open_shape import SPLAT_ENDINGS, open_shape
 from geokit.pipelines.run_folder import scene_file
@@ -20,13 +20,13 @@ _KEEPS = {
     ".splat": "keeps positions and scales exactly, rounds colours, opacities and rotations to bytes",
     ".spz": "rounds all values (positions to 24 bits)",
 }
-# Fields of a mesh that a format cannot hold.
-_LOSES = {
-    ".ply": ("texture",),
-    ".stl": ("normals", "colors", "texture"),
-    ".off": ("texture",),
+_WORDS = {
+    "normals": "vertex normals",
+    "colors": "colours",
+    "uv": "texture coordinates",
+    "texture": "texture",
+    "features": "other scalars",
 }
-_WORDS = {"normals": "vertex normals", "colors": "colours", "texture": "texture", "features": "other scalars"}
 Shape = Mesh | PointCloud | Splats
 
 
@@ -99,7 +99,7 @@ def _fitting(shape: Shape, source: Path, target: Path) -> tuple[Shape, list[str]
         kind = "a mesh" if isinstance(shape, Mesh) else "points"
         raise InvalidInput(f"{source} holds {kind}, but {ending} is a format of splats; choose another ending for B")
     if isinstance(shape, Mesh) and ending in _MESHES:
-        names = [_WORDS[name] for name in _LOSES.get(ending, ()) if getattr(shape, name) is not None]
+        names = [_WORDS[name] for name in lost_of_mesh(ending, shape)]
         return shape, [f"{ending} holds no {_listed(names)}"] if names else []
     if isinstance(shape, Mesh):
         names = ["faces"] if len(shape) else []

@@ -81,3 +81,13 @@ def test_an_empty_mesh_is_a_mesh():
     mesh = Mesh(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.int64))
     assert (len(mesh), mesh.area(), mesh.extent) == (0, 0, 0)
     assert repr(mesh) == "Mesh(0 vertices, 0 faces, empty)"
+
+
+def test_gradients_of_normals_stop_at_faces_without_area() -> None:
+    """Three faces without area around one vertex once summed their gradients beyond the range of float32."""
+    vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [2, 0, 0]], requires_grad=True)
+    mesh = Mesh(vertices, torch.tensor([[0, 1, 3], [1, 1, 1], [0, 3, 1]]))
+    for normals in (mesh.vertex_normals(), mesh.face_normals()):
+        assert not normals.any()
+        (gradient,) = torch.autograd.grad(normals.sum(), vertices)
+        assert not gradient.any()

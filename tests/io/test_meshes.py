@@ -223,3 +223,19 @@ def test_what_is_read_can_be_changed(tmp_path: Path, ending: str) -> None:
         mesh = load_mesh(tmp_path / f"a{ending}")
     mesh.vertices.add_(1)
     mesh.faces.clamp_(0)
+
+
+def test_what_a_format_cannot_hold_is_told(tmp_path: Path) -> None:
+    vertices, faces = torch.eye(3), torch.tensor([[0, 1, 2]])
+    mesh = Mesh(vertices, faces, vertices, vertices, torch.rand(1, 3, 2), torch.rand(2, 2, 3))
+    lost = {".ply": "texture", ".off": "uv and texture", ".stl": "normals and colors and uv and texture"}
+    for ending, names in lost.items():
+        with pytest.warns(UserWarning, match=f"cannot hold {names};"):
+            save_mesh(tmp_path / f"a{ending}", mesh)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for ending in (".obj", ".glb"):
+            save_mesh(tmp_path / f"a{ending}", mesh)
+    with pytest.raises(InvalidInput, match="cannot hold a mesh without faces"):
+        save_mesh(tmp_path / "none.glb", Mesh(vertices, faces[:0]))
+    assert not (tmp_path / "none.glb").exists()
