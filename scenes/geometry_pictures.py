@@ -1,6 +1,7 @@
 """The pictures of docs/geometry.md, made by geokit's own rasterizer.
 
     python scenes/geometry_pictures.py --bunny stanford-bunny.obj --output docs/images
+    geokit mesh out/still_life --output still_life.ply && python scenes/geometry_pictures.py --still-life still_life.ply
 
 The bunny is that of the Stanford Computer Graphics Laboratory (The Stanford 3D Scanning Repository). It is not part of
 this repository; the pictures of it are made from a copy that you have.
@@ -19,11 +20,11 @@ from geokit.geometry.cameras import Cameras
 from geokit.geometry.framing import frame_camera
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.rasterize import antialias, rasterize
-from geokit.geometry.render_mesh import RenderedMesh, render_mesh
+from geokit.geometry.render_mesh import Lighting, RenderedMesh, render_mesh
 from geokit.geometry.render_points import render_points
 from geokit.geometry.silhouettes import mesh_edges
 from geokit.geometry.surface_sampling import sample_surface
-from geokit.io.meshes import load_mesh
+from geokit.io import load_capture, load_mesh
 
 PAPER = (1.0, 1.0, 1.0)
 BLUE, ORANGE, INK = (0.33, 0.52, 0.75), (0.90, 0.49, 0.20), (60, 64, 70)
@@ -32,12 +33,18 @@ LARGEST_FILE = 150_000  # bytes
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bunny", type=Path, required=True, help="the Stanford bunny, in any format that geokit reads")
+    parser.add_argument("--bunny", type=Path, help="the Stanford bunny, in any format that geokit reads")
+    parser.add_argument(
+        "--still-life", type=Path, help="the mesh that geokit mesh made of the reconstructed still life"
+    )
     parser.add_argument("--output", type=Path, default=Path("docs/images"), help="folder of the pictures")
     options = parser.parse_args()
-    mesh = upright(load_mesh(options.bunny))
-    for name, draw in (("render", buffers), ("pose", pose), ("sampling", samples)):
-        save(draw(mesh), options.output / f"geometry_{name}.jpg")
+    if options.bunny:
+        mesh = upright(load_mesh(options.bunny))
+        for name, draw in (("render", buffers), ("pose", pose), ("sampling", samples)):
+            save(draw(mesh), options.output / f"geometry_{name}.jpg")
+    if options.still_life:
+        save(fused(load_mesh(options.still_life)), options.output / "geometry_fusion.jpg")
 
 
 def upright(mesh: Mesh) -> Mesh:
@@ -47,6 +54,17 @@ def upright(mesh: Mesh) -> Mesh:
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
+
+
+def fused(mesh: Mesh) -> Image.Image:
+    """The mesh of the still life through one of its own cameras, with its colours and as clay."""
+    camera = load_capture(Path(__file__).parent / "still_life").cameras[24].scaled(1.5)
+    pictures = (mesh, mesh.replace(colors=None))
+    panels = [
+        render_mesh(m, camera, background=PAPER, lighting=None if i == 0 else Lighting()).image
+        for i, m in enumerate(pictures)
+    ]
+    return labelled(panels, ["colours", "clay"])
 
 
 def buffers(mesh: Mesh) -> Image.Image:
