@@ -11,7 +11,7 @@ import numpy as np
 
 from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.point_columns import PointColumns, check_unfolding
+from geokit.io.point_columns import PointColumns, check_unfolding, check_width
 from geokit.io.safe import existing_file
 from geokit.io.xyz import guess_columns
 
@@ -80,6 +80,7 @@ def _columns_of_table(path: Path, table: np.ndarray) -> PointColumns:
         raise UnreadableFile(f"{path} holds an array of shape {table.shape}, wanted points (N, 3); save it again")
     kind = np.float32 if table.dtype.itemsize <= 4 and table.dtype.kind == "f" else np.float64
     points = table[:, :3].astype(kind, copy=False)
+    check_width(path, table.shape[1])
     names = guess_columns(table)
     named = {name: table[:, i] for i, name in enumerate(names)}
     colors, normals = (

@@ -18,6 +18,7 @@ from geokit.geometry.point_cloud import PointCloud
 from geokit.io.vertex_values import unit_colors
 
 _UNFOLDED = 32 << 20  # bytes that any compressed file may unfold to
+_COLUMNS = 1024  # of a point: what has more is a table of something else
 _UNIT = 1e-3  # normals whose length differs from 1 by more are made unit
 
 
@@ -100,6 +101,15 @@ def check_unfolding(path: Path, unfolded: int, packed: int, ratio: float) -> Non
         raise UnreadableFile(
             f"{path} would unfold from {packed} to {unfolded} bytes, more than {ratio:g} times its size; "
             "the file is damaged or made to fill the memory: export it again, uncompressed"
+        )
+
+
+def check_width(path: Path, width: int) -> None:
+    """Raise `UnreadableFile` for more columns than points have: each of them costs time and memory of its own."""
+    if width > _COLUMNS:
+        raise UnreadableFile(
+            f"{path} has {width:,} numbers a point, more than {_COLUMNS:,}; it is no file of points: check what it is, "
+            "and whether its rows and columns are exchanged"
         )
 
 

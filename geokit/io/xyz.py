@@ -17,7 +17,7 @@ import torch
 from geokit.backend.file_ops import parse_numbers
 from geokit.errors import UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.point_columns import PointColumns, bytes_of_colors
+from geokit.io.point_columns import PointColumns, bytes_of_colors, check_width
 from geokit.io.safe import read_bytes
 from geokit.io.vertex_values import decimals
 
@@ -50,6 +50,7 @@ def read_xyz(path: Path) -> PointColumns:
         raise UnreadableFile(
             f"{path} has {table.shape[1]} numbers a line, wanted at least 3 (x y z); check that it is a text of points"
         )
+    check_width(path, table.shape[1])
     if not names or len(names) != table.shape[1]:
         names = guess_columns(table)
     return columns_by_name({name: table[:, i] for i, name in enumerate(names)})
@@ -103,10 +104,13 @@ def _color_like(three: np.ndarray, rest: np.ndarray) -> bool:
 
 
 def _header(path: Path, data: bytes) -> tuple[list[str], int]:
-    """The names of the columns, where a line before the first point tells them, and where the points begin."""
+    """The names of the columns, where a line before the first point tells them, and where the points begin.
+
+    Only the first 64 kB are looked at line by line; empty lines and comments after them are left to the parser.
+    """
     names: list[str] = []
     place, counted = 0, False
-    while place < len(data):
+    while place < min(len(data), _HEADER):
         end = data.find(b"\n", place, place + _HEADER)
         end = min(len(data), place + _HEADER) if end < 0 else end
         line = data[place:end].decode("utf-8", "replace").strip()

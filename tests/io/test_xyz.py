@@ -134,3 +134,17 @@ def test_broken_bytes(tmp_path_factory: pytest.TempPathFactory, ending: str, ste
 @settings(max_examples=40, deadline=None)
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     survives(tmp_path_factory.mktemp("any") / "a.xyz", content)
+
+
+def test_tables_that_are_no_points_cost_no_time(tmp_path: Path) -> None:
+    """Names were once guessed for every column, and empty lines skipped one by one in Python."""
+    with pytest.raises(UnreadableFile, match="200,000 numbers a point"):
+        load_points(written(tmp_path, "1 " * 200_000 + "\n"))
+    np.save(tmp_path / "a.npy", np.ones((2, 200_000), np.float32))
+    with pytest.raises(UnreadableFile, match="rows and columns are exchanged"):
+        load_points(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("lines", ["\n", "# a\n", "// a\n", " \r\n"])
+def test_many_lines_before_the_first_point(tmp_path: Path, lines: str) -> None:
+    assert load_points(written(tmp_path, lines * 40_000 + "1 2 3\n")).points.tolist() == [[1, 2, 3]]
