@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import pytest
 import torch
@@ -357,6 +358,7 @@ def test_ctrl_c_while_the_end_is_saved_names_resume(capture, run, tmp_path, monk
             if metadata["step"] == QUICK["steps"]:
                 for _ in range(presses):
                     signal.raise_signal(signal.SIGINT)
+                    time.sleep(0.05)  # two signals that wait together are one
             real(path, tensors, metadata)
 
         folder = tmp_path / str(presses)
