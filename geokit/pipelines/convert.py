@@ -133,7 +133,9 @@ def _rounded(shape: Shape, source: Path, target: Path) -> list[str]:
     if double and ending in (".stl", ".glb"):
         return [f"{ending} holds single precision: coordinates keep about seven digits"]
     if ending in (".las", ".laz") and source.suffix.lower() not in (".las", ".laz"):
-        return [f"{ending} rounds coordinates, here to less than a millionth of the extent"]
+        return [f"{ending} rounds coordinates to decimal steps, of a thousandth of the unit where the extent allows it"]
+    if ending == ".glb" and isinstance(shape, Mesh) and shape.uv is not None:
+        return [f"{ending} has one place in the texture a vertex: vertices are doubled along its seams"]
     return []
 
 

@@ -169,6 +169,7 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
         _, lost = convert(tmp_path / "a.glb", tmp_path / f"b{ending}")
         assert words in " ".join(lost)
         assert bool(lost) == bool(words)
+    assert "doubled along its seams" in " ".join(convert(tmp_path / "a.glb", tmp_path / "again.glb")[1])
     save_mesh(tmp_path / "c.ply", colored())
     assert "vertex normals and colours" in convert(tmp_path / "c.ply", tmp_path / "d.stl")[1][0]
     assert "no vertex normals" in " ".join(convert(tmp_path / "c.ply", tmp_path / "d.laz")[1])
