@@ -21,7 +21,7 @@ from tests.io.fuzz_worker import broken_promise
 
 ROOT = Path(__file__).resolve().parents[2]
 REGRESSIONS = Path(__file__).parent / "regressions"
-SECONDS = float(os.environ.get("GEOKIT_FUZZ_SECONDS", "40"))
+SECONDS = float(os.environ.get("GEOKIT_FUZZ_SECONDS", "60"))
 LARGEST_SEED = 130_000
 
 
