@@ -25,6 +25,7 @@ from geokit.geometry.render_points import render_points
 from geokit.geometry.silhouettes import mesh_edges
 from geokit.geometry.surface_sampling import sample_surface
 from geokit.io import load_capture, load_mesh
+from geokit.pipelines.colormap import viridis
 
 PAPER = (1.0, 1.0, 1.0)
 BLUE, ORANGE, INK = (0.33, 0.52, 0.75), (0.90, 0.49, 0.20), (60, 64, 70)
@@ -171,23 +172,6 @@ def visible(cloud, picture: RenderedMesh, camera: Cameras):  # type: ignore[no-u
 
 
 # ------------------------------------------------------------------------------------------------------------ drawing
-
-
-def viridis(t: Tensor) -> Tensor:
-    """(..., 3) colours of the map viridis (van der Walt and Smith), by a polynomial fit of degree 6."""
-    coefficients = torch.tensor(
-        [
-            [0.2777273, 0.0054073, 0.3340998],
-            [0.1050930, 1.4046135, 1.3845902],
-            [-0.3308618, 0.2148476, 0.0950952],
-            [-4.6342305, -5.7991010, -19.3324410],
-            [6.2282699, 14.1799334, 56.6905526],
-            [4.7763850, -13.7451454, -65.3530326],
-            [-5.4354559, 4.6458526, 26.3124352],
-        ]
-    )
-    powers = torch.stack([t**k for k in range(7)], -1)
-    return (powers @ coefficients).clamp(0, 1)
 
 
 def shrunk(image: Tensor, by: int) -> Tensor:

@@ -107,8 +107,7 @@ def closest_points(
     face_ids: Tensor,
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The places nearest to queries (Q, 3): points (Q, 3), distances (Q,), faces (Q,), weights of their corners (Q,
-    3).
+    """The places nearest to queries (Q, 3): points (Q, 3), distances (Q,), faces (Q,), corner weights (Q, 3).
 
     Points, distances and weights are differentiable by queries and vertices; the face is held fixed.
     """

@@ -136,4 +136,4 @@ def _plain(values: Tensor) -> np.ndarray:
 
 
 def _refuse(voxel: float) -> None:
-    raise InvalidInput(f"voxels of side {voxel:g} are too many for this scene; take larger ones with --voxel")
+    raise InvalidInput(f"voxels of side {voxel:g} are too many for this scene; take larger ones")

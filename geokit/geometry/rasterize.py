@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geokit.backend import raster_ops
+from geokit.backend import triangle_ops
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.cameras import Cameras
@@ -64,7 +64,7 @@ def rasterize(
     points = (vertices.to(torch.float64) @ pose[:3, :3].T + pose[:3, 3]).to(vertices.dtype)
     intrinsics = torch.stack([K[0, 0], K[1, 1], K[0, 2], K[1, 2]]).to(vertices)
     width, height = camera.sizes[0]
-    face_ids, barycentrics, depth = raster_ops.rasterize_triangles(
+    face_ids, barycentrics, depth = triangle_ops.rasterize_triangles(
         points, faces, intrinsics, width, height, near=near, cull_back_faces=cull_back_faces
     )
     return Fragments(face_ids, barycentrics, depth, points, faces, intrinsics, near)
@@ -82,7 +82,7 @@ def interpolate(attributes: Tensor, fragments: Fragments) -> Tensor:
         attributes = attributes.flatten(0, 1)
     else:
         check_tensor("attributes", attributes, (len(fragments.points), "C"), fragments.points.dtype)
-    return raster_ops.interpolate(attributes, faces, fragments.face_ids, fragments.barycentrics)
+    return triangle_ops.interpolate(attributes, faces, fragments.face_ids, fragments.barycentrics)
 
 
 def antialias(image: Tensor, fragments: Fragments, edges: Tensor | None = None) -> Tensor:
@@ -97,8 +97,8 @@ def antialias(image: Tensor, fragments: Fragments, edges: Tensor | None = None) 
     size = tuple(fragments.depth.shape)
     check_tensor("image", image, size if flat else (*size, "C"), fragments.points.dtype)
     points, intrinsics = fragments.points, fragments.intrinsics
-    crossings = raster_ops.silhouette_crossings(
+    crossings = triangle_ops.silhouette_crossings(
         points, edges, intrinsics, fragments.face_ids, fragments.depth, near=fragments.near
     )
-    smooth = raster_ops.antialias(image[..., None] if flat else image, points, edges, intrinsics, crossings)
+    smooth = triangle_ops.antialias(image[..., None] if flat else image, points, edges, intrinsics, crossings)
     return smooth[..., 0] if flat else smooth

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.errors import InvalidInput
+from geokit.geometry.bounds import describe_bounds
 
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
 _NO_WAVES: Any = None  # left out: the constructor puts tensors of K = 0 waves in its place
@@ -62,9 +63,7 @@ class Splats:
         kind = f"Gabor, {self.waves} waves" if self.waves else "Gaussian"
         if not len(self):
             return f"Splats(empty, {kind})"
-        low, high = self.means.amin(0).tolist(), self.means.amax(0).tolist()
-        bounds = " x ".join(f"[{a:.3g}, {b:.3g}]" for a, b in zip(low, high))
-        return f"Splats({len(self):,} {kind}, SH degree {self.sh_degree}, bounds {bounds})"
+        return f"Splats({len(self):,} {kind}, SH degree {self.sh_degree}, {describe_bounds(self.means)})"
 
     @property
     def waves(self) -> int:

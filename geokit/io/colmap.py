@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from geokit.errors import InvalidInput, MissingDependency, UnreadableFile
+from geokit.backend.optional import optional
+from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.undistort import Lens
 from geokit.io.colmap_checks import MODELS, READABLE, check_model
@@ -40,13 +41,7 @@ def find_images(root: Path, model: Path) -> tuple[Path, Path]:
 
 def import_pycolmap() -> Any:
     """The module pycolmap, quiet, or `MissingDependency`."""
-    try:
-        import pycolmap
-    except ImportError as error:
-        raise MissingDependency(
-            "COLMAP models and plain folders of photographs need pycolmap; "
-            "install it with: pip install 'geokit[colmap]'"
-        ) from error
+    pycolmap = optional("pycolmap", "reading COLMAP models and plain folders of photographs", "colmap")
     pycolmap.logging.minloglevel = 3
     return pycolmap
 

@@ -24,13 +24,6 @@ def inferno(values: Tensor) -> Tensor:
     return _between(_INFERNO, values)
 
 
-def _between(samples: Tensor, values: Tensor) -> Tensor:
-    place = values.clamp(0, 1) * (len(samples) - 1)
-    low = place.floor().clamp(max=len(samples) - 2).long()
-    share = (place - low)[..., None]
-    return samples[low] * (1 - share) + samples[low + 1] * share
-
-
 # Nine samples of matplotlib's "viridis" (CC0), evenly spaced.
 _VIRIDIS = torch.tensor(
     [
@@ -50,3 +43,10 @@ _VIRIDIS = torch.tensor(
 def viridis(values: Tensor) -> Tensor:
     """(...) numbers, clamped to [0, 1], to (..., 3) colours from dark violet over green to yellow."""
     return _between(_VIRIDIS, values)
+
+
+def _between(samples: Tensor, values: Tensor) -> Tensor:
+    place = values.clamp(0, 1) * (len(samples) - 1)
+    low = place.floor().clamp(max=len(samples) - 2).long()
+    share = (place - low)[..., None]
+    return samples[low] * (1 - share) + samples[low + 1] * share

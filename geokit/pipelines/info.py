@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from geokit.geometry import Splats
+from geokit.geometry.bounds import bounds
 from geokit.geometry.mesh import Mesh
 from geokit.io import load_capture, load_checkpoint
 from geokit.io.colmap import find_model
@@ -62,14 +63,10 @@ def _splats(splats: Splats) -> dict[str, Any]:
         "waves": splats.waves,
         "sh_degree": splats.sh_degree,
         "parameters": splats.parameters,
-        "bounds": _bounds(splats.means),
+        "bounds": bounds(splats.means),
         "scales": sizes,
         "opacities": torch.histc(opacities, _BINS, 0, 1).long().tolist(),
     }
-
-
-def _bounds(points: torch.Tensor) -> list[list[float]] | None:
-    return [points.amin(0).tolist(), points.amax(0).tolist()] if len(points) else None
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:

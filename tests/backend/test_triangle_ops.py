@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from geokit import errors
-from geokit.backend import raster_ops as ops
+from geokit.backend import triangle_ops as ops
 from geokit.geometry.silhouettes import mesh_edges
 from tests.backend.test_operators import recorded_calls
 from tests.reference import raster as reference
