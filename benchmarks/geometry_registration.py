@@ -27,10 +27,11 @@ from torch import Tensor
 from geokit.backend.optional import open3d
 from geokit.errors import NumericalFailure
 from geokit.geometry.distance import Bvh, ray_cast
+from geokit.geometry.icp import icp
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import nearest_neighbors
 from geokit.geometry.point_cloud import PointCloud
-from geokit.geometry.registration import icp, register
+from geokit.geometry.registration import register
 from geokit.geometry.rotations import matrix_from_axis_angle, matrix_from_quaternion, random_rotations, rotation_angle
 from geokit.geometry.surface_sampling import sample_surface
 from geokit.geometry.transforms import transform

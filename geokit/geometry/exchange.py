@@ -8,6 +8,7 @@ from torch import Tensor
 
 from geokit.backend.optional import open3d, optional
 from geokit.errors import InvalidInput
+from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.seams import split_seams
@@ -20,7 +21,9 @@ def to_trimesh(shape: Mesh | PointCloud) -> Any:
     """
     trimesh = optional("trimesh", "to_trimesh", None)
     if isinstance(shape, PointCloud):
-        return trimesh.PointCloud(_array(shape.points), colors=_bytes(shape.colors))
+        return trimesh.PointCloud(
+            _array(shape.points), colors=None if shape.colors is None else color_bytes(shape.colors)
+        )
     if shape.uv is not None:
         shape, place = split_seams(shape)
         image = None if shape.texture is None else _picture(shape.texture)
@@ -31,7 +34,7 @@ def to_trimesh(shape: Mesh | PointCloud) -> Any:
         _array(shape.vertices),
         _array(shape.faces),
         vertex_normals=None if shape.normals is None else _array(shape.normals),
-        vertex_colors=None if visual is not None else _bytes(shape.colors),
+        vertex_colors=None if visual is not None or shape.colors is None else color_bytes(shape.colors),
         visual=visual,
         process=False,
     )
@@ -195,10 +198,6 @@ def _tensor(array: Any, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.tensor(np.asarray(array)).to(dtype)
 
 
-def _bytes(colors: Tensor | None) -> np.ndarray | None:
-    return None if colors is None else (colors.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-
-
 def _unit(colors: Any) -> Tensor:
     return _tensor(colors)[:, :3] / 255
 
@@ -206,4 +205,4 @@ def _unit(colors: Any) -> Tensor:
 def _picture(texture: Tensor) -> Any:
     from PIL import Image
 
-    return Image.fromarray((texture.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    return Image.fromarray(color_bytes(texture))

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from geokit.errors import InvalidInput, NumericalFailure
-from geokit.geometry.alignment import kabsch, umeyama
 from geokit.geometry.consensus import distinct, hypotheses
 from geokit.geometry.descriptors import fpfh
-from geokit.geometry.icp import Registration, align, icp
+from geokit.geometry.icp import Registration, align
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import PointTree
 from geokit.geometry.normals import local_planes
@@ -143,6 +142,3 @@ def _pairs(source: Tensor, target: Tensor) -> Tensor:
     )
     order = apart[single[0], single[1]].argsort(stable=True)
     return torch.cat([both, single[:, order]], dim=1)[:, :_MOST_PAIRS]
-
-
-__all__ = ["Registration", "icp", "kabsch", "register", "umeyama"]

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from geokit.errors import UnreadableFile
+from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.point_cloud import PointCloud
 from geokit.io.e57_pages import in_pages, logical_place, physical_place, without_sums
-from geokit.io.point_columns import PointColumns, bytes_of_colors, check_unfolding
+from geokit.io.point_columns import PointColumns, check_unfolding
 from geokit.io.safe import check_count, read_bytes
 from geokit.io.vertex_values import decimals
 
@@ -289,7 +290,7 @@ def write_e57(cloud: PointCloud) -> bytes:
     points = cloud.points.detach().cpu().numpy()
     columns = [(name, points[:, i].astype("<f8" if double else "<f4")) for i, name in enumerate(_PLACES)]
     if cloud.colors is not None:
-        columns += [(name, column) for name, column in zip(_COLORS, bytes_of_colors(cloud.colors).T)]
+        columns += [(name, column) for name, column in zip(_COLORS, color_bytes(cloud.colors).T)]
     if cloud.normals is not None:
         normals = cloud.normals.detach().cpu().numpy().astype("<f4")
         columns += [(f"nor:normal{axis}", normals[:, i]) for i, axis in enumerate("XYZ")]

@@ -16,8 +16,9 @@ import numpy as np
 
 from geokit.backend.optional import optional
 from geokit.errors import GeokitError, InvalidInput, UnreadableFile
+from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.point_columns import PointColumns, bytes_of_colors, check_unfolding
+from geokit.io.point_columns import PointColumns, check_unfolding
 from geokit.io.safe import check_count, read_bytes
 
 _LENGTHS = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)  # bytes of a point by format, without extra bytes
@@ -231,7 +232,7 @@ def write_las(cloud: PointCloud, compressed: bool = False) -> bytes:
     rows = np.zeros(len(points), _row(header))
     rows["place"] = np.round((points - low) / step)
     if colored:
-        rows["color"] = bytes_of_colors(cloud.colors).astype(np.uint16) * 257  # type: ignore[arg-type]
+        rows["color"] = color_bytes(cloud.colors).astype(np.uint16) * 257  # type: ignore[arg-type]
     record, body = b"", rows.tobytes()
     body_at = 227
     if compressed:

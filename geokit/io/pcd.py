@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from geokit.errors import UnreadableFile
+from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.point_columns import PointColumns, bytes_of_colors, check_unfolding
+from geokit.io.point_columns import PointColumns, check_unfolding
 from geokit.io.safe import check_count, read_bytes
 from geokit.io.vertex_values import decimals
 
@@ -246,7 +247,7 @@ def write_pcd(cloud: PointCloud, names: Sequence[str] = ()) -> bytes:
         for i, name in enumerate(columns if table is not None else ()):
             rows[name] = table[:, i].detach().cpu().numpy()  # type: ignore[index]
     if cloud.colors is not None:
-        red, green, blue = bytes_of_colors(cloud.colors).astype(np.uint32).T
+        red, green, blue = color_bytes(cloud.colors).astype(np.uint32).T
         rows["rgb"] = (red << 16 | green << 8 | blue).view(np.float32)
     lines = [
         "# .PCD v0.7 - Point Cloud Data file format",

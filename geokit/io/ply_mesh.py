@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from geokit.errors import UnreadableFile
+from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.mesh import Mesh
 from geokit.io.mesh_content import (
     MeshContent,
@@ -182,8 +183,8 @@ def write_ply(mesh: Mesh) -> bytes:
     columns = {name: fields["vertices"][:, i] for i, name in enumerate("xyz")}
     if "normals" in fields:
         columns |= {name: fields["normals"][:, i] for i, name in enumerate(("nx", "ny", "nz"))}
-    if "colors" in fields:
-        tints = (fields["colors"].clip(0, 1) * 255).round().astype(np.uint8)
+    if mesh.colors is not None:
+        tints = color_bytes(mesh.colors)
         columns |= {name: tints[:, i] for i, name in enumerate(_COLORS[0])}
     lists = {"vertex_indices": fields["faces"].astype(np.int32)}
     if "uv" in fields:

@@ -111,8 +111,3 @@ def check_width(path: Path, width: int) -> None:
             f"{path} has {width:,} numbers a point, more than {_COLUMNS:,}; it is no file of points: check what it is, "
             "and whether its rows and columns are exchanged"
         )
-
-
-def bytes_of_colors(colors: torch.Tensor) -> np.ndarray:
-    """(N, 3) colours in [0, 1] as bytes."""
-    return (colors.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.point_cloud import PointCloud
 from geokit.io.ply import read_vertex_table
-from geokit.io.point_columns import PointColumns, assemble, bytes_of_colors
+from geokit.io.point_columns import PointColumns, assemble
 from geokit.io.safe import atomic_write
 
 _COLORS = (("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
@@ -57,7 +58,7 @@ def write_point_ply(cloud: PointCloud, names: Sequence[str] = ()) -> bytes:
     if cloud.normals is not None:
         columns += [(name, "<f4", cloud.normals[:, i]) for i, name in enumerate(_NORMALS[0])]
     if cloud.colors is not None:
-        bytes_ = torch.from_numpy(bytes_of_colors(cloud.colors))
+        bytes_ = torch.from_numpy(color_bytes(cloud.colors))
         columns += [(name, "u1", bytes_[:, i]) for i, name in enumerate(_COLORS[0])]
     if cloud.features is not None:
         columns += [(name, "<f4", column) for name, column in zip(names, cloud.features.unbind(1))]

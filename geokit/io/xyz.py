@@ -16,8 +16,9 @@ import torch
 
 from geokit.backend.file_ops import parse_numbers
 from geokit.errors import UnreadableFile
+from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.point_cloud import PointCloud
-from geokit.io.point_columns import PointColumns, bytes_of_colors, check_width
+from geokit.io.point_columns import PointColumns, check_width
 from geokit.io.safe import read_bytes
 from geokit.io.vertex_values import decimals
 
@@ -238,7 +239,7 @@ def write_xyz(cloud: PointCloud, names: Sequence[str] = (), ending: str = ".xyz"
         formats = ["%.17g"] * 3
     if cloud.colors is not None:
         titles += _COLORS
-        columns.append(bytes_of_colors(cloud.colors))
+        columns.append(color_bytes(cloud.colors))
         formats += ["%d"] * 3
     if cloud.normals is not None:
         titles += _NORMALS

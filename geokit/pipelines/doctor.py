@@ -13,7 +13,14 @@ from geokit.geometry import Cameras, Splats
 from geokit.geometry.splats import SH_C0
 from geokit.splatting import render
 
-_OPTIONAL = {"pycolmap": ("poses for plain folders of photographs, COLMAP models", "pip install 'geokit[colmap]'")}
+# What an extra brings: any of the distributions, what it is for, the extra.
+_OPTIONAL = (
+    (("pycolmap",), "poses for plain folders of photographs, COLMAP models", "colmap"),
+    (("open3d-cpu", "open3d"), "surfaces from points and from reconstructions", "surfaces"),
+    (("scikit-image",), "surfaces of fields", "surfaces"),
+    (("fast-simplification",), "fewer faces", "surfaces"),
+    (("lazrs",), "compressed scans, .laz", "scans"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ def examine() -> list[Check]:
         Check("CPU level", _native.cpu_level()),
         Check("threads", f"{_native.thread_count()} of {os.cpu_count()} processors"),
         _cuda(),
-        *(_optional(name) for name in _OPTIONAL),
+        *(_optional(*entry) for entry in _OPTIONAL),
         self_test(),
     ]
 
@@ -46,12 +53,13 @@ def _cuda() -> Check:
     return Check("CUDA", f"CPU kernels only; GPU that torch sees: {gpu}")
 
 
-def _optional(name: str) -> Check:
-    use, install = _OPTIONAL[name]
-    try:
-        return Check(name, f"{importlib.metadata.version(name)} ({use})")
-    except importlib.metadata.PackageNotFoundError:
-        return Check(name, f"not installed ({use})", cure=install)
+def _optional(names: tuple[str, ...], use: str, extra: str) -> Check:
+    for name in names:
+        try:
+            return Check(name, f"{importlib.metadata.version(name)} ({use})")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return Check(names[0], f"not installed ({use})", cure=f"pip install 'geokit[{extra}]'")
 
 
 def self_test() -> Check:

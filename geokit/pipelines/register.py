@@ -10,8 +10,8 @@ from torch import Tensor
 
 from geokit.errors import InvalidInput
 from geokit.geometry import PointCloud, Splats
+from geokit.geometry.icp import Registration, icp
 from geokit.geometry.mesh import Mesh
-from geokit.geometry.registration import Registration, icp
 from geokit.geometry.registration import register as find_pose
 from geokit.geometry.transforms import transform
 from geokit.pipelines.convert import check_target, write_shape

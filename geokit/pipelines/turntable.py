@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras, look_at
+from geokit.geometry.color_bytes import color_bytes
 from geokit.io.initial_points import look_at_point
 from geokit.io.safe import atomic_write
 
@@ -92,7 +93,7 @@ def check_one_size(sizes: Sequence[tuple[int, int]]) -> None:
 def save_gif(path: Path, pictures: Sequence[Tensor], seconds: float = _SECONDS) -> None:
     """Write (H, W, 3) pictures in [0, 1] of one size as an endless .gif, atomically: one palette for all, dithered."""
     check_one_size([(p.shape[1], p.shape[0]) for p in pictures])
-    frames = [Image.fromarray((p.clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()) for p in pictures]
+    frames = [Image.fromarray(color_bytes(p)) for p in pictures]
     samples = frames[:: max(1, len(frames) // 8)]
     width, height = frames[0].size
     sheet = Image.new("RGB", (width, height * len(samples)))

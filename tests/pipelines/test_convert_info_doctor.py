@@ -127,8 +127,8 @@ def test_doctor_finds_a_sound_installation(monkeypatch):
     checks = {check.name: check for check in doctor.examine()}
     assert all(check.good for check in checks.values())
     assert {"geokit", "python", "torch", "CPU level", "threads", "CUDA", "pycolmap", "self test"} <= set(checks)
-    monkeypatch.setattr(doctor, "_OPTIONAL", {"no-such-package": ("nothing", "pip install it")})
-    assert [check.cure for check in doctor.examine() if check.name == "no-such-package"] == ["pip install it"]
+    monkeypatch.setattr(doctor, "_OPTIONAL", ((("no-such-package",), "nothing", "it"),))
+    assert [check.cure for check in doctor.examine() if check.name == "no-such-package"] == ["pip install 'geokit[it]'"]
 
 
 def test_doctor_says_which_gpu_torch_sees(monkeypatch):
