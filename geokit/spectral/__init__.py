@@ -1,0 +1,1 @@
+"""Spectral geometry and functional maps: Laplacians, eigenfunctions, geodesics, correspondence between shapes."""
