@@ -1,5 +1,6 @@
 """What the benchmarks share: clocks, processes of their own, tables and the file of results."""
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +121,18 @@ def save(name: str, section: str, content: Any) -> Path:
     temporary.write_text(json.dumps(sections, indent=1) + "\n")
     temporary.replace(path)
     return path
+
+
+def run_sections(family: str, sections: Sequence[str], about: str | None) -> None:
+    """The command line of benchmarks/FAMILY.py: run benchmarks/FAMILY_SECTION.py one after the other, save each."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=sections, default=list(sections), help="sections to run")
+    options = parser.parse_args()
+    here = machine()
+    print(f"{here['cpu']}, {here['cores']} cores, {here['vectors']}; torch {here['torch']}; load {here['load']}")
+    if here["load"] > 0.5:
+        print("The machine is not idle: these figures are provisional.")
+    for name in options.only:
+        start = time.perf_counter()
+        path = save(family, name, import_module(f"{family}_{name}").section())
+        print(f"  {name}: {time.perf_counter() - start:.0f} s -> {path}", file=sys.stderr)
