@@ -2,8 +2,8 @@
 
     python benchmarks/spectral.py [--only SECTION ...]
 
-CPU seconds of one thread; every section is a file of its own, benchmarks/spectral_SECTION.py, and runs alone too. Run it
-on an idle machine. The results also go to benchmarks/results/spectral.json.
+CPU seconds of one thread; every section is a file of its own, benchmarks/spectral_SECTION.py, and runs alone too. Run
+it on an idle machine. The results also go to benchmarks/results/spectral.json.
 """
 
 from common import run_sections
