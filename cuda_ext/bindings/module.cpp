@@ -13,6 +13,7 @@ void bind_neighbors(nb::module_& m);
 void bind_mesh_distance(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_mesh_raster(nb::module_& m);
+void bind_mesh_intrinsic(nb::module_& m);
 
 namespace {
 
@@ -39,4 +40,5 @@ NB_MODULE(_native, m) {
   bind_mesh_distance(m);
   bind_files(m);
   bind_mesh_raster(m);
+  bind_mesh_intrinsic(m);
 }

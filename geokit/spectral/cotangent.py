@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from geokit.geometry.mesh import Mesh
-from geokit.geometry.sparse import SparseMatrix
-from geokit.spectral.operator import Laplacian, positive_masses
+from geokit.spectral.operator import Laplacian, laplacian_of_faces
 
 _FLAT = 1e-8  # doubled area over squared longest side, below which a face counts as this flat
 
@@ -17,14 +16,7 @@ def cotangent_laplacian(mesh: Mesh) -> Laplacian:
     semi-definite: the vertices of such a face are tied together firmly, with finite values and gradients.
     """
     cotangents, doubled = corner_cotangents(mesh.corners.double())
-    i, j = mesh.faces.roll(-1, dims=1).reshape(-1), mesh.faces.roll(-2, dims=1).reshape(-1)
-    half = cotangents.reshape(-1) / 2
-    count = len(mesh.vertices)
-    stiffness = SparseMatrix.from_triplets(
-        torch.cat([i, j, i, j]), torch.cat([j, i, i, j]), torch.cat([-half, -half, half, half]), (count, count)
-    )
-    masses = doubled.new_zeros(count).index_add(0, mesh.faces.T.reshape(-1), (doubled / 6).repeat(3))
-    return Laplacian(stiffness, positive_masses(masses))
+    return laplacian_of_faces(mesh.faces, cotangents, doubled, len(mesh.vertices))
 
 
 def corner_cotangents(corners: Tensor) -> tuple[Tensor, Tensor]:

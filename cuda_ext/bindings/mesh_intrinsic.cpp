@@ -1,0 +1,64 @@
+#include "../mesh/intrinsic.h"
+
+#include "arrays.h"
+
+namespace {
+
+using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
+using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
+
+gk::FaceList face_list(const Longs& faces, int64_t vertices) {
+  const int64_t size = int64_t(faces.size());
+  if (size % 3) throw std::invalid_argument("faces must have three corners each");
+  for (int64_t i = 0; i < size; ++i)
+    if (faces.data()[i] < 0 || faces.data()[i] >= vertices) throw std::invalid_argument("faces must name vertices that are there");
+  return {vertices, size / 3, faces.data()};
+}
+
+}  // namespace
+
+void bind_mesh_intrinsic(nb::module_& m) {
+  define(m, "glue_closed", [](Longs faces, int64_t vertices, LongsOut glue) {
+    const auto in = face_list(faces, vertices);
+    int64_t* g = GK_DATA(glue, 3 * in.count);
+    nb::gil_scoped_release release;
+    return gk::glue_closed(in, g);
+  });
+  define(m, "glue_tufted", [](Longs faces, Array<double> places, LongsOut cover, LongsOut glue) {
+    const auto in = face_list(faces, int64_t(places.size()) / 3);
+    const double* p = GK_DATA(places, 3 * in.vertices);
+    int64_t *c = GK_DATA(cover, 6 * in.count), *g = GK_DATA(glue, 6 * in.count);
+    nb::gil_scoped_release release;
+    gk::glue_tufted(in, p, c, g);
+  });
+  define(m, "mollified_lengths", [](Longs faces, Array<double> places, double relative_slack, Output<double> lengths) {
+    const auto in = face_list(faces, int64_t(places.size()) / 3);
+    const double* p = GK_DATA(places, 3 * in.vertices);
+    double* l = GK_DATA(lengths, 3 * in.count);
+    nb::gil_scoped_release release;
+    gk::mollified_lengths(in, p, relative_slack ? relative_slack * gk::mean_edge_length(in, p) : 0, l);
+  });
+  define(m, "flip_to_delaunay", [](LongsOut faces, Output<double> lengths, LongsOut glue) {
+    const int64_t count = int64_t(faces.size()) / 3;
+    int64_t *f = GK_DATA(faces, 3 * count), *g = GK_DATA(glue, 3 * count);
+    double* l = GK_DATA(lengths, 3 * count);
+    for (int64_t i = 0; i < 3 * count; ++i)
+      if (g[i] < 0 || g[i] >= 3 * count || g[g[i]] != i || g[i] == i) throw std::invalid_argument("glue must pair all sides");
+    nb::gil_scoped_release release;
+    return gk::flip_to_delaunay(count, f, l, g);
+  });
+  define(m, "length_cotangents", [](Array<double> lengths, Output<double> cotangents, Output<double> doubled) {
+    const int64_t count = int64_t(lengths.size()) / 3;
+    const double* l = GK_DATA(lengths, 3 * count);
+    double *c = GK_DATA(cotangents, 3 * count), *d = GK_DATA(doubled, count);
+    nb::gil_scoped_release release;
+    gk::length_cotangents(count, l, c, d);
+  });
+  define(m, "edge_entries", [](Longs faces, int64_t vertices, LongsOut offsets, LongsOut columns, LongsOut slots, LongsOut diagonal) {
+    const auto in = face_list(faces, vertices);
+    int64_t *o = GK_DATA(offsets, vertices + 1), *c = GK_DATA(columns, vertices + 6 * in.count);
+    int64_t *s = GK_DATA(slots, 6 * in.count), *d = GK_DATA(diagonal, vertices);
+    nb::gil_scoped_release release;
+    gk::edge_entries(in, o, c, s, d);
+  });
+}
