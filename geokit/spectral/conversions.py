@@ -23,9 +23,9 @@ def point_to_point(functional_map: Tensor, basis1: Eigenbasis, basis2: Eigenbasi
     """p2p_21 (N2,) int64 of C_12 (K2, K1), by nearest rows; the first K1 and K2 functions of the bases are used.
 
     Point masses of the vertices of shape 1 are carried to shape 2: rows of Phi1 C^T are compared with rows of Phi2, as
-    the adjoint of the map has it (Melzi et al. 2019). With adjoint=False functions are: rows of Phi1 with rows of Phi2 C,
-    the exact minimum of |Phi2 C - Phi1[p2p]|, of which ZoomOut makes worse maps (3.3 against 2.4 on 14 pairs of TOSCA
-    and FAUST). The two agree where C is orthogonal. Raises `InvalidInput` where a basis has too few functions.
+    the adjoint of the map has it (Melzi et al. 2019). With adjoint=False functions are: rows of Phi1 with Phi2 C,
+    the exact minimum of |Phi2 C - Phi1[p2p]|, of which ZoomOut makes worse maps (3.3 against 2.4 on TOSCA and FAUST).
+    The two agree where C is orthogonal. Raises `InvalidInput` where a basis has too few functions.
     """
     rows2, rows1 = embeddings(functional_map, basis1, basis2, adjoint=adjoint)
     return nearest_rows(rows2, rows1)

@@ -83,7 +83,7 @@ def zoomout_samples(
 
 
 def match_samples(maps: Tensor, rows1: Tensor, rows2: Tensor) -> Tensor:
-    """(B, S2) int64: for every map (B, K2, K1) and sample of shape 2 the row of rows1 C^T nearest to its row of rows2."""
+    """(B, S2) int64: for every map (B, K2, K1) and sample of shape 2 the row of rows1 C^T nearest to its rows2."""
     count2, count1 = maps.shape[1:]
     carried = rows1[:, :count1] @ maps.mT
     return torch.stack([nearest_rows(rows2[:, :count2], rows) for rows in carried])
