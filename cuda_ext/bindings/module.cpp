@@ -14,6 +14,7 @@ void bind_mesh_distance(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_mesh_raster(nb::module_& m);
 void bind_mesh_intrinsic(nb::module_& m);
+void bind_sparse(nb::module_& m);
 
 namespace {
 
@@ -41,4 +42,5 @@ NB_MODULE(_native, m) {
   bind_files(m);
   bind_mesh_raster(m);
   bind_mesh_intrinsic(m);
+  bind_sparse(m);
 }
