@@ -59,11 +59,11 @@ def repair(mesh: Mesh, merge: float = 0.0, largest_hole: int = 100) -> tuple[Mes
     corners = np.arange(faces.size).reshape(faces.shape)  # the corner of the given mesh, for places in the texture
 
     used = np.unique(faces)
-    same = _same_places(mesh, merge)
+    same = same_places(mesh, merge)
     merged = len(used) - len(np.unique(same[used]))
     faces = same[faces]
 
-    flat, (faces, corners) = _without_flat(places, faces, corners)
+    flat, (faces, corners) = without_flat(places, faces, corners)
     kept = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)[1]
     duplicates, kept = len(faces) - len(kept), np.sort(kept)
     faces, corners = faces[kept], corners[kept]
@@ -81,7 +81,7 @@ def repair(mesh: Mesh, merge: float = 0.0, largest_hole: int = 100) -> tuple[Mes
     at = dict(zip(faces.reshape(-1).tolist(), corners.reshape(-1).tolist()))
     filling = np.array([[at[v] for v in face] for face in patch.tolist()], dtype=np.int64).reshape(-1, 3)
     faces, corners = np.concatenate([faces, patch]), np.concatenate([corners, filling])
-    more, (faces, corners) = _without_flat(places[origins], faces, corners)
+    more, (faces, corners) = without_flat(places[origins], faces, corners)
 
     report = Repair(
         merged, len(places) - len(used), flat + more, duplicates, excess, split, int(flips.sum()), holes, len(patch)
@@ -99,7 +99,7 @@ def repair(mesh: Mesh, merge: float = 0.0, largest_hole: int = 100) -> tuple[Mes
     return (fixed.replace(normals=fixed.vertex_normals()) if mesh.normals is not None else fixed), report
 
 
-def _same_places(mesh: Mesh, merge: float) -> np.ndarray:
+def same_places(mesh: Mesh, merge: float) -> np.ndarray:
     """(V,) for every vertex the first of those that it is one with."""
     vertices = mesh.vertices.detach().cpu()
     count = len(vertices)
@@ -112,7 +112,7 @@ def _same_places(mesh: Mesh, merge: float) -> np.ndarray:
     return np.unique(group, return_index=True)[1][group] if count else group
 
 
-def _without_flat(places: np.ndarray, faces: np.ndarray, corners: np.ndarray) -> tuple[int, tuple[np.ndarray, ...]]:
+def without_flat(places: np.ndarray, faces: np.ndarray, corners: np.ndarray) -> tuple[int, tuple[np.ndarray, ...]]:
     """Faces with an area, and how many were without.
 
     Where the middle one of three vertices in a line is no corner of the face beyond, that face is cut in two at it: the

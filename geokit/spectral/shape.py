@@ -1,11 +1,14 @@
 """What spectral methods know of a shape: operators and functions computed once, on the shape scaled to unit area."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
+from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
+from geokit.spectral.cleaning import clean
 from geokit.spectral.eigen import Eigenbasis, eigenbasis
 from geokit.spectral.laplacian import Laplacian, laplacian
 
@@ -14,16 +17,33 @@ from geokit.spectral.laplacian import Laplacian, laplacian
 class SpectralShape:
     """A mesh scaled to unit area about its centre, float64, with its Laplacian and its first eigenfunctions.
 
-    mesh: the scaled mesh, vertex i that of the given one. scale: what the given one's lengths were multiplied by.
+    mesh: the cleaned and scaled mesh of N vertices. scale: what the given one's lengths were multiplied by.
+    given: (V,) int64, for each of the V vertices given the one of `mesh` that stands for it. origins: (N,) int64, for
+    each vertex of `mesh` a given one at its place. Where nothing was merged, both count from 0. report: a sentence on
+    each thing that was cleaned or is worth knowing.
+
+    Functions f (V,) on the given vertices are f[origins] here, and functions g (N,) here are g[given] there. So maps
+    between vertices here become maps between given ones as shape1.origins[p2p_21[shape2.given]].
     """
 
     mesh: Mesh
     scale: float
     laplacian: Laplacian
     basis: Eigenbasis
+    given: Tensor = field(default=None)  # type: ignore[assignment]
+    origins: Tensor = field(default=None)  # type: ignore[assignment]
+    report: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("given", "origins"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, torch.arange(len(self.mesh.vertices)))
 
     def __len__(self) -> int:
         return len(self.mesh.vertices)
+
+    def __repr__(self) -> str:
+        return f"SpectralShape({len(self):,} vertices, {len(self.mesh):,} faces, {len(self.basis)} eigenfunctions)"
 
     @cached_property
     def normals(self) -> Tensor:
@@ -32,9 +52,21 @@ class SpectralShape:
 
 
 def prepare(mesh: Mesh, count: int = 200) -> SpectralShape:
-    """The mesh scaled to unit area, its Laplacian and `count` eigenpairs."""
-    vertices = mesh.vertices.double()
-    scale = mesh.area() ** -0.5
-    unit = Mesh((vertices - vertices.mean(0)) * scale, mesh.faces)
+    """The mesh cleaned (`geokit.spectral.cleaning`) and scaled to unit area, its Laplacian and `count` eigenpairs.
+
+    Any mesh with an area will do; `report` says what had to be done. There are fewer eigenpairs where there are not
+    enough vertices. Raises `InvalidInput` for a count below 1 and where no face has an area.
+    """
+    if count < 1:
+        raise InvalidInput(f"count must be at least 1, got {count}")
+    cleaned = clean(mesh)
+    report = cleaned.report
+    vertices = cleaned.mesh.vertices
+    scale = cleaned.mesh.area() ** -0.5
+    unit = Mesh((vertices - vertices.mean(0)) * scale, cleaned.mesh.faces)
     operator = laplacian(unit)
-    return SpectralShape(unit, scale, operator, eigenbasis(operator, count))
+    most = len(vertices) - 1
+    if count > most:
+        report += (f"{len(vertices):,} vertices have no {count:,} eigenpairs to rely on: there are {most:,}",)
+    basis = eigenbasis(operator, min(count, most))
+    return SpectralShape(unit, scale * cleaned.scale, operator, basis, cleaned.given, cleaned.origins, report)
