@@ -1,4 +1,5 @@
 #include "../mesh/intrinsic.h"
+#include "../mesh/local_stars.h"
 
 #include "arrays.h"
 
@@ -60,5 +61,17 @@ void bind_mesh_intrinsic(nb::module_& m) {
     int64_t *s = GK_DATA(slots, 6 * in.count), *d = GK_DATA(diagonal, vertices);
     nb::gil_scoped_release release;
     gk::edge_entries(in, o, c, s, d);
+  });
+  define(m, "local_stars", [](Array<double> places, Array<double> normals, Longs neighbors, LongsOut stars,
+                              nb::ndarray<int8_t, nb::c_contig, nb::device::cpu> closed) {
+    const int64_t points = int64_t(places.size()) / 3, k = points ? int64_t(neighbors.size()) / points : 0;
+    const gk::StarInput in = {points, k, GK_DATA(places, 3 * points), GK_DATA(normals, 3 * points), GK_DATA(neighbors, k * points)};
+    int64_t* s = GK_DATA(stars, k * points);
+    int8_t* c = GK_DATA(closed, points);
+    if (points && k < 2) throw std::invalid_argument("a star needs at least two neighbours");
+    for (int64_t i = 0; i < k * points; ++i)
+      if (in.neighbors[i] < 0 || in.neighbors[i] >= points) throw std::invalid_argument("neighbors must be points that are there");
+    nb::gil_scoped_release release;
+    gk::local_stars(in, s, c);
   });
 }

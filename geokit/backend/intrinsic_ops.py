@@ -59,3 +59,21 @@ def _(faces: Tensor, vertices: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     entries = torch.library.get_ctx().new_dynamic_size()
     slots = faces.new_empty(len(faces), 3, 2)
     return faces.new_empty(vertices + 1), faces.new_empty(entries), slots, faces.new_empty(vertices)
+
+
+@torch.library.custom_op("geokit::local_stars", mutates_args=(), device_types="cpu")
+def local_stars(points: Tensor, normals: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:
+    """The Delaunay triangles of every point (N, 3) with its neighbours (N, k), seen along its normal (N, 3), float64.
+
+    stars (N, k): the neighbours it is joined to, in order around it, then -1; closed (N,) bool: whether the last and
+    the first make a triangle with it too (cuda_ext/mesh/local_stars.h). Without a gradient: it chooses.
+    """
+    points, normals, neighbors = plain(points, normals, neighbors)
+    stars, closed = torch.empty_like(neighbors), neighbors.new_empty(len(points), dtype=torch.int8)
+    _native.local_stars(points, normals, neighbors, stars, closed)
+    return stars, closed.bool()
+
+
+@local_stars.register_fake
+def _(points: Tensor, normals: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(neighbors), neighbors.new_empty(len(points), dtype=torch.bool)

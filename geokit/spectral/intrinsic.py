@@ -8,7 +8,7 @@ from geokit.backend.intrinsic_ops import intrinsic_delaunay
 from geokit.geometry.mesh import Mesh
 from geokit.spectral.operator import Laplacian, laplacian_of_faces
 
-_SLACK = 1e-5  # by which triangle inequalities hold, relative to the mean length of the edges
+SLACK = 1e-5  # by which triangle inequalities hold, relative to the mean length of the edges
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def intrinsic_triangulation(mesh: Mesh) -> IntrinsicTriangulation:
     (N. Sharp, K. Crane, A Laplacian for nonmanifold triangle meshes, 2020.)
     """
     vertices = mesh.vertices.detach().cpu().double()
-    faces, lengths, cotangents, doubled = intrinsic_delaunay(vertices, mesh.faces.cpu(), _SLACK)
+    faces, lengths, cotangents, doubled = intrinsic_delaunay(vertices, mesh.faces.cpu(), SLACK)
     return IntrinsicTriangulation(faces, lengths, cotangents, doubled / 2, 1 if len(faces) == len(mesh) else 2)
 
 

@@ -40,9 +40,13 @@ def laplacian_of_faces(faces: Tensor, cotangents: Tensor, doubled_areas: Tensor,
     i, j = faces.reshape(-1), faces.roll(-1, dims=1).reshape(-1)
     half = cotangents.roll(1, dims=1).reshape(-1) / 2  # of the side from corner c to c + 1: at corner c + 2
     half = torch.where(i == j, 0, half)  # the sides of a loop would cancel, but for their rounding
-    places = torch.cat([slots[..., 0].reshape(-1), slots[..., 1].reshape(-1), diagonal[i], diagonal[j]])
-    entries = torch.cat([-half, -half, half, half])
+    places = torch.cat([slots.reshape(-1), diagonal[i], diagonal[j]])  # side by side, so that (i, j) sums as (j, i)
+    entries = torch.cat([-half.repeat_interleave(2), half, half])
     stiffness = SparseMatrix(offsets, columns, half.new_zeros(len(columns)).index_add(0, places, entries), count)
     masses = doubled_areas.new_zeros(count).index_add(0, faces.T.reshape(-1), (doubled_areas / 6).repeat(3))
-    # Vertices of flat faces alone have no area, but a mass must be positive.
-    return Laplacian(stiffness, torch.maximum(masses, _LEAST_MASS * masses.detach().mean()))
+    return Laplacian(stiffness, positive_masses(masses))
+
+
+def positive_masses(masses: Tensor) -> Tensor:
+    """The masses (N,), none less than a hundred-millionth of their mean: vertices of flat faces alone have no area."""
+    return torch.maximum(masses, _LEAST_MASS * masses.detach().mean())
