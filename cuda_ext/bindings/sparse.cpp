@@ -43,13 +43,14 @@ template <class T> void bind_factor(nb::module_& m) {
     return nb::make_tuple(result.failed, result.pivot, result.negative);
   });
   define(m, "sparse_solve", [](Ids permutation, Ids first, Ids parent, Longs row_begin, Longs value_begin, Ids rows, Array<T> values,
-                               Array<T> signs, Array<T> right, int64_t count, Output<T> solution) {
+                               Array<T> signs, Array<T> right, bool by_columns, Output<T> solution) {
     const gk::Supernodes plan = supernodes_of(permutation, first, parent, row_begin, value_begin, rows);
     const T *v = GK_DATA(values, plan.value_begin[plan.count] + gk::kFactorPadding), *s = GK_DATA(signs, plan.size);
+    const int64_t count = plan.size ? int64_t(right.size()) / plan.size : 0;
     const T* b = GK_DATA(right, plan.size * count);
     T* x = GK_DATA(solution, plan.size * count);
     nb::gil_scoped_release release;
-    gk::solve(plan, v, s, b, count, x);
+    gk::solve(plan, v, s, b, by_columns ? gk::ColumnLayout{count, 1, plan.size} : gk::ColumnLayout{count, count, 1}, x);
   });
 }
 

@@ -48,6 +48,15 @@ GK_INLINE void forward_below(const T* panel, int64_t height, int64_t columns, in
   }
 }
 
+// Rows below a supernode are all over the right-hand side: asked for ahead of use, they are waited for together.
+template <class T> GK_INLINE void fetch_rows(const T* x, const int32_t* rows, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    const char* row = reinterpret_cast<const char*>(x + int64_t(rows[i]) * kLanes);
+    __builtin_prefetch(row, 1);
+    if (sizeof(T) == 8) __builtin_prefetch(row + 64, 1);
+  }
+}
+
 template <class T> GK_INLINE void forward(const SolveJob<T>& job) {
   const Supernodes& plan = job.plan;
   for (int64_t s = 0; s < plan.count; ++s) {
@@ -56,6 +65,7 @@ template <class T> GK_INLINE void forward(const SolveJob<T>& job) {
     const int32_t* rows = plan.rows + plan.row_begin[s];
     const T* panel = job.values + plan.value_begin[s];
     T* own = job.x + int64_t(plan.first[s]) * kLanes;
+    fetch_rows(job.x, rows, below);
     int64_t i = 0;
     for (; i + kRows <= columns; i += kRows) forward_own<kRows>(panel, height, i, own);
     for (; i < columns; ++i) forward_own<1>(panel, height, i, own);
@@ -84,6 +94,7 @@ template <class T> GK_INLINE void backward(const SolveJob<T>& job) {
     const int32_t* rows = plan.rows + plan.row_begin[s];
     const T *panel = job.values + plan.value_begin[s], *signs = job.signs + plan.first[s];
     T* own = job.x + int64_t(plan.first[s]) * kLanes;
+    if (s) fetch_rows(job.x, plan.rows + plan.row_begin[s - 1], plan.row_begin[s] - plan.row_begin[s - 1]);
     int64_t i = columns;
     for (; i % kRows; --i) backward_own<1>(panel, height, columns, i - 1, signs, own, rows, job.x);
     for (; i; i -= kRows) backward_own<kRows>(panel, height, columns, i - kRows, signs, own, rows, job.x);
@@ -96,24 +107,27 @@ GK_MULTIVERSION void run(const SolveJob<double>& job) { forward(job), backward(j
 }  // namespace
 
 template <class T>
-void solve(const Supernodes& plan, const T* values, const T* signs, const T* right, int64_t columns, T* solution) {
-  const int64_t blocks = (columns + kLanes - 1) / kLanes;
-#pragma omp parallel for schedule(dynamic, 1) if (blocks > 1 && plan.value_begin[plan.count] * columns > kParallelWork)
+void solve(const Supernodes& plan, const T* values, const T* signs, const T* right, const ColumnLayout& layout, T* solution) {
+  const int64_t blocks = (layout.columns + kLanes - 1) / kLanes;
+#pragma omp parallel for schedule(dynamic, 1) if (blocks > 1 && plan.value_begin[plan.count] * layout.columns > kParallelWork)
   for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t first = block * kLanes, width = std::min<int64_t>(kLanes, columns - first);
+    const int64_t first = block * kLanes, width = std::min<int64_t>(kLanes, layout.columns - first), step = layout.column_stride;
     AlignedVector<T> x(plan.size * kLanes);
     for (int64_t k = 0; k < plan.size; ++k) {
-      const T* from = right + plan.permutation[k] * columns + first;
-      std::copy(from, from + width, x.data() + k * kLanes);
-      std::fill(x.data() + k * kLanes + width, x.data() + (k + 1) * kLanes, T(0));
+      const T* from = right + plan.permutation[k] * layout.row_stride + first * step;
+      T* to = x.data() + k * kLanes;
+      for (int64_t c = 0; c < width; ++c) to[c] = from[c * step];
+      std::fill(to + width, to + kLanes, T(0));
     }
     run(SolveJob<T>{plan, values, signs, x.data()});
-    for (int64_t k = 0; k < plan.size; ++k)
-      std::copy(x.data() + k * kLanes, x.data() + k * kLanes + width, solution + plan.permutation[k] * columns + first);
+    for (int64_t k = 0; k < plan.size; ++k) {
+      T* to = solution + plan.permutation[k] * layout.row_stride + first * step;
+      for (int64_t c = 0; c < width; ++c) to[c * step] = x[k * kLanes + c];
+    }
   }
 }
 
-template void solve(const Supernodes&, const float*, const float*, const float*, int64_t, float*);
-template void solve(const Supernodes&, const double*, const double*, const double*, int64_t, double*);
+template void solve(const Supernodes&, const float*, const float*, const float*, const ColumnLayout&, float*);
+template void solve(const Supernodes&, const double*, const double*, const double*, const ColumnLayout&, double*);
 
 }  // namespace gk

@@ -81,16 +81,20 @@ def solve(
     Differentiable by the entries of the symmetric matrix, half of a gradient for each of two mirrored ones, and by
     `right`.
     """
-    solution = torch.empty_like(right, memory_format=torch.contiguous_format)
-    _native.sparse_solve(*plain(*plan, values, signs, right), right.shape[1], solution)
-    return solution
+    by_columns = right.T.is_contiguous()  # as one layout or the other, to save a copy
+    block = right.T if by_columns else right
+    solution = torch.empty_like(block, memory_format=torch.contiguous_format)
+    _native.sparse_solve(*plain(*plan, values, signs, block), by_columns, solution)
+    return solution.T if by_columns else solution
 
 
 @solve.register_fake
 def _(
     entries: Tensor, right: Tensor, rows: Tensor, columns: Tensor, plan: list[Tensor], values: Tensor, signs: Tensor
 ) -> Tensor:
-    return torch.empty_like(right, memory_format=torch.contiguous_format)
+    by_columns = right.T.is_contiguous()
+    solution = torch.empty_like(right.T if by_columns else right, memory_format=torch.contiguous_format)
+    return solution.T if by_columns else solution
 
 
 def _setup_solve(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -105,3 +105,22 @@ class SymmetricPattern:
     def plan(self) -> list[Tensor]:
         """Where the entries of its factor are (cuda_ext/sparse/symbolic.h)."""
         return list(sparse_ops.analyze(self.offsets, self.columns))
+
+
+class SignedFactor:
+    """P A P^T = L D L^T, D of +-1, of a symmetric matrix with the given pattern whose leading minors are not zero.
+
+    negative: how many eigenvalues of A are negative (Sylvester's law of inertia). There is no exchange of rows, so
+    rounding may be large where a leading block is nearly singular. whole: False where a pivot was zero.
+    """
+
+    def __init__(self, pattern: SymmetricPattern, plan: list[Tensor], entries: Tensor) -> None:
+        self._entries, self._arrays = entries, (pattern.rows, pattern.columns, plan)
+        factored = sparse_ops.factor(pattern.offsets, pattern.columns, entries, plan, definite=False)
+        self._values, self._signs, result = factored
+        failed, _, negative = result.tolist()
+        self.negative, self.whole = int(negative), failed < 0
+
+    def solve(self, right: Tensor) -> Tensor:
+        """(N, K) X with A X = right."""
+        return sparse_ops.solve(self._entries, right, *self._arrays, self._values, self._signs)
