@@ -22,7 +22,7 @@ class Eigenbasis:
 
     eigenvalues: (K,) ascending, >= 0. eigenvectors: (N, K), orthonormal under the masses; of each the entry of the
     largest size, the first of equal ones, is positive. masses: (N,). residuals: (K,), |stiffness phi - lambda masses
-    phi| / |masses phi| relative to the largest eigenvalue (at least to 1 / area): without unit, the same at every scale.
+    phi| / |masses phi| relative to the largest eigenvalue (at least to 1 / area): the same at every scale.
     """
 
     eigenvalues: Tensor

@@ -9,14 +9,7 @@ from geokit.geometry.mesh import Mesh
 from geokit.geometry.sparse import SparseMatrix
 from geokit.spectral.cotangent import cotangent_laplacian
 from geokit.spectral.operator import Laplacian
-
-
-def sphere(level: int) -> Mesh:
-    """A unit icosphere of 10 * 4^level + 2 vertices."""
-    import trimesh
-
-    made = trimesh.creation.icosphere(subdivisions=level)
-    return Mesh(torch.from_numpy(made.vertices.copy()), torch.from_numpy(made.faces.copy()).long())
+from tests.geometry.shapes import sphere
 
 
 def flat_torus(rows: int, columns: int) -> tuple[Laplacian, Tensor]:

@@ -12,7 +12,8 @@ from geokit.geometry.sparse import SparseMatrix
 from geokit.spectral.cotangent import cotangent_laplacian
 from geokit.spectral.eigen import Eigenbasis, eigenbasis
 from geokit.spectral.operator import Laplacian
-from tests.spectral.shapes_of_known_spectrum import bumpy, copies, dense_eigenvalues, flat_torus, sphere
+from tests.geometry.shapes import sphere
+from tests.spectral.shapes_of_known_spectrum import bumpy, copies, dense_eigenvalues, flat_torus
 
 
 def check(basis: Eigenbasis, laplacian: Laplacian, tolerance: float = 1e-8) -> None:
