@@ -14,6 +14,7 @@ from geokit.cli.compare import Compare
 from geokit.cli.convert import Convert
 from geokit.cli.doctor import Doctor
 from geokit.cli.info import Info
+from geokit.cli.match import Match
 from geokit.cli.mesh import Mesh
 from geokit.cli.reconstruct import Reconstruct
 from geokit.cli.register import Register
@@ -47,6 +48,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     "convert": Convert,
     "compare": Compare,
     "register": Register,
+    "match": Match,
     "mesh": Mesh,
     "doctor": Doctor,
 }

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
-from geokit.geometry.point_cloud import PointCloud
 from geokit.spectral.dense import extend_map
 from geokit.spectral.landmark_map import landmark_map
 from geokit.spectral.landmarks import checked_landmarks
@@ -19,7 +18,7 @@ from geokit.spectral.precise import PreciseMap, points_in_faces
 
 _DIRECTIONS = ("1->2", "2->1")
 _MODES = ("nearest", "precise", "smooth")
-Shape = Mesh | PointCloud | MatchShape
+Shape = Mesh | MatchShape
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,13 @@ class Match:
 
     @cached_property
     def precise_21(self) -> PreciseMap:
-        """For every vertex of shape 2 a point in a face of shape 1. Raises `InvalidInput` if shape 1 has no faces."""
-        return _precise(self.shape1, self.shape2, self.functional_map, self.p2p_21, 1)
+        """For every vertex of shape 2 a point in a face of shape 1."""
+        return _precise(self.shape1, self.shape2, self.functional_map, self.p2p_21)
 
     @cached_property
     def precise_12(self) -> PreciseMap:
-        """For every vertex of shape 1 a point in a face of shape 2. Raises `InvalidInput` if shape 2 has no faces."""
-        return _precise(self.shape2, self.shape1, self.functional_map_21, self.p2p_12, 2)
+        """For every vertex of shape 1 a point in a face of shape 2."""
+        return _precise(self.shape2, self.shape1, self.functional_map_21, self.p2p_12)
 
     def reversed(self) -> "Match":
         """The same correspondence with the shapes exchanged."""
@@ -73,7 +72,7 @@ class Match:
 
         direction: "1->2" or "2->1". how: "nearest", the value at the vertex that each one goes to, also for labels
         (whole numbers and truth values), for which it is the only one; "precise", interpolated at points in faces, the
-        default for other numbers on meshes; "smooth", through the functional map, which keeps what the
+        default for other numbers; "smooth", through the functional map, which keeps what the
         eigenfunctions can show and averages away the rest. Differentiable by the values.
 
         >>> texture_labels_2 = m.transfer(labels_1)  # doctest: +SKIP
@@ -90,7 +89,7 @@ class Match:
             )
         labels = not values.is_floating_point()
         if how is None:
-            how = "nearest" if labels or not isinstance(source.given, Mesh) else "precise"
+            how = "nearest" if labels else "precise"
         if how not in _MODES:
             raise InvalidInput(f"how must be one of {', '.join(_MODES)}, got {how!r}")
         if labels and how != "nearest":
@@ -98,7 +97,6 @@ class Match:
         if how == "nearest":
             return values[self.p2p_21 if forward else self.p2p_12]
         if how == "precise":
-            assert isinstance(source.given, Mesh)
             return (self.precise_21 if forward else self.precise_12).interpolate(source.given.faces, values)
         carry = self.functional_map if forward else self.functional_map_21
         flat = values.reshape(len(values), -1).double()
@@ -129,7 +127,10 @@ def match(
     for number, shape in enumerate((shape1, shape2), 1):
         if not isinstance(shape, MatchShape):
             say(f"operators of shape {number}")
-            shape = match_shape(shape)
+            try:
+                shape = match_shape(shape)
+            except InvalidInput as error:
+                raise InvalidInput(f"shape {number}: {error}") from error
         sides.append(shape)
     first, second = sides
     if landmarks is not None:
@@ -140,7 +141,8 @@ def match(
         say("looking for a first map")
     found = landmark_map(first.shape, second.shape, landmarks)
     measures = measure(first.shape, second.shape, found.p2p_12, found.p2p_21, found.functional_map)
-    quality = Quality(found.confidence, **vars(measures))
+    repairs = [f"shape {number}: {said}" for number, side in enumerate(sides, 1) for said in side.repairs]
+    quality = Quality(found.confidence, **vars(measures), repairs=tuple(repairs))
     say("extending the map to all vertices")
     return Match(
         _on_given(first, second, found.functional_map_21, found.p2p_12),
@@ -173,7 +175,5 @@ def _embedded(source: MatchShape, target: MatchShape, functional_map: Tensor) ->
     return source.functions[:, :rows], target.functions[:, :columns] @ functional_map.T
 
 
-def _precise(target: MatchShape, source: MatchShape, functional_map: Tensor, p2p: Tensor, number: int) -> PreciseMap:
-    if not isinstance(target.given, Mesh):
-        raise InvalidInput(f"shape {number} is a cloud of points without faces; use p2p_12 and p2p_21")
+def _precise(target: MatchShape, source: MatchShape, functional_map: Tensor, p2p: Tensor) -> PreciseMap:
     return points_in_faces(*_embedded(source, target, functional_map), target.given.faces, p2p)

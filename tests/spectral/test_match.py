@@ -91,3 +91,43 @@ def test_a_prepared_shape_is_taken_as_it_is(copies, found):
     assert torch.equal(again.p2p_21, found.p2p_21)
     assert "642 vertices" in repr(first)
     assert repr(again).startswith("Match(642 and 642 vertices, functional map 150x150, confidence")
+
+
+def test_bad_meshes_are_cleaned_and_every_given_vertex_is_matched(copies):
+    """Doubled vertices, unreferenced ones, a flat face, a repeated one, an edge of three faces, a crumb, a hole."""
+    mesh, _, old = copies
+    n = 642
+    fin = mesh.vertices[mesh.faces[0, 0]] * 1.05
+    crumb = mesh.vertices.new_tensor([[9.0, 0, 0], [9.01, 0, 0], [9, 0.01, 0]])
+    vertices = torch.cat([mesh.vertices, mesh.vertices[:3], fin[None], crumb, crumb[:1] * 3])
+    a, b = mesh.faces[0, :2].tolist()
+    extra = torch.tensor([[n, n + 1, n + 2], [a, b, n + 3], [n + 4, n + 5, n + 6], [a, a, b]])
+    faces = torch.cat([mesh.faces[1:], mesh.faces[5:6], extra])
+    broken = Mesh(vertices, faces)
+    found = match(broken, permuted(mesh)[0])
+    assert len(found.p2p_12) == len(vertices)
+    exact = (found.p2p_21 == old).double().mean()
+    assert float(exact) > 0.95
+    assert torch.equal(vertices[found.p2p_21[found.p2p_12[n : n + 3]]], vertices[found.p2p_21[found.p2p_12[:3]]])
+    told = " ".join(found.quality.repairs)
+    for words in ("without an area", "lie where another one does", "repeat another", "small pieces", "shape 1"):
+        assert words in told
+    assert "shape 2" not in told
+
+
+def test_shapes_that_cannot_be_matched():
+    ball = blob(1)
+    with pytest.raises(InvalidInput, match="shape 2: a shape needs faces with an area"):
+        match(ball, Mesh(ball.vertices * 0, ball.faces))
+    with pytest.raises(InvalidInput, match="shape 1: a shape to match must be a Mesh"):
+        match(ball.vertices, ball)
+
+
+def test_fewer_vertices_than_eigenpairs_and_very_different_sizes():
+    small, large = blob(1), blob(3)  # the vertices of the small one are the first of the large one
+    landmarks = torch.arange(12)[:, None].expand(-1, 2)
+    found = match(small, large.replace(vertices=large.vertices * 1e6), landmarks=landmarks)
+    assert found.functional_map.shape == (41, 41)
+    assert any("eigenfunctions" in sentence for sentence in found.quality.repairs)
+    away = (small.vertices[found.p2p_21] - large.vertices).norm(dim=1)
+    assert float(away.mean()) < 0.5  # edges of the small one are about 0.6 long
