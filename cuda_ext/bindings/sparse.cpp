@@ -1,5 +1,6 @@
 // Bindings of the sparse factorization.
 #include "../sparse/order.h"
+#include "../sparse/residual.h"
 #include "../sparse/solve.h"
 
 #include "arrays.h"
@@ -25,6 +26,19 @@ gk::Supernodes supernodes_of(const Ids& permutation, const Ids& first, const Ids
 gk::Supernodes supernodes_of(const Ids& permutation, const Ids& first, const Ids& parent, const Longs& row_begin, const Longs& value_begin,
                              const Ids& rows) {
   return supernodes_of(permutation, first, parent, row_begin, value_begin, GK_DATA(rows, row_begin.data()[parent.size()]));
+}
+
+template <class T> void bind_residual(nb::module_& m) {
+  define(m, "sparse_residual_squares", [](Longs offsets, Longs columns, Array<T> entries, Array<T> masses, Array<T> values, Array<T> functions,
+                                          Output<T> squares) {
+    const gk::SparsePattern pattern = pattern_of(offsets, columns);
+    const int64_t count = int64_t(values.size());
+    const gk::ResidualInput<T> in = {pattern, count, GK_DATA(entries, int64_t(columns.size())), GK_DATA(masses, pattern.size), values.data(),
+                                     GK_DATA(functions, pattern.size * count)};
+    T* s = GK_DATA(squares, 2 * count);
+    nb::gil_scoped_release release;
+    gk::residual_squares(in, s);
+  });
 }
 
 template <class T> void bind_factor(nb::module_& m) {
@@ -88,4 +102,5 @@ void bind_sparse(nb::module_& m) {
     gk::symbolic_fill(pattern, plan, r);
   });
   bind_factor<float>(m), bind_factor<double>(m);
+  bind_residual<float>(m), bind_residual<double>(m);
 }

@@ -72,6 +72,21 @@ def _(
     return entries.new_empty(size), signs, entries.new_empty(3, dtype=torch.float64)
 
 
+@torch.library.custom_op("geokit::sparse_residual_squares", mutates_args=(), device_types="cpu")
+def residual_squares(
+    offsets: Tensor, columns: Tensor, entries: Tensor, masses: Tensor, values: Tensor, functions: Tensor
+) -> Tensor:
+    """(2, K) the squared norms of S X - M X lambda and of M X for functions X (N, K). Without a gradient."""
+    squares = values.new_empty(2, len(values))
+    _native.sparse_residual_squares(*plain(offsets, columns, entries, masses, values, functions), squares)
+    return squares
+
+
+@residual_squares.register_fake
+def _(offsets: Tensor, columns: Tensor, entries: Tensor, masses: Tensor, values: Tensor, functions: Tensor) -> Tensor:
+    return values.new_empty(2, len(values))
+
+
 @torch.library.custom_op("geokit::sparse_solve", mutates_args=(), device_types="cpu")
 def solve(
     entries: Tensor, right: Tensor, rows: Tensor, columns: Tensor, plan: list[Tensor], values: Tensor, signs: Tensor

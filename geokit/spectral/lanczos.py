@@ -1,11 +1,12 @@
 """Block Lanczos iterations with an inverse of a sparse matrix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 BLOCK = 16  # vectors that are multiplied by the inverse together
+_SEGMENT = 4 * BLOCK  # vectors in one piece of memory
 _CHUNK = 4096  # columns of the basis that are combined at a time
 _DEPENDENT = 1e-12  # share of a block's largest direction below which a direction is only rounding
 _WELL = 1e-3  # share above which one pass makes a block orthonormal to rounding
@@ -17,16 +18,15 @@ class Krylov:
     A new block is made orthogonal to its predecessors and then, once more, to everything before it: what rounding
     lets in of eigenvectors already found goes while it is small, so no eigenvector is found twice.
 
-    operator: (BLOCK, N) to the same. vectors: (most + BLOCK, N), of which `size` are the basis and the block after them
-    is the next one. projected: (size, size), the operator in the basis. Results are the same for every number of
-    threads.
+    operator: (BLOCK, N) to the same. size: vectors of the basis; the block after them is the next one. Results are the
+    same for every number of threads. Vectors are kept in segments, so that memory is taken and given back as needed.
     """
 
-    def __init__(self, operator: Callable[[Tensor], Tensor], length: int, most: int) -> None:
-        self._operator, self.most, self.size = operator, most, 0
-        self.vectors = torch.empty(most + BLOCK, length, dtype=torch.float64)
-        self._inner = self.vectors.new_zeros(most, most)
-        self._coupling = self.vectors.new_zeros(BLOCK, BLOCK)  # of the last block of the basis with the next one
+    def __init__(self, operator: Callable[[Tensor], Tensor], length: int) -> None:
+        self._operator, self._length, self.size = operator, length, 0
+        self._segments: list[Tensor] = []  # (_SEGMENT, N) each
+        self._inner = torch.zeros(0, 0, dtype=torch.float64)  # the operator in the basis
+        self._coupling = self._inner.new_zeros(BLOCK, BLOCK)  # of the last block of the basis with the next one
         self._near = 0  # where the vectors begin that the next product is far from orthogonal to
         self._random = torch.Generator().manual_seed(0)
         self.start_afresh()
@@ -34,7 +34,10 @@ class Krylov:
     @property
     def next_block(self) -> Tensor:
         """(BLOCK, N) what the basis is to grow by."""
-        return self.vectors[self.size : self.size + BLOCK]
+        number, row = divmod(self.size, _SEGMENT)
+        if number == len(self._segments):
+            self._segments.append(self._inner.new_empty(_SEGMENT, self._length))
+        return self._segments[number][row : row + BLOCK]
 
     def start_afresh(self) -> None:
         """Go on from a random block: for copies of multiple eigenvalues that the basis cannot reach."""
@@ -46,52 +49,69 @@ class Krylov:
         """One block more."""
         here, end = self.size, self.size + BLOCK
         block, products = self._orthogonal(self._operator(self.next_block), end)
-        self._inner[:end, here:end] = products
-        self._inner[here:end, :here] = products[:here].T
-        self.size, self._near = end, here
+        inner = self._inner.new_zeros(end, end)
+        inner[:here, :here] = self._inner
+        inner[:, here:end] = products
+        inner[here:end, :here] = products[:here].T
+        self._inner, self.size, self._near = inner, end, here
         self._coupling = self._put(block)
 
     def ritz(self) -> tuple[Tensor, Tensor]:
         """The eigenvalues (size,) of the projected operator, ascending, and its eigenvectors as columns."""
-        inner = self._inner[: self.size, : self.size]
-        return torch.linalg.eigh((inner + inner.T) / 2)
+        return torch.linalg.eigh((self._inner + self._inner.T) / 2)
 
     def left_over(self, inside: Tensor) -> Tensor:
         """(BLOCK, K) the part, in the next block, of what the operator makes of Ritz vectors (size, K)."""
         return self._coupling.T @ inside[-BLOCK:]
 
     def restart(self, theta: Tensor, inside: Tensor) -> None:
-        """Keep only some Ritz vectors and the next block (thick restart: Wu, Simon 2000)."""
-        kept = len(theta)
-        for chunk in self.vectors.split(_CHUNK, dim=1):
-            chunk[:kept], chunk[kept : kept + BLOCK] = (
-                inside.T @ chunk[: self.size],
-                chunk[self.size : self.size + BLOCK].clone(),
-            )
-        self._inner.zero_()
-        self._inner.diagonal()[:kept] = theta
-        self.size, self._near = kept, 0
+        """Keep only a multiple of BLOCK of Ritz vectors, and the next block (thick restart: Wu, Simon 2000)."""
+        block = self.next_block.clone()
+        self._combine(inside)
+        self._inner, self.size, self._near = theta.diag(), len(theta), 0
+        self.next_block.copy_(block)
 
-    def combine(self, inside: Tensor) -> Tensor:
-        """(N, K) the vectors with coordinates (size, K) in the basis."""
-        result = self.vectors.new_empty(self.vectors.shape[1], inside.shape[1])
-        for rows, chunk in zip(result.split(_CHUNK), self.vectors[: self.size].split(_CHUNK, dim=1)):
-            torch.mm(chunk.T, inside, out=rows)
+    def into_combinations(self, inside: Tensor) -> Tensor:
+        """(N, K) the vectors with coordinates (size, K) in the basis, in whose memory they are made: it is used up."""
+        self._combine(inside)
+        count = inside.shape[1]
+        del self._segments[-(-count // _SEGMENT) :]
+        result = self._inner.new_empty(self._length, count)
+        for number, segment in enumerate(self._segments):
+            columns = result[:, number * _SEGMENT : (number + 1) * _SEGMENT]
+            columns.copy_(segment[: columns.shape[1]].T)
         return result
+
+    def _combine(self, inside: Tensor) -> None:
+        """Replace the first vectors by those with coordinates (size, K) in the basis."""
+        for first in range(0, self._length, _CHUNK):
+            some = slice(first, first + _CHUNK)
+            basis = torch.cat([segment[:, some] for segment in self._segments])[: self.size]
+            for segment, rows in zip(self._segments, (inside.T @ basis).split(_SEGMENT)):
+                segment[: len(rows), some] = rows
+
+    def _spans(self, first: int, end: int) -> Iterator[tuple[slice, Tensor]]:
+        """The vectors `first` to `end` segment by segment, and which of them these are."""
+        for number, segment in enumerate(self._segments[: -(-end // _SEGMENT)]):
+            start = number * _SEGMENT
+            low, high = max(first - start, 0), min(end - start, _SEGMENT)
+            if low < high:
+                yield slice(start + low, start + high), segment[low:high]
 
     def _noise(self, count: int) -> Tensor:
         # Through the operator once: what is rough in noise would only slow down the first steps.
-        noise = torch.randn(BLOCK, self.vectors.shape[1], generator=self._random, dtype=torch.float64)
+        noise = torch.randn(BLOCK, self._length, generator=self._random, dtype=torch.float64)
         return self._operator(noise)[:count]
 
     def _orthogonal(self, block: Tensor, end: int) -> tuple[Tensor, Tensor]:
         """The part of a block (B, N) orthogonal to the first `end` vectors, and (end, B) its products with these."""
         products = block.new_zeros(end, len(block))
         for first in (self._near, 0):
-            basis = self.vectors[first:end]
-            part = basis @ block.T
-            block = torch.addmm(block, part.T, basis, alpha=-1)
-            products[first:] += part
+            transposed = block.T.contiguous()
+            for span, basis in self._spans(first, end):
+                products_here = basis @ transposed
+                products[span] += products_here
+                block = torch.addmm(block, products_here.T, basis, alpha=-1)
         return block, products
 
     def _put(self, block: Tensor) -> Tensor:
@@ -117,5 +137,5 @@ class Krylov:
                 coordinates = torch.cat([coordinates, coordinates.new_zeros(BLOCK, missing)], dim=1)
             if well:
                 break
-        self.vectors[self.size : self.size + BLOCK] = block
+        self.next_block.copy_(block)
         return coordinates
