@@ -9,6 +9,8 @@ from torch import Tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import nearest_neighbors
+from geokit.geometry.normals import estimate_normals
+from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.repair import same_places, without_flat
 from geokit.geometry.topology import HalfEdges, half_edges, submesh
 from geokit.geometry.topology import connected_components as pieces_of
@@ -81,6 +83,28 @@ def clean(mesh: Mesh) -> Cleaned:
         if number
     ]
     return Cleaned(cleaned, 1 / span, torch.from_numpy(stands), torch.from_numpy(kept), (*report, *_remarks(cleaned)))
+
+
+def clean_points(cloud: PointCloud) -> Cleaned:
+    """The places of a cloud, each once, with outward normals; a mesh without faces.
+
+    Raises `InvalidInput` for fewer than four places.
+    """
+    given = cloud.points.detach().cpu().double()
+    span = float((given.amax(0) - given.amin(0)).norm()) if len(given) else 0.0
+    if not span > 0:
+        raise InvalidInput(f"a shape needs points at four places or more, got {cloud}")
+    unit = Mesh((given - given.mean(0)) / span, torch.zeros(0, 3, dtype=torch.int64))
+    same = same_places(unit, 0.0)
+    kept, stands = (torch.from_numpy(array) for array in np.unique(same, return_inverse=True))
+    if len(kept) < 4:
+        raise InvalidInput(f"a shape needs points at four places or more, got {len(kept)}")
+    points = unit.vertices[kept]
+    normals = cloud.normals
+    normals = estimate_normals(PointCloud(points)).normals if normals is None else normals.double()[kept]
+    merged = len(given) - len(kept)
+    report = (f"{merged:,} points lie where another one does: each place is one point",) if merged else ()
+    return Cleaned(Mesh(points, unit.faces, normals=normals), 1 / span, stands.reshape(-1), kept, report)
 
 
 def _turned(places: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What spectral methods know of a shape: operators and functions computed once, on the shape scaled to unit area."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -8,14 +8,15 @@ from torch import Tensor
 
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
-from geokit.spectral.cleaning import clean
+from geokit.geometry.point_cloud import PointCloud
+from geokit.spectral.cleaning import clean, clean_points
 from geokit.spectral.eigen import Eigenbasis, eigenbasis
 from geokit.spectral.laplacian import Laplacian, laplacian
 
 
 @dataclass(frozen=True)
 class SpectralShape:
-    """A mesh scaled to unit area about its centre, float64, with its Laplacian and its first eigenfunctions.
+    """A shape scaled to unit area about its centre, float64, with its Laplacian and its first eigenfunctions.
 
     mesh: the cleaned and scaled mesh of N vertices. scale: what the given one's lengths were multiplied by.
     given: (V,) int64, for each of the V vertices given the one of `mesh` that stands for it. origins: (N,) int64, for
@@ -48,23 +49,29 @@ class SpectralShape:
     @cached_property
     def normals(self) -> Tensor:
         """(N, 3) outward unit normals at the vertices."""
-        return self.mesh.vertex_normals()
+        return self.mesh.vertex_normals() if self.mesh.normals is None else self.mesh.normals
 
 
-def prepare(mesh: Mesh, count: int = 200) -> SpectralShape:
-    """The mesh cleaned (`geokit.spectral.cleaning`) and scaled to unit area, its Laplacian and `count` eigenpairs.
+def prepare(shape: Mesh | PointCloud, count: int = 200) -> SpectralShape:
+    """The shape cleaned (`geokit.spectral.cleaning`) and scaled to unit area, its Laplacian and `count` eigenpairs.
 
     Any mesh with an area will do; `report` says what had to be done. There are fewer eigenpairs where there are not
-    enough vertices. Raises `InvalidInput` for a count below 1 and where no face has an area.
+    enough vertices. Of a cloud of points `mesh` has no faces, but normals; they are estimated if the cloud has none.
+    Raises `InvalidInput` for a count below 1, for meshes of which no face has an area, and fewer than four points.
     """
     if count < 1:
         raise InvalidInput(f"count must be at least 1, got {count}")
-    cleaned = clean(mesh)
-    report = cleaned.report
-    vertices = cleaned.mesh.vertices
-    scale = cleaned.mesh.area() ** -0.5
-    unit = Mesh((vertices - vertices.mean(0)) * scale, cleaned.mesh.faces)
-    operator = laplacian(unit)
+    cleaned = clean_points(shape) if isinstance(shape, PointCloud) else clean(shape)
+    report, vertices = cleaned.report, cleaned.mesh.vertices
+    if isinstance(shape, PointCloud):
+        operator = laplacian(PointCloud(vertices))
+        scale = operator.area**-0.5
+        operator = replace(operator, masses=operator.masses * scale**2)
+        unit = cleaned.mesh.replace(vertices=(vertices - vertices.mean(0)) * scale)
+    else:
+        scale = cleaned.mesh.area() ** -0.5
+        unit = Mesh((vertices - vertices.mean(0)) * scale, cleaned.mesh.faces)
+        operator = laplacian(unit)
     most = len(vertices) - 1
     if count > most:
         report += (f"{len(vertices):,} vertices have no {count:,} eigenpairs to rely on: there are {most:,}",)

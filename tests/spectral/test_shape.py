@@ -6,6 +6,7 @@ from torch import Tensor
 
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
+from geokit.geometry.point_cloud import PointCloud
 from geokit.spectral.shape import prepare
 from tests.geometry.shapes import grid, sphere, torus
 
@@ -151,3 +152,19 @@ def test_an_open_patch_keeps_its_orientation_where_it_has_one():
     flat = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))
     mesh = Mesh(torch.cat([flat, torch.zeros(16, 1)], 1), grid(4, 4))
     assert torch.equal(prepare(mesh, 5).mesh.faces, mesh.faces)
+
+
+def test_points_are_prepared_like_meshes():
+    mesh = sphere(3)
+    cloud = PointCloud(torch.cat([mesh.vertices[[5]], mesh.vertices]) * 7)
+    shape, want = prepare(cloud, 9), prepare(mesh, 9)
+    assert len(shape) == len(mesh.vertices)
+    assert shape.given.tolist()[:8] == [0, 1, 2, 3, 4, 5, 0, 6]
+    assert torch.equal(shape.given[shape.origins], torch.arange(len(shape)))
+    assert len(shape.report) == 1
+    assert math.isclose(shape.laplacian.area, 1, rel_tol=1e-9)
+    assert torch.allclose(shape.basis.eigenvalues, want.basis.eigenvalues, rtol=0.02, atol=1e-6)
+    radial = (shape.normals * shape.mesh.vertices).sum(1) / shape.mesh.vertices.norm(dim=1)
+    assert float(radial.min()) > 0.99
+    with pytest.raises(InvalidInput, match="four places"):
+        prepare(PointCloud(torch.ones(9, 3)))
