@@ -105,8 +105,10 @@ def _angles(mesh: Mesh, found: HalfEdges, frames: Tensor) -> tuple[Tensor, Tenso
 
     stretch = 2 * math.pi / total
     stretch[found.origins[rim]] = 1
-    x, y = torch.einsum("vd,vad->va", ahead.reshape(-1, 3)[first.clamp(max=len(found) - 1)], frames).unbind(1)
-    offset = torch.atan2(y, x)
+    # Seen in the tangent plane, edges leave at angles that differ from these by one turn, on average over the edges.
+    x, y = torch.einsum("hd,had->ha", ahead.reshape(-1, 3), frames[found.origins]).unbind(1)
+    apart = torch.polar(torch.ones_like(raw), torch.atan2(y, x) - raw * stretch[found.origins])
+    offset = torch.zeros_like(total, dtype=apart.dtype).index_add(0, found.origins, apart).angle()
     leaving = raw * stretch[found.origins] + offset[found.origins]
     back_raw = torch.where(rim, total[found.targets], raw[found.twins])
     return leaving, back_raw * stretch[found.targets] + offset[found.targets]
