@@ -20,7 +20,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.$}:/])/(?:home|Users|root|work|mnt)/[\w.-]|\
 # The target of a link or an image in Markdown, inline or in HTML.
 LINK = re.compile(r"""\]\(\s*<?([^\s)>]+)|(?:src|href)\s*=\s*["']([^"']+)""")
 # Operators without a gradient: gradients themselves, what changes its arguments in place, what only chooses or orders.
-CHOICES = "point_tree|farthest_points|voxel_groups|bvh_build|bvh_moments|winding_number|silhouette_crossings"
+CHOICES = (
+    "point_tree|farthest_points|voxel_groups|bvh_build|nearest_in_faces|bvh_moments|winding_number|silhouette_crossings"
+)
 CHOICES += "|intrinsic_delaunay|edge_entries|local_stars"
 CHOICES += "|sparse_twins|sparse_analyze|sparse_residual_squares|sparse_factor"  # the gradient of the last is in sparse_solve
 WITHOUT_GRADIENT = re.compile(rf"_backward$|_step$|^geokit::({CHOICES})$")

@@ -15,6 +15,7 @@ void bind_files(nb::module_& m);
 void bind_mesh_raster(nb::module_& m);
 void bind_mesh_intrinsic(nb::module_& m);
 void bind_sparse(nb::module_& m);
+void bind_embedded_faces(nb::module_& m);
 
 namespace {
 
@@ -43,4 +44,5 @@ NB_MODULE(_native, m) {
   bind_mesh_raster(m);
   bind_mesh_intrinsic(m);
   bind_sparse(m);
+  bind_embedded_faces(m);
 }

@@ -2,9 +2,10 @@
 
 import torch
 
+from geokit.backend import embedded_faces_ops
 from geokit.geometry.distance import closest_points
 from geokit.spectral.conversions import functional_map_of
-from geokit.spectral.embedded_faces import nearest_in_faces, precise_map
+from geokit.spectral.embedded_faces import _surface, nearest_in_faces, precise_map
 from geokit.spectral.shape import prepare
 from tests.geometry.shapes import sphere
 from tests.spectral.asymmetric import blob, permuted_pair
@@ -53,3 +54,9 @@ def test_a_finer_sphere_lands_between_the_vertices_of_a_coarse_one():
     places = found.interpolate(coarse.mesh.faces, coarse.mesh.vertices)
     edge = float((fine.mesh.corners[:, 0] - fine.mesh.corners[:, 1]).norm(dim=1).mean())
     assert (places - fine.mesh.vertices).norm(dim=1).mean() < 0.25 * edge
+
+
+def test_the_operator_keeps_the_rules_of_operators():
+    mesh = blob(1)
+    squares = torch.cdist(mesh.vertices[:5] * 1.1, mesh.vertices).square()
+    torch.library.opcheck(embedded_faces_ops.nearest_in_faces, (squares, _surface(mesh.vertices, mesh.faces)[2]))
