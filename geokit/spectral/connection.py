@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from geokit.backend.intrinsic_ops import edge_entries
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.sparse import SparseMatrix
@@ -62,21 +63,36 @@ def connection_laplacian(mesh: Mesh, frames: Tensor | None = None) -> Connection
     i, j = found.origins, found.targets
     i, j = found.origins, found.targets
     carried = half * torch.polar(torch.ones_like(turn), turn)
-    # |v_i - r v_j|^2 times the weight, for each side of an edge
-    rows, columns = torch.cat([i, j, i, j]), torch.cat([i, j, j, i])
-    entries = torch.cat([half, half, -carried, -carried.conj()])
     count = len(mesh.vertices)
-    stiffness = real_form(rows, columns, entries, count)
+    # |v_i - r v_j|^2 times the weight, for each side of an edge
+    offsets, columns, slots, diagonal = edge_entries(mesh.faces, count)
+    places = torch.cat([diagonal[i], diagonal[j], slots[..., 0].reshape(-1), slots[..., 1].reshape(-1)])
+    entries = torch.cat([half, half, -carried, -carried.conj()])
+    sums = entries.new_zeros(len(columns)).index_add(0, places, entries)
+    stiffness = real_form(offsets, columns, sums)
     masses = doubled.new_zeros(count).index_add(0, mesh.faces.T.reshape(-1), (doubled / 6).repeat(3))
     return ConnectionLaplacian(Laplacian(stiffness, positive_masses(masses).repeat_interleave(2)), frames)
 
 
-def real_form(rows: Tensor, columns: Tensor, entries: Tensor, count: int) -> SparseMatrix:
-    """The (2N, 2N) real matrix that acts on real and imaginary parts as complex entries (E,) do on numbers."""
-    blocks = torch.stack([entries.real, -entries.imag, entries.imag, entries.real], dim=1)
-    down, right = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
-    i, j = (2 * rows[:, None] + down).reshape(-1), (2 * columns[:, None] + right).reshape(-1)
-    return SparseMatrix.from_triplets(i, j, blocks.reshape(-1), (2 * count, 2 * count))
+def real_form(offsets: Tensor, columns: Tensor, values: Tensor) -> SparseMatrix:
+    """The (2N, 2N) real matrix that acts on real and imaginary parts as a complex one (N, N) does on numbers.
+
+    offsets: (N + 1,) where rows begin. columns: (E,) ascending in each row. values: (E,) complex.
+    """
+    lengths = offsets.diff()
+    of_row = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+    upper = 2 * (torch.arange(len(columns)) + offsets[of_row])  # row 2 i holds two entries for each of row i
+    lower = upper + 2 * lengths[of_row]
+    places = torch.stack([upper, upper + 1, lower, lower + 1], dim=1).reshape(-1)
+    right = torch.stack([2 * columns, 2 * columns + 1] * 2, dim=1).reshape(-1)
+    entries = torch.stack([values.real, -values.imag, values.imag, values.real], dim=1).reshape(-1)
+    ends = torch.repeat_interleave(2 * lengths, 2).cumsum(0)
+    return SparseMatrix(
+        torch.cat([ends.new_zeros(1), ends]),
+        torch.empty_like(right).index_copy(0, places, right),
+        torch.empty_like(entries).index_copy(0, places, entries),
+        2 * len(lengths),
+    )
 
 
 def _angles(mesh: Mesh, found: HalfEdges, frames: Tensor) -> tuple[Tensor, Tensor]:
