@@ -1,0 +1,72 @@
+"""How good is a map, without knowing the true one?"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geokit.spectral.orientation import jacobians, stretches
+from geokit.spectral.sampled import Samples
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What tells good maps from bad ones, (B,) each, means of both directions by area.
+
+    distortion: the mean |log| of singular values of the Jacobians, 0 for isometries. coverage: the part of the area
+    that is hit. orientation: the mean sign of the Jacobians, 1 where all keep it, -1 for a mirrored map.
+    evenness: the mean sign of their neighbourhood means. bends: (B, scales) correlations of how the surfaces bulge.
+    distortion_21, distortion_12: (B, S) at the samples, smoothed; orientation_21, orientation_12 likewise.
+    """
+
+    distortion: Tensor
+    coverage: Tensor
+    orientation: Tensor
+    evenness: Tensor
+    bends: Tensor
+    distortion_21: Tensor
+    distortion_12: Tensor
+    orientation_21: Tensor
+    orientation_12: Tensor
+
+    def score(self, bends: float) -> Tensor:
+        """(B,) the higher the better. Logarithms, so that parts weigh by their ratios; bends: the weight of those."""
+        steady = self.orientation.clamp(min=0.02).log() + self.evenness.clamp(min=0.02).log()
+        shape = -self.distortion.log() + 3 * self.coverage.log() + steady / 2
+        total = shape - bends * (1 - self.bends).clamp(min=0.01).log().sum(1)
+        return torch.nan_to_num(total, nan=-1e9, posinf=-1e9, neginf=-1e9)
+
+
+def assess(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, map_12: Tensor, map_21: Tensor) -> Quality:
+    """The quality of B maps: p2p_21 (B, S2), p2p_12 (B, S1) between samples, functional maps (B, K, K) both ways."""
+    count = min(map_12.shape[1], one.gradients.shape[2], two.gradients.shape[2])
+    parts = []
+    for here, there, p2p, functional in ((two, one, p2p_21, map_12), (one, two, p2p_12, map_21)):
+        images = there.gradients[:, :, :count][p2p]
+        distortion, sign = stretches(jacobians(functional[:, :count, :count], here.gradients[:, :, :count], images))
+        smooth = sign @ here.smoothing.T
+        hit = torch.zeros(len(p2p), len(there)).scatter_add_(1, p2p, here.areas.expand(len(p2p), -1))
+        parts.append(
+            (
+                distortion @ here.areas,
+                torch.minimum(hit, 2 * there.areas).sum(1),
+                sign @ here.areas,
+                smooth.sign() @ here.areas,
+                _correlations(here.bends.expand(len(p2p), -1, -1), there.bends[p2p], here.areas),
+                distortion @ here.smoothing.T,
+                smooth,
+            )
+        )
+    (*totals, distortion_21, smooth_21), (*others, distortion_12, smooth_12) = parts
+    distortion, coverage, orientation, evenness, bends = ((a + b) / 2 for a, b in zip(totals, others, strict=True))
+    return Quality(
+        distortion, coverage, orientation, evenness, bends, distortion_21, distortion_12, smooth_21, smooth_12
+    )
+
+
+def _correlations(a: Tensor, b: Tensor, areas: Tensor) -> Tensor:
+    """(B, D) of (B, S, D) over the samples."""
+    weights = areas[:, None]
+    a, b = (x - (weights * x).sum(1, keepdim=True) for x in (a, b))
+    squares = (weights * a * a).sum(1) * (weights * b * b).sum(1)
+    return (weights * a * b).sum(1) / squares.sqrt().clamp(min=1e-12)
