@@ -8,7 +8,7 @@ from torch import Tensor
 BLOCK = 16  # vectors that are multiplied by the inverse together
 _SEGMENT = 4 * BLOCK  # vectors in one piece of memory
 _CHUNK = 4096  # columns of the basis that are combined at a time
-_DEPENDENT = 1e-12  # share of a block's largest direction below which a direction is only rounding
+_DEPENDENT = 1e-8  # share of a direction of a block below which its Gram matrix is not exact enough
 _WELL = 1e-3  # share above which one pass makes a block orthonormal to rounding
 
 
@@ -115,27 +115,38 @@ class Krylov:
         return block, products
 
     def _put(self, block: Tensor) -> Tensor:
-        """Make a block (BLOCK, N) orthonormal and put it after the basis; returns (BLOCK, BLOCK) its coordinates there.
-
-        Directions that are only rounding, because the space is exhausted, are replaced by random ones.
-        """
+        """Put a block (BLOCK, N), made orthonormal, after the basis; returns (BLOCK, BLOCK) its coordinates there."""
         coordinates = torch.eye(BLOCK, dtype=block.dtype)
         for _ in range(3):
             gram = block @ block.T
             scale = gram.diagonal().clamp_min(1e-300).rsqrt()
             shares, directions = torch.linalg.eigh(gram * scale[:, None] * scale)
-            kept = shares > _DEPENDENT
-            well = bool(shares[0] > _WELL)
-            shares, directions = shares[kept].sqrt(), directions[:, kept]
-            coordinates = coordinates @ (directions * shares / scale[:, None])
-            block = ((directions / shares).T * scale) @ block
-            missing = BLOCK - len(block)
-            if missing:
-                fresh, _ = self._orthogonal(self._noise(missing), self.size)
-                fresh = torch.addmm(fresh, fresh @ block.T, block, alpha=-1)
-                block = torch.cat([block, fresh])
-                coordinates = torch.cat([coordinates, coordinates.new_zeros(BLOCK, missing)], dim=1)
-            if well:
+            if float(shares[0]) < _DEPENDENT:
+                block, inner = self._put_dependent(block)
+                coordinates = coordinates @ inner
+                break
+            roots = shares.sqrt()
+            coordinates = coordinates @ (directions * roots / scale[:, None])
+            block = ((directions / roots).T * scale) @ block
+            if float(shares[0]) > _WELL:
                 break
         self.next_block.copy_(block)
         return coordinates
+
+    def _put_dependent(self, block: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for a block that is nearly dependent, because the space is exhausted in some direction.
+
+        Directions that turn out to be only rounding are replaced by random ones.
+        """
+        directions, first = torch.linalg.qr(block.T)
+        again, _ = self._orthogonal(directions.T.contiguous(), self.size)
+        directions, second = torch.linalg.qr(again.T)
+        strong = second.diagonal().abs() > _WELL
+        coordinates = (second @ first).T[:, strong]
+        missing = BLOCK - int(strong.sum())
+        if missing:
+            fresh, _ = self._orthogonal(self._noise(missing), self.size)
+            directions, third = torch.linalg.qr(torch.cat([directions[:, strong], fresh.T], dim=1))
+            directions = directions * third.diagonal().sign()
+            coordinates = torch.cat([coordinates, coordinates.new_zeros(BLOCK, missing)], dim=1)
+        return directions.T.contiguous(), coordinates

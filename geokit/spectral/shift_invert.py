@@ -20,6 +20,7 @@ _FEWEST = 12  # eigenvalues that these are shares of, at least
 _TRIES = 8  # at a shift with that share
 _RESTARTS = 12
 _AFRESH = 8  # random blocks, to find what is missing
+_TIED = 1e-9  # eigenvalues this near to each other, relative to the largest, are copies of one
 _SMALLEST_GAP = 1e-7  # between eigenvalues, relative to the largest, that a count can tell apart
 
 Progress = Callable[[int, int], None]  # called with the pairs that have converged and those wanted
@@ -155,21 +156,32 @@ class ShiftInvert:
         """The smallest Ritz values and one more; theta and coordinates of all but that; their worst residual."""
         theta, inside = krylov.ritz()
         eigenvalues, order = self._wanted(theta)
-        eigenvalues, chosen = eigenvalues[: self._count + 1].clamp_min(0), order[: self._count]
-        theta, inside = theta[chosen], inside[:, chosen]
-        if not math.isfinite(float(eigenvalues[self._count - 1])):
+        eigenvalues = eigenvalues.clamp_min(0)
+        scale = eigenvalue_scale(eigenvalues[: self._count], self._masses)
+        if not math.isfinite(scale):
             return eigenvalues, theta, inside, math.inf
         # With r left over by the operator, (S - lambda M) x = (shift M - S) M^-1/2 r / theta.
         block = torch.where(self._masses > 0, krylov.next_block / self._roots, 0.0).T.contiguous()
         rough = self._stiffness @ block - self._shift * self._masses[:, None] * block
         rough = torch.where(self._masses[:, None] > 0, rough, 0.0)
+        gram = rough.T @ rough
+        # The last value wanted may be a multiple one of which not all is wanted. Of these copies, some of which have
+        # converged and some not, the solver of the small problem gives any mixture: take apart those that have.
+        chosen = order[: int((eigenvalues <= eigenvalues[self._count - 1] + _TIED * scale).sum())]
+        theta, inside = theta[chosen], inside[:, chosen]
+        first = int((eigenvalues < eigenvalues[self._count - 1] - _TIED * scale).sum())
+        if len(chosen) > self._count:
+            part = krylov.left_over(inside[:, first:])
+            best = torch.linalg.eigh(part.T @ gram @ part)[1][:, : self._count - first]
+            theta = torch.cat([theta[:first], best.square().T @ theta[first:]])
+            inside = torch.cat([inside[:, :first], inside[:, first:] @ best], dim=1)
         part = krylov.left_over(inside)
-        sizes = (part * ((rough.T @ rough) @ part)).sum(0).clamp_min(0).sqrt() / theta.abs()
+        sizes = (part * (gram @ part)).sum(0).clamp_min(0).sqrt() / theta.abs()
         usual = float((self._masses.square().sum() / self._masses.sum()).sqrt())  # |M x| of a function of |x|_M = 1
-        residuals = sizes / usual / eigenvalue_scale(eigenvalues[: self._count], self._masses)
+        residuals = sizes / usual / scale
         if self._progress:
             self._progress(int((residuals <= _AIM).sum()), self._count)
-        return eigenvalues, theta, inside, float(residuals.max())
+        return eigenvalues[: self._count + 1], theta, inside, float(residuals.max())
 
     def _is_one_missing(self, eigenvalues: Tensor) -> bool:
         """Whether more eigenvalues lie below the last gap than were found there. The last one given is beyond those."""
