@@ -37,7 +37,8 @@ def heat_kernel_signature(
     times = heat_times(basis, count) if times is None else times
     check_tensor("times", times, ("T",), FLOATS)
     filters = torch.exp(-times[:, None].to(basis.eigenvalues) * basis.eigenvalues.clamp(min=0))
-    return filter_signature(basis, filters, landmarks, scaled)
+    # Beside the constant function's 1 these are nothing; products with them would be slow subnormal numbers.
+    return filter_signature(basis, torch.where(filters > 1e-30, filters, 0), landmarks, scaled)
 
 
 def wave_kernel_signature(
