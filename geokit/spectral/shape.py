@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -52,11 +53,12 @@ class SpectralShape:
         return self.mesh.vertex_normals() if self.mesh.normals is None else self.mesh.normals
 
 
-def prepare(shape: Mesh | PointCloud, count: int = 200) -> SpectralShape:
+def prepare(shape: Mesh | PointCloud, count: int = 200, *, cache: Path | bool | None = None) -> SpectralShape:
     """The shape cleaned (`geokit.spectral.cleaning`) and scaled to unit area, its Laplacian and `count` eigenpairs.
 
     Any mesh with an area will do; `report` says what had to be done. There are fewer eigenpairs where there are not
     enough vertices. Of a cloud of points `mesh` has no faces, but normals; they are estimated if the cloud has none.
+    cache: as in `geokit.spectral.eigen.eigenbasis`.
     Raises `InvalidInput` for a count below 1, for meshes of which no face has an area, and fewer than four points.
     """
     if count < 1:
@@ -72,8 +74,8 @@ def prepare(shape: Mesh | PointCloud, count: int = 200) -> SpectralShape:
         scale = cleaned.mesh.area() ** -0.5
         unit = Mesh((vertices - vertices.mean(0)) * scale, cleaned.mesh.faces)
         operator = laplacian(unit)
-    most = len(vertices) - 1
+    most = int((operator.masses > 1e-7 * operator.masses.mean()).sum()) - 1  # as many as `eigenbasis` has, but one
     if count > most:
         report += (f"{len(vertices):,} vertices have no {count:,} eigenpairs to rely on: there are {most:,}",)
-    basis = eigenbasis(operator, min(count, most))
+    basis = eigenbasis(operator, min(count, most), cache=cache)
     return SpectralShape(unit, scale * cleaned.scale, operator, basis, cleaned.given, cleaned.origins, report)
