@@ -23,6 +23,7 @@ LINK = re.compile(r"""\]\(\s*<?([^\s)>]+)|(?:src|href)\s*=\s*["']([^"']+)""")
 CHOICES = (
     "point_tree|farthest_points|voxel_groups|bvh_build|nearest_in_faces|bvh_moments|winding_number|silhouette_crossings"
 )
+CHOICES += "|march_fronts|heat_flow"  # distances along surfaces
 CHOICES += "|intrinsic_delaunay|edge_entries|local_stars"
 CHOICES += "|sparse_twins|sparse_analyze|sparse_residual_squares|sparse_factor"  # of the last: in sparse_solve
 WITHOUT_GRADIENT = re.compile(rf"_backward$|_step$|^geokit::({CHOICES})$")

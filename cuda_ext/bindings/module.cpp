@@ -11,6 +11,7 @@ void bind_image(nb::module_& m);
 void bind_optimize(nb::module_& m);
 void bind_neighbors(nb::module_& m);
 void bind_mesh_distance(nb::module_& m);
+void bind_geodesics(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_mesh_raster(nb::module_& m);
 void bind_mesh_intrinsic(nb::module_& m);
@@ -40,6 +41,7 @@ NB_MODULE(_native, m) {
   bind_optimize(m);
   bind_neighbors(m);
   bind_mesh_distance(m);
+  bind_geodesics(m);
   bind_files(m);
   bind_mesh_raster(m);
   bind_mesh_intrinsic(m);
