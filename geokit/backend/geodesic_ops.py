@@ -28,9 +28,9 @@ def _(offsets: Tensor, ids: Tensor, shapes: Tensor, seed_offsets: Tensor, seeds:
 
 @torch.library.custom_op("geokit::heat_flow", mutates_args=(), device_types="cpu")
 def heat_flow(faces: Tensor, hats: Tensor, heat: Tensor) -> Tensor:
-    """(V, K) integrated divergence of the unit gradients of functions `heat` (V, K): the contract of cuda_ext/mesh/heat.h.
+    """(V, K) integrated divergence of the unit gradients of functions `heat` (V, K), as cuda_ext/mesh/heat.h says.
 
-    faces (F, 3) int32, hats (F, 6) gradients of a face's hat functions in its plane, times its area. Without a gradient.
+    faces (F, 3) int32, hats (F, 6) gradients of a face's hat functions in its plane, times its area. Has no gradient.
     """
     faces, hats, heat = plain(faces, hats, heat)
     flow = torch.empty_like(heat)

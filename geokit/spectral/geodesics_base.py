@@ -44,7 +44,10 @@ class Geodesics(ABC):
         sources: a vertex, several vertices (S,), or `SurfacePoints`. Raises `InvalidInput` for sources that the mesh
         does not have.
         """
-        return self._rows(seeds_of(self.mesh, sources).together(), torch.float64)[0]
+        return self._nearest(seeds_of(self.mesh, sources))
+
+    def _nearest(self, seeds: Seeds) -> Tensor:
+        return self._rows(seeds.together(), torch.float64)[0]
 
     def distances_each(self, sources: Sources, dtype: torch.dtype = torch.float64) -> Tensor:
         """(N, S) the distance of every vertex to each source. Sources and errors as in `distances`."""
@@ -69,8 +72,8 @@ class Geodesics(ABC):
         size = count * count * dtype.itemsize
         if size > most_bytes:
             raise InvalidInput(
-                f"all pairs of {count:,} vertices take {size / 2**30:,.1f} GiB, more than the {most_bytes / 2**30:,.1f} GiB "
-                "allowed; ask for some sources with distances_each, simplify the mesh, or pass a larger most_bytes"
+                f"all pairs of {count:,} vertices take {size / 2**30:,.1f} GiB, more than the "
+                f"{most_bytes / 2**30:,.1f} GiB allowed; ask for some sources with distances_each, simplify the mesh, or pass a larger most_bytes"
             )
         seeds = seeds_of(self.mesh, torch.arange(count))
         order = nearby_order(seeds.places)
@@ -98,7 +101,7 @@ def _symmetrize(pairs: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> N
 
 
 def nearby_order(places: Tensor, group: int = 16) -> Tensor:
-    """An order of places (K, 3) in which each run of `group` lies together: halved across the longest side of its box."""
+    """An order of places (K, 3) in which each run of `group` lies together: halved across its longest side."""
     order = torch.arange(len(places))
     pieces = [(0, len(places))]
     while pieces:

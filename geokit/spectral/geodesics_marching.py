@@ -9,10 +9,11 @@ from geokit.backend.geodesic_ops import march_fronts
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.topology import half_edges
-from geokit.spectral.geodesics_base import Geodesics
+from geokit.spectral.geodesics_base import Geodesics, nearby_order
 from geokit.spectral.geodesics_sources import Seeds
 
 _UNREACHED = 1e14
+_APART = 64  # sources, of which each marches alone
 
 
 class MarchingGeodesics(Geodesics):
@@ -23,6 +24,8 @@ class MarchingGeodesics(Geodesics):
     through two triangles at once, and sixteen neighbouring sources march together. Needs no Laplacian and no linear
     system; takes any faces, with boundaries, edges of three faces and several pieces. On curved surfaces distances
     come out too long rather than too short, so of a to b and b to a `all_pairs` keeps the lesser.
+    More than 64 sources whose nearest is asked for march together: where their
+    fronts meet, distances may be longer by half an edge.
     """
 
     def __init__(self, mesh: Mesh) -> None:
@@ -43,6 +46,11 @@ class MarchingGeodesics(Geodesics):
         unreached = rows > _UNREACHED
         rows *= self.scale
         return rows.masked_fill_(unreached, torch.inf) if bool(unreached.any()) else rows
+
+    def _nearest(self, seeds: Seeds) -> Tensor:
+        if len(seeds) > _APART:
+            return super()._nearest(seeds)
+        return self._rows(seeds.take(nearby_order(seeds.places)), torch.float64).amin(0)
 
     def _combine(self, there: Tensor, back: Tensor) -> Tensor:
         return torch.minimum(there, back)
@@ -87,12 +95,14 @@ def _fronts(faces: Tensor, lengths: Tensor, count: int) -> _Fronts:
     across = obtuse[twins.clamp(min=0)] & (twins >= 0)  # the angle at a on the other side of p a
     alone = twins[_opposite_corner(corner)] < 0  # p b ends here: no other corner of p names b
     bits = (obtuse[opposite] | across, obtuse[_opposite_corner(corner)], obtuse[last] & beyond, alone)
-    flags = sum(bit.to(torch.int64) << place for place, bit in enumerate(bits))
+    flags = torch.stack([bit.to(torch.int64) << place for place, bit in enumerate(bits)]).sum(0)
     order = torch.argsort(p, stable=True)
     counts = torch.bincount(p, minlength=count)
     offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     ids = torch.stack([a, b, e, flags], 1)[order]
-    return _Fronts(offsets.to(torch.int32), ids.to(torch.int32).contiguous(), torch.stack(shapes, 1)[order].contiguous())
+    return _Fronts(
+        offsets.to(torch.int32), ids.to(torch.int32).contiguous(), torch.stack(shapes, 1)[order].contiguous()
+    )
 
 
 def _opposite_corner(half_edge: Tensor) -> Tensor:

@@ -29,12 +29,14 @@ Sources = int | Sequence[int] | Tensor | SurfacePoints
 class Seeds:
     """K sets of vertices with the distances at which they start, and a place in space to know neighbours by.
 
-    offsets: (K + 1,) int64. vertices: (S,) int64. starts: (S,) float64. places: (K, 3) float64.
+    offsets: (K + 1,) int64. vertices: (S,) int64. starts: (S,) float64. weights: (S,) float64, the share of the source
+    that is there. places: (K, 3) float64.
     """
 
     offsets: Tensor
     vertices: Tensor
     starts: Tensor
+    weights: Tensor
     places: Tensor
 
     def __len__(self) -> int:
@@ -46,11 +48,12 @@ class Seeds:
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         member = torch.arange(int(offsets[-1])) - torch.repeat_interleave(offsets[:-1], counts)
         member += torch.repeat_interleave(self.offsets[:-1][order], counts)
-        return Seeds(offsets, self.vertices[member], self.starts[member], self.places[order])
+        return Seeds(offsets, self.vertices[member], self.starts[member], self.weights[member], self.places[order])
 
     def together(self) -> "Seeds":
         """One set of all."""
-        return Seeds(self.offsets[[0, -1]], self.vertices, self.starts, self.places.mean(0, keepdim=True))
+        place = self.places.mean(0, keepdim=True)
+        return Seeds(self.offsets[[0, -1]], self.vertices, self.starts, self.weights, place)
 
 
 def seeds_of(mesh: Mesh, sources: Sources) -> Seeds:
@@ -65,13 +68,16 @@ def seeds_of(mesh: Mesh, sources: Sources) -> Seeds:
     if not len(vertices):
         raise InvalidInput("distances need at least one source, got none")
     if vertices.dtype == torch.bool or vertices.is_floating_point():
-        raise InvalidInput(f"sources must be whole numbers of vertices, got {str(vertices.dtype).removeprefix('torch.')}")
+        raise InvalidInput(
+            f"sources must be whole numbers of vertices, got {str(vertices.dtype).removeprefix('torch.')}"
+        )
     _check_range("source", vertices, len(mesh.vertices), "vertices")
     vertices = vertices.to(torch.int64)
     return Seeds(
         torch.arange(len(vertices) + 1),
         vertices,
         torch.zeros(len(vertices), dtype=torch.float64),
+        torch.ones(len(vertices), dtype=torch.float64),
         mesh.vertices.detach().double()[vertices],
     )
 
@@ -91,7 +97,8 @@ def _seeds_in_faces(mesh: Mesh, points: SurfacePoints) -> Seeds:
     corners = mesh.vertices.detach().double()[mesh.faces[points.face_ids]]
     places = (weights[..., None] * corners).sum(1)
     starts = (corners - places[:, None]).norm(dim=2).reshape(-1)
-    return Seeds(3 * torch.arange(len(points) + 1), mesh.faces[points.face_ids].reshape(-1), starts, places)
+    vertices = mesh.faces[points.face_ids].reshape(-1)
+    return Seeds(3 * torch.arange(len(points) + 1), vertices, starts, weights.reshape(-1), places)
 
 
 def _check_range(name: str, ids: Tensor, count: int, what: str) -> None:
