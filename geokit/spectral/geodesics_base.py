@@ -73,7 +73,8 @@ class Geodesics(ABC):
         if size > most_bytes:
             raise InvalidInput(
                 f"all pairs of {count:,} vertices take {size / 2**30:,.1f} GiB, more than the "
-                f"{most_bytes / 2**30:,.1f} GiB allowed; ask for some sources with distances_each, simplify the mesh, or pass a larger most_bytes"
+                f"{most_bytes / 2**30:,.1f} GiB allowed; "
+                "ask for some sources with distances_each, simplify the mesh, or pass a larger most_bytes"
             )
         seeds = seeds_of(self.mesh, torch.arange(count))
         order = nearby_order(seeds.places)
