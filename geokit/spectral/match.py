@@ -10,9 +10,9 @@ from torch import Tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.spectral.dense import extend_map
-from geokit.spectral.landmark_map import landmark_map
+from geokit.spectral.find_map import find_map
 from geokit.spectral.landmarks import checked_landmarks
-from geokit.spectral.match_quality import Quality, measure
+from geokit.spectral.match_quality import Quality
 from geokit.spectral.match_shape import MatchShape, match_shape
 from geokit.spectral.precise import PreciseMap, points_in_faces
 
@@ -134,15 +134,11 @@ def match(
         sides.append(shape)
     first, second = sides
     if landmarks is not None:
-        say("matching from landmarks")
-        columns = landmarks.unbind(1)
-        landmarks = torch.stack([side.cells.cell[column] for side, column in zip(sides, columns)], 1)
-    else:
-        say("looking for a first map")
-    found = landmark_map(first.shape, second.shape, landmarks)
-    measures = measure(first.shape, second.shape, found.p2p_12, found.p2p_21, found.functional_map)
-    repairs = [f"shape {number}: {said}" for number, side in enumerate(sides, 1) for said in side.repairs]
-    quality = Quality(found.confidence, **vars(measures), repairs=tuple(repairs))
+        columns = zip(sides, landmarks.unbind(1))
+        landmarks = torch.stack([side.cells.cell[column] for side, column in columns], 1)
+    found = find_map(first.shape, second.shape, landmarks, say)
+    repairs = tuple(f"shape {number}: {said}" for number, side in enumerate(sides, 1) for said in side.repairs)
+    quality = Quality(**vars(found.measures), confidence=found.confidence, repairs=repairs, warnings=found.warnings)
     say("extending the map to all vertices")
     return Match(
         _on_given(first, second, found.functional_map_21, found.p2p_12),
