@@ -21,7 +21,7 @@ from geokit.geometry.winding import agreeing_orientation
 class Cleaned:
     """A mesh whose vertices are all used, its faces with areas, each once, and looking to one side where that exists.
 
-    mesh: float64, N vertices, its bounding box of diagonal one, the mean of the given vertices at the origin.
+    mesh: float64, N vertices, its bounding box of diagonal one, the mean of the used vertices at the origin.
     scale: what the given lengths were multiplied by. given: (V,) int64, for every given vertex the one of `mesh` that
     stands for it. origins: (N,) int64, for every vertex of `mesh` a given one at its place. report: a sentence on each
     thing that was done or found.
@@ -43,22 +43,26 @@ def clean(mesh: Mesh) -> Cleaned:
     turned over, and closed pieces look outward. Raises `InvalidInput` where no face with an area is left.
     """
     given = mesh.vertices.detach().cpu().double()
-    span = float((given.amax(0) - given.amin(0)).norm()) if len(mesh) else 0.0
+    used = np.unique(mesh.faces.cpu().numpy())
+    own = given[used]  # what no face uses may lie anywhere
+    span = float((own.amax(0) - own.amin(0)).norm()) if len(mesh) else 0.0
     if not span > 0:
         raise InvalidInput(f"a shape needs faces with an area, got {mesh}; for points give a PointCloud")
-    unit = Mesh((given - given.mean(0)) / span, mesh.faces.cpu())
-    used = np.unique(unit.faces.numpy())
+    unit = Mesh((given - own.mean(0)) / span, mesh.faces.cpu())
     same = same_places(unit, 0.0)
     merged = len(used) - len(np.unique(same[used]))
     places, faces = unit.vertices.numpy(), same[unit.faces.numpy()]
 
     flat, (faces, _) = without_flat(places, faces, np.arange(faces.size).reshape(faces.shape))
-    once = np.sort(np.unique(np.sort(faces, axis=1), axis=0, return_index=True)[1])
+    once = _first_of_each(faces, len(places))
     repeated, faces = len(faces) - len(once), faces[once]
     if not len(faces):
         raise InvalidInput(f"none of the {len(mesh):,} faces has an area; want a surface")
-    turned = _turned(places, faces)
-    faces = np.where(turned[:, None], faces[:, ::-1], faces)
+    found = half_edges(torch.from_numpy(faces))
+    turned = _turned(places, faces, found)
+    if turned.any():
+        faces = np.where(turned[:, None], faces[:, ::-1], faces)
+        found = half_edges(torch.from_numpy(faces))
 
     kept = np.unique(faces)
     stands = np.full(len(places), -1)
@@ -67,7 +71,7 @@ def clean(mesh: Mesh) -> Cleaned:
     lost = np.flatnonzero(stands < 0)
     if len(lost):
         stands[lost] = nearest_neighbors(torch.from_numpy(places[kept]), 1, torch.from_numpy(places[lost]))[1][:, 0]
-    cleaned = submesh(Mesh(unit.vertices, torch.from_numpy(np.ascontiguousarray(faces))), torch.arange(len(faces)))
+    cleaned = submesh(Mesh(unit.vertices, torch.from_numpy(faces)), torch.arange(len(faces)))
     report = [
         sentence
         for number, sentence in (
@@ -82,7 +86,8 @@ def clean(mesh: Mesh) -> Cleaned:
         )
         if number
     ]
-    return Cleaned(cleaned, 1 / span, torch.from_numpy(stands), torch.from_numpy(kept), (*report, *_remarks(cleaned)))
+    told = (*report, *_remarks(cleaned, found))
+    return Cleaned(cleaned, 1 / span, torch.from_numpy(stands), torch.from_numpy(kept), told)
 
 
 def clean_points(cloud: PointCloud) -> Cleaned:
@@ -107,10 +112,16 @@ def clean_points(cloud: PointCloud) -> Cleaned:
     return Cleaned(Mesh(points, unit.faces, normals=normals), 1 / span, stands.reshape(-1), kept, report)
 
 
-def _turned(places: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def _first_of_each(faces: np.ndarray, vertices: int) -> np.ndarray:
+    """The numbers of the faces that do not repeat an earlier one, ascending."""
+    low, middle, high = np.sort(faces, axis=1).T
+    pairs = np.unique(low * vertices + middle, return_inverse=True)[1]  # numbered anew: three would not fit 64 bits
+    return np.sort(np.unique(pairs * vertices + high, return_index=True)[1])
+
+
+def _turned(places: np.ndarray, faces: np.ndarray, found: HalfEdges) -> np.ndarray:
     """(F,) bool, the faces to turn over."""
-    mesh = Mesh(torch.from_numpy(places), torch.from_numpy(np.ascontiguousarray(faces)))
-    found = half_edges(mesh.faces)
+    mesh = Mesh(torch.from_numpy(places), torch.from_numpy(faces))
     if not bool(_disagreeing(found).any()):
         piece = pieces_of(mesh)[mesh.faces[:, 0]]
         sizes = torch.bincount(piece).clamp_min(1).double()
@@ -128,9 +139,8 @@ def _disagreeing(found: HalfEdges) -> Tensor:
     return (found.faces_at_edge == 2) & (paired == 0)
 
 
-def _remarks(mesh: Mesh) -> list[str]:
-    """What operators work with, but who reads their results should know."""
-    found = half_edges(mesh.faces)
+def _remarks(mesh: Mesh, found: HalfEdges) -> list[str]:
+    """What operators work with, but who reads their results should know; found: the half-edges of the mesh."""
     pieces, disagreeing = len(pieces_of(mesh).unique()), int(_disagreeing(found).sum())
     crowded, rim = (int(number.sum()) for number in (found.faces_at_edge > 2, found.faces_at_edge == 1))
     return [

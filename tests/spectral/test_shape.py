@@ -68,6 +68,15 @@ def test_what_no_face_uses_is_carried_by_the_nearest():
     assert any("belong to no face" in sentence for sentence in shape.report)
 
 
+def test_a_lost_vertex_far_away_does_no_harm():
+    mesh = torus(16, 8)
+    far = Mesh(torch.cat([mesh.vertices, torch.full((1, 3), 1e15, dtype=torch.float64)]), mesh.faces)
+    shape, want = prepare(far, 12), prepare(mesh, 12)
+    assert torch.equal(shape.mesh.vertices, want.mesh.vertices)
+    assert shape.scale == want.scale
+    assert len(shape.given) == len(mesh.vertices) + 1
+
+
 def test_repeated_flat_and_broken_faces_change_nothing():
     mesh = torus(16, 8)
     a, b, c = mesh.faces[7].tolist()
