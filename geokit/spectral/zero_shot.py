@@ -83,7 +83,7 @@ def zero_shot_map(
         adam.step()
         losses[step] = loss.detach()
     with torch.no_grad():
-        _, kept = _maps(*(side.coefficients(network) for side in sides), mask, mask_weight)
+        _, kept = _maps(sides[0].coefficients(network), sides[1].coefficients(network), mask, mask_weight)
     return ZeroShot(kept, losses)
 
 
