@@ -52,10 +52,11 @@ def wasserstein(first: Tensor, second: Tensor, weights1: Tensor, weights2: Tenso
     check_tensor("second", second, (len(first), "M"), first.dtype)
     order1, steps1 = _quantiles("weights1", first, weights1)
     order2, steps2 = _quantiles("weights2", second, weights2)
-    ends = torch.cat((steps1, steps2), dim=1).sort(dim=1)[0]
+    ends, merged = torch.cat((steps1, steps2), dim=1).sort(dim=1)
     widths = ends.diff(dim=1, prepend=ends.new_zeros(len(ends), 1))
-    middles = (ends - widths / 2).detach().contiguous()
-    gap = _at(first, order1, steps1, middles) - _at(second, order2, steps2, middles)
+    # A piece lies at the place whose step is the next to come: as many steps of its kind are behind it.
+    ours = merged < steps1.shape[1]
+    gap = _at(first, order1, ours) - _at(second, order2, ~ours)
     return (widths * gap.abs().pow(power)).sum(1)
 
 
@@ -68,10 +69,10 @@ def _quantiles(name: str, places: Tensor, weights: Tensor) -> tuple[Tensor, Tens
     return order, (weights / weights.sum())[order].cumsum(1)
 
 
-def _at(places: Tensor, order: Tensor, steps: Tensor, quantiles: Tensor) -> Tensor:
-    """(D, U) the places at which each part of the mass is reached."""
-    index = torch.searchsorted(steps.detach().contiguous(), quantiles).clamp(max=places.shape[1] - 1)
-    return places.gather(1, order.gather(1, index))
+def _at(places: Tensor, order: Tensor, own: Tensor) -> Tensor:
+    """(D, U) the places at which the pieces lie, `own` telling which pieces end in a step of these masses."""
+    behind = (own.cumsum(1) - own.long()).clamp(max=places.shape[1] - 1)
+    return places.gather(1, order.gather(1, behind))
 
 
 def _varifold(mesh: Mesh, length: float) -> tuple[Tensor, Tensor]:

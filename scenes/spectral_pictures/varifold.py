@@ -30,7 +30,7 @@ from scenes.geometry_pictures import PAPER, labelled, save
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bodies", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--output", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
     man, woman = (load_mesh(options.bodies / f"human_human_{name}.obj").to(torch.float64) for name in ("man", "woman"))
@@ -40,7 +40,7 @@ def main() -> None:
     for name, loss in (("varifold", varifold), ("Chamfer", chamfer)):
         began = time.process_time()
         found.append((name, deform(start, lambda mesh, step, loss=loss: loss(mesh, target, step), options.steps)))
-        print(f"{name}: {time.process_time() - began:.1f} s")
+        print(f"{name}: {time.process_time() - began:.1f} s", flush=True)
     pictures, labels = [], []
     for name, mesh in found:
         error = (mesh.vertices - target.vertices).norm(dim=1)
@@ -56,7 +56,7 @@ def main() -> None:
 
 def varifold(mesh: Mesh, target: Mesh, step: int) -> Tensor:
     """With new directions in every step."""
-    return varifold_distance(mesh, target, directions=48, normal_length=0.1, seed=step)
+    return varifold_distance(mesh, target, directions=16, normal_length=0.1, seed=step)
 
 
 def chamfer(mesh: Mesh, target: Mesh, step: int) -> Tensor:

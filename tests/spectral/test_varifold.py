@@ -41,8 +41,8 @@ def test_a_translation_costs_the_square_of_its_projections():
     got = varifold_distance(mesh, Mesh(mesh.vertices + shift, mesh.faces), directions=directions)
     assert torch.allclose(got, (directions[:, :3] @ shift).square().mean(), atol=1e-12)
     # Over all directions the mean is |shift|^2 / 6.
-    many = varifold_distance(mesh, Mesh(mesh.vertices + shift, mesh.faces), directions=5000)
-    assert torch.allclose(many, shift.square().sum() / 6, rtol=0.05)
+    many = varifold_distance(mesh, Mesh(mesh.vertices + shift, mesh.faces), directions=2000)
+    assert torch.allclose(many, shift.square().sum() / 6, rtol=0.1)
 
 
 def test_neither_the_order_of_faces_nor_that_of_vertices_matters():
