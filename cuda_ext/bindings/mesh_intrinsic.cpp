@@ -57,6 +57,7 @@ void bind_mesh_intrinsic(nb::module_& m) {
   });
   define(m, "edge_entries", [](Longs faces, int64_t vertices, LongsOut offsets, LongsOut columns, LongsOut slots, LongsOut diagonal) {
     const auto in = face_list(faces, vertices);
+    if (6 * in.count > 4294967295 || vertices > 4294967295) throw std::invalid_argument("a matrix has fewer than 2^32 vertices and sides");
     int64_t *o = GK_DATA(offsets, vertices + 1), *c = GK_DATA(columns, vertices + 6 * in.count);
     int64_t *s = GK_DATA(slots, 6 * in.count), *d = GK_DATA(diagonal, vertices);
     nb::gil_scoped_release release;

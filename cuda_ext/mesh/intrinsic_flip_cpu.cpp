@@ -29,6 +29,17 @@ double divisor(const double* l, double doubled) {
 
 int64_t next(int64_t side) { return side % 3 == 2 ? side - 2 : side + 1; }
 
+// By insertion: the sides around a vertex are a dozen or two.
+void sort_few(uint64_t* first, uint64_t* last) {
+  if (last - first > 64) return std::sort(first, last);
+  for (uint64_t* at = first; at < last; ++at) {
+    const uint64_t value = *at;
+    uint64_t* to = at;
+    for (; to > first && to[-1] > value; --to) *to = to[-1];
+    *to = value;
+  }
+}
+
 // The flips of one surface.
 struct Flipping {
   int64_t* faces;
@@ -106,41 +117,35 @@ void length_cotangents(int64_t count, const double* lengths, double* cotangents,
 }
 
 void edge_entries(const FaceList& in, int64_t* offsets, int64_t* columns, int64_t* slots, int64_t* diagonal) {
-  struct Entry {
-    int64_t column, slot;
-    bool operator<(const Entry& o) const { return column < o.column; }
-  };
   std::vector<int64_t> begins(in.vertices + 1, 0);
   for (int64_t h = 0; h < 3 * in.count; ++h) begins[in.faces[h]] += 2;  // a side leaves and a side reaches it
   int64_t sum = 0;
   for (int64_t& begin : begins) sum += begin, begin = sum - begin;
-  std::vector<Entry> entries(sum);
+  std::vector<uint64_t> entries(sum);  // the column above, the slot below: both fit 32 bits
   std::vector<int64_t> ends(begins.begin(), begins.end() - 1);
-  for (int64_t h = 0; h < 3 * in.count; ++h) {
-    const int64_t i = in.faces[h], j = in.faces[next(h)];
-    entries[ends[i]++] = {j, 2 * h};
-    entries[ends[j]++] = {i, 2 * h + 1};
-  }
+  for (int64_t f = 0; f < in.count; ++f)
+    for (int c = 0; c < 3; ++c) {
+      const int64_t h = 3 * f + c, i = in.faces[h], j = in.faces[c == 2 ? h - 2 : h + 1];
+      entries[ends[i]++] = uint64_t(j) << 32 | uint64_t(2 * h);
+      entries[ends[j]++] = uint64_t(i) << 32 | uint64_t(2 * h + 1);
+    }
   int64_t used = 0;
   for (int64_t v = 0; v < in.vertices; ++v) {
     offsets[v] = used;
-    Entry *e = entries.data() + begins[v], *last = entries.data() + ends[v];
-    std::sort(e, last);
-    while (e != last && e->column < v) {
-      const int64_t column = e->column;
-      columns[used] = column;
-      for (; e != last && e->column == column; ++e) slots[e->slot] = used;
-      ++used;
-    }
-    columns[used] = v;
-    for (; e != last && e->column == v; ++e) slots[e->slot] = used;
-    diagonal[v] = used++;
+    uint64_t *e = entries.data() + begins[v], *last = entries.data() + ends[v];
+    sort_few(e, last);
+    bool own = false;
     while (e != last) {
-      const int64_t column = e->column;
-      columns[used] = column;
-      for (; e != last && e->column == column; ++e) slots[e->slot] = used;
+      const uint64_t column = *e >> 32;
+      if (!own && column >= uint64_t(v)) {
+        own = true, diagonal[v] = used;
+        if (column > uint64_t(v)) columns[used++] = v;
+      }
+      columns[used] = int64_t(column);
+      for (; e != last && *e >> 32 == column; ++e) slots[*e & 0xffffffff] = used;
       ++used;
     }
+    if (!own) diagonal[v] = used, columns[used++] = v;
   }
   offsets[in.vertices] = used;
 }
