@@ -19,6 +19,7 @@ from geokit.cli.mesh import Mesh
 from geokit.cli.reconstruct import Reconstruct
 from geokit.cli.register import Register
 from geokit.cli.render import Render
+from geokit.cli.spectrum import Spectrum
 
 _DESCRIPTION = """Computing with 3D shapes.
 
@@ -50,6 +51,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     "register": Register,
     "match": Match,
     "mesh": Mesh,
+    "spectrum": Spectrum,
     "doctor": Doctor,
 }
 
