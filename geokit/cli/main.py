@@ -13,6 +13,7 @@ import geokit
 from geokit.cli.compare import Compare
 from geokit.cli.convert import Convert
 from geokit.cli.doctor import Doctor
+from geokit.cli.geodesic import Geodesic
 from geokit.cli.info import Info
 from geokit.cli.match import Match
 from geokit.cli.mesh import Mesh
@@ -52,6 +53,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     "match": Match,
     "mesh": Mesh,
     "spectrum": Spectrum,
+    "geodesic": Geodesic,
     "doctor": Doctor,
 }
 

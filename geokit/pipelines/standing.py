@@ -23,7 +23,7 @@ def up_direction(points: Tensor, masses: Tensor) -> Tensor:
         low, span = float(height.min()), float(height.max() - height.min())
         others = [a for a in range(3) if a != axis]
         flat = points[:, others]
-        feet = flat[height < low + _CONTACT * span]
+        feet = flat[height <= low + _CONTACT * span]
         stands = _support(feet, center[others], flat) - 0.06 * rank
         if stands > best:
             best, up = stands, direction
