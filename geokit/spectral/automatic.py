@@ -11,13 +11,14 @@ from geokit.errors import InvalidInput
 from geokit.spectral.initial_maps import sign_patterns, tip_maps
 from geokit.spectral.nearest_rows import nearest_rows
 from geokit.spectral.sampled import SampledShape, Samples, sample_shape
-from geokit.spectral.score import Quality, assess
+from geokit.spectral.score import Quality, assess, stretches_at
 from geokit.spectral.shape import SpectralShape
+from geokit.spectral.zoomout import zoomout_samples
 
 _FROM_SIGNS = (7, 8, 9, 11, 13, 15, 17, 20, 23, 26, 30)
 _FROM_TIPS = (12, 14, 16, 18, 20, 23, 26, 30)
 _MIDDLE = (30, 36, 43, 51, 60)
-_LAST = (67, 75, 83, 92, 101, 111, 121, 131, 141, 150)
+_LAST = (67, 77, 88, 101, 116, 133, 150)
 _KEPT = 8  # candidates for the second level
 _ALIKE = 0.04  # mean distance of two maps that count as one, in units of the square root of the area
 _RIDGE = 1e-2
@@ -79,7 +80,7 @@ def match_samples_of(one: SampledShape, two: SampledShape) -> AutomaticMap:
         starts.append(_grow(one.coarse, two.coarse, *tips, _upto(_FROM_TIPS, most)))
     maps = _join(starts)
     scores = _quality(one.coarse, two.coarse, maps).score(bends=0.3)
-    maps = maps.take(_different(scores, maps.p2p_21, one.distances))
+    maps = maps.take(_different(scores, maps.p2p_21, one.coarse))
     p2p = _matches(one.fine, two.fine, maps.map_12, maps.map_21)
     maps = _grow(one.fine, two.fine, *p2p, _upto(_MIDDLE, most))
     quality = _quality(one.fine, two.fine, maps)
@@ -89,7 +90,7 @@ def match_samples_of(one: SampledShape, two: SampledShape) -> AutomaticMap:
     quality = _quality(one.fine, two.fine, maps)
     scores = quality.score(bends=1)
     order = scores.argsort(descending=True, stable=True)
-    apart = _apart(one, maps.p2p_21[order[0]], maps.p2p_21)
+    apart = one.fine.apart(maps.p2p_21[order[0]], maps.p2p_21).mean(1)
     rivals = scores[apart > 0.1]
     margin = float(scores[order[0]] - rivals.max()) if len(rivals) else 2.0
     p2p_21, p2p_12, map_12 = _finish(one, two, maps.take(order[:1]), _upto(_LAST, most))
@@ -118,11 +119,14 @@ def _grow(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, sizes: Seq
     for size in sizes:
         map_12, map_21 = _fit(one.rows[:, :size], two.rows[:, :size], p2p_21, p2p_12, weights_21, weights_12)
         p2p_21, p2p_12 = _matches(one, two, map_12, map_21)
-        maps = _Maps(p2p_21, p2p_12, map_12, map_21)
-        quality = _quality(one, two, maps)
-        weights_21 = two.areas * quality.orientation_21.clamp(min=0)
-        weights_12 = one.areas * quality.orientation_12.clamp(min=0)
-    return maps
+        weights_21 = two.areas * _kept(two, one, p2p_21, map_12)
+        weights_12 = one.areas * _kept(one, two, p2p_12, map_21)
+    return _Maps(p2p_21, p2p_12, map_12, map_21)
+
+
+def _kept(here: Samples, there: Samples, p2p: Tensor, functional: Tensor) -> Tensor:
+    """(B, S) in [0, 1]: the mean orientation around samples, none where their neighbourhood is turned over."""
+    return (stretches_at(here, there, p2p, functional)[1] @ here.smoothing.T).clamp(min=0)
 
 
 def _fit(
@@ -155,24 +159,19 @@ def _quality(one: Samples, two: Samples, maps: _Maps) -> Quality:
     return assess(one, two, maps.p2p_21, maps.p2p_12, maps.map_12, maps.map_21)
 
 
-def _different(scores: Tensor, p2p: Tensor, distances: Tensor) -> list[int]:
+def _different(scores: Tensor, p2p: Tensor, one: Samples) -> list[int]:
     """The best maps, leaving out those that are nearly one of the better."""
     kept: list[int] = []
     for candidate in scores.argsort(descending=True, stable=True).tolist():
-        if len(kept) < _KEPT and all(float(distances[p2p[candidate], p2p[k]].mean()) > _ALIKE for k in kept):
+        if len(kept) < _KEPT and all(float(one.apart(p2p[candidate], p2p[k]).mean()) > _ALIKE for k in kept):
             kept.append(candidate)
     return kept
-
-
-def _apart(one: SampledShape, p2p: Tensor, others: Tensor) -> Tensor:
-    """(B,) mean distances on shape 1 between the images (S,) of the fine samples and those of other maps (B, S)."""
-    return one.distances[one.nearest_coarse[p2p], one.nearest_coarse[others]].mean(1)
 
 
 def _blend(one: SampledShape, two: SampledShape, maps: _Maps, quality: Quality, scores: Tensor) -> _Maps:
     """One map from the best and all that mostly agree with it, every sample from where its neighbourhood fits best."""
     best = int(scores.argmax())
-    alike = (_apart(one, maps.p2p_21[best], maps.p2p_21) < 0.15).nonzero()[:, 0]
+    alike = (one.fine.apart(maps.p2p_21[best], maps.p2p_21).mean(1) < 0.15).nonzero()[:, 0]
     chosen_21 = (quality.distortion_21 + 1 - quality.orientation_21)[alike].argmin(0)
     chosen_12 = (quality.distortion_12 + 1 - quality.orientation_12)[alike].argmin(0)
     p2p_21 = maps.p2p_21[alike].gather(0, chosen_21[None])
@@ -182,18 +181,18 @@ def _blend(one: SampledShape, two: SampledShape, maps: _Maps, quality: Quality, 
 
 
 def _finish(one: SampledShape, two: SampledShape, maps: _Maps, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """The winner (a batch of one) with all functions: p2p_21 (N2,), p2p_12 (N1,) and the functional map."""
-    fine1, fine2 = one.fine, two.fine
-    p2p_21, p2p_12, map_12, map_21 = maps.p2p_21, maps.p2p_12, maps.map_12, maps.map_21
-    areas2, areas1 = fine2.areas[None], fine1.areas[None]
-    for size in sizes:
-        map_12, map_21 = _fit(fine1.rows[:, :size], fine2.rows[:, :size], p2p_21, p2p_12, areas2, areas1)
-        p2p_21, p2p_12 = _matches(fine1, fine2, map_12, map_21)
-    size = map_12.shape[1]
+    """The winner (a batch of one) with all functions: p2p_21 (N2,), p2p_12 (N1,) and the functional map.
+
+    ZoomOut from the samples of shape 2 to all vertices of shape 1. One direction only: fitted together, the two spoil
+    the fine functions of shapes that are not isometric (5.5 in place of 2.7 on cat and lion).
+    """
+    grown, _ = zoomout_samples(
+        maps.map_12, one.rows, two.fine.rows, [(size, size) for size in sizes], lambda matches, present: two.fine.areas
+    )
+    size = grown.shape[1]
     rows1, rows2 = one.rows[:, :size], two.rows[:, :size]
-    p2p = nearest_rows(rows2, rows1 @ map_12[0].T)
-    for _ in range(2):
-        full = rows2.T @ (two.masses[:, None] * rows1[p2p])
-        p2p = nearest_rows(rows2, rows1 @ full.T)
+    p2p = nearest_rows(rows2, rows1 @ grown[0].T)
+    full = rows2.T @ (two.masses[:, None] * rows1[p2p])
+    p2p = nearest_rows(rows2, rows1 @ full.T)
     full = rows2.T @ (two.masses[:, None] * rows1[p2p])
     return p2p, nearest_rows(rows1, rows2 @ full), full

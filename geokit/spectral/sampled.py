@@ -1,6 +1,6 @@
 """A shape seen from farthest-point samples: all that the automatic search compares, computed once for a shape."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -25,7 +25,8 @@ class Samples:
 
     vertices: (S,) their indices. areas: (S,) area nearest to each, sum 1. rows: (S, K) eigenfunctions. gradients:
     (S, 2, FUNCTIONS) of them in right-handed frames. bends: (S, B) in (-1, 1), positive where the surface bulges and
-    negative where it is hollow, at B scales. signature: (S, E) wave kernel. eigenvalues: (K,).
+    negative where it is hollow, at B scales. signature: (S, E) wave kernel. eigenvalues: (K,). nearest: (S,) the coarse
+    sample nearest to each. distances: (COARSE, COARSE) along the edges between the coarse samples.
     """
 
     vertices: Tensor
@@ -35,9 +36,15 @@ class Samples:
     bends: Tensor
     signature: Tensor
     eigenvalues: Tensor
+    nearest: Tensor
+    distances: Tensor
 
     def __len__(self) -> int:
         return len(self.vertices)
+
+    def apart(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances between samples, taken between the coarse samples next to them."""
+        return self.distances[self.nearest[first], self.nearest[second]]
 
     @cached_property
     def smoothing(self) -> Tensor:
@@ -50,10 +57,9 @@ class Samples:
 
 @dataclass(frozen=True)
 class SampledShape:
-    """The two levels of a shape and its tips. distances: (COARSE, COARSE) along the edges between coarse samples.
+    """The two levels of a shape and its tips.
 
-    nearest_coarse: (FINE,) the coarse sample nearest to each fine one. rows: (N, K) all eigenfunctions, float32.
-    masses: (N,) of sum 1. tip_distances: (T, COARSE) to the coarse samples and
+    rows: (N, K) all eigenfunctions, float32. masses: (N,) of sum 1. tip_distances: (T, COARSE) to the coarse samples,
     tip_gradients: (COARSE, 2, T) their gradients there.
     """
 
@@ -61,8 +67,6 @@ class SampledShape:
     fine: Samples
     rows: Tensor
     masses: Tensor
-    distances: Tensor
-    nearest_coarse: Tensor
     tips: Tips
     tip_distances: Tensor
     tip_gradients: Tensor
@@ -89,10 +93,19 @@ def sample_shape(shape: SpectralShape) -> SampledShape:
         bends[vertices],
         signature,
         basis.eigenvalues.float(),
+        distances[:, vertices].argmin(0),
+        distances[:, coarse].float(),
     )
     few = slice(len(coarse))
-    first = Samples(
-        coarse, areas, fine.rows[few], fine.gradients[few], fine.bends[few], signature[few], fine.eigenvalues
+    first = replace(
+        fine,
+        vertices=coarse,
+        areas=areas,
+        rows=fine.rows[few],
+        gradients=fine.gradients[few],
+        bends=fine.bends[few],
+        signature=signature[few],
+        nearest=torch.arange(len(coarse)),
     )
     masses = (basis.masses / basis.masses.sum()).float()
     return SampledShape(
@@ -100,8 +113,6 @@ def sample_shape(shape: SpectralShape) -> SampledShape:
         fine,
         basis.eigenvectors.float(),
         masses,
-        distances[:, coarse].float(),
-        distances[:, vertices].argmin(0),
         tips,
         tips.distances[:, coarse].float(),
         slopes[few, :, functions.shape[1] :],

@@ -16,6 +16,8 @@ class Quality:
     distortion: the mean |log| of singular values of the Jacobians, 0 for isometries. coverage: the part of the area
     that is hit. orientation: the mean sign of the Jacobians, 1 where all keep it, -1 for a mirrored map.
     evenness: the mean sign of their neighbourhood means. bends: (B, scales) correlations of how the surfaces bulge.
+    signature: the mean difference of wave kernel signatures over their mean. cycle: the mean distance of samples to
+    where they come back after both directions.
     distortion_21, distortion_12: (B, S) at the samples, smoothed; orientation_21, orientation_12 likewise.
     """
 
@@ -24,6 +26,8 @@ class Quality:
     orientation: Tensor
     evenness: Tensor
     bends: Tensor
+    signature: Tensor
+    cycle: Tensor
     distortion_21: Tensor
     distortion_12: Tensor
     orientation_21: Tensor
@@ -32,18 +36,21 @@ class Quality:
     def score(self, bends: float) -> Tensor:
         """(B,) the higher the better. Logarithms, so that parts weigh by their ratios; bends: the weight of those."""
         steady = self.orientation.clamp(min=0.02).log() + self.evenness.clamp(min=0.02).log()
-        shape = -self.distortion.log() + 3 * self.coverage.log() + steady / 2
+        alike = -self.signature.clamp(min=1e-3).log() - (self.cycle + 0.01).log()
+        shape = -self.distortion.clamp(min=1e-3).log() + 3 * self.coverage.log() + steady / 2 + alike
         total = shape - bends * (1 - self.bends).clamp(min=0.01).log().sum(1)
         return torch.nan_to_num(total, nan=-1e9, posinf=-1e9, neginf=-1e9)
 
 
 def assess(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, map_12: Tensor, map_21: Tensor) -> Quality:
     """The quality of B maps: p2p_21 (B, S2), p2p_12 (B, S1) between samples, functional maps (B, K, K) both ways."""
-    count = min(map_12.shape[1], one.gradients.shape[2], two.gradients.shape[2])
+    mean = one.signature.mean(0) + two.signature.mean(0)
     parts = []
-    for here, there, p2p, functional in ((two, one, p2p_21, map_12), (one, two, p2p_12, map_21)):
-        images = there.gradients[:, :, :count][p2p]
-        distortion, sign = stretches(jacobians(functional[:, :count, :count], here.gradients[:, :, :count], images))
+    for here, there, p2p, back, functional in (
+        (two, one, p2p_21, p2p_12, map_12),
+        (one, two, p2p_12, p2p_21, map_21),
+    ):
+        distortion, sign = stretches_at(here, there, p2p, functional)
         smooth = sign @ here.smoothing.T
         hit = torch.zeros(len(p2p), len(there)).scatter_add_(1, p2p, here.areas.expand(len(p2p), -1))
         parts.append(
@@ -53,15 +60,29 @@ def assess(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, map_12: T
                 sign @ here.areas,
                 smooth.sign() @ here.areas,
                 _correlations(here.bends.expand(len(p2p), -1, -1), there.bends[p2p], here.areas),
+                ((here.signature - there.signature[p2p]).abs() / mean).mean(2) @ here.areas,
+                here.apart(back.gather(1, p2p), torch.arange(len(here))) @ here.areas,
                 distortion @ here.smoothing.T,
                 smooth,
             )
         )
     (*totals, distortion_21, smooth_21), (*others, distortion_12, smooth_12) = parts
-    distortion, coverage, orientation, evenness, bends = ((a + b) / 2 for a, b in zip(totals, others, strict=True))
+    names = ("distortion", "coverage", "orientation", "evenness", "bends", "signature", "cycle")
+    means = {name: (a + b) / 2 for name, a, b in zip(names, totals, others, strict=True)}
     return Quality(
-        distortion, coverage, orientation, evenness, bends, distortion_21, distortion_12, smooth_21, smooth_12
+        **means,
+        distortion_21=distortion_21,
+        distortion_12=distortion_12,
+        orientation_21=smooth_21,
+        orientation_12=smooth_12,
     )
+
+
+def stretches_at(here: Samples, there: Samples, p2p: Tensor, functional: Tensor) -> tuple[Tensor, Tensor]:
+    """Distortion and orientation (B, S) at the samples of one shape, of maps p2p (B, S) to those of the other."""
+    count = min(functional.shape[1], here.gradients.shape[2], there.gradients.shape[2])
+    images = there.gradients[:, :, :count][p2p]
+    return stretches(jacobians(functional[:, :count, :count], here.gradients[:, :, :count], images))
 
 
 def _correlations(a: Tensor, b: Tensor, areas: Tensor) -> Tensor:
