@@ -68,8 +68,8 @@ def ours(folder: Path, what: str) -> dict[str, Any]:
         bases = cat.basis.first(size), lion.basis.first(size)
         return fit_functional_map(*descriptors, *bases, laplacian_weight=1.0, product_weight=0.1)
 
-    def grow(functional_map: Any, step: int) -> Any:
-        samples = torch.arange(len(cat)), farthest_points(lion.mesh.vertices, 1000)
+    def grow(functional_map: Any, step: int, count: int) -> Any:
+        samples = torch.arange(len(cat)), farthest_points(lion.mesh.vertices, count)
         return zoomout(functional_map, cat.basis, lion.basis, stop=STOP, step=step, samples=samples)[1]
 
     before = peak_memory()
@@ -79,12 +79,12 @@ def ours(folder: Path, what: str) -> dict[str, Any]:
         return {"seconds": seconds, "error": None, "memory": peak_memory() - before}
     if what.startswith("ZoomOut"):
         functional_map = functional_map_of(truth, cat.basis.first(START), lion.basis.first(START))
-        p2p, seconds = timed(lambda: grow(functional_map, STEP))
+        p2p, seconds = timed(lambda: grow(functional_map, STEP, 1000))
     elif what == "fit":
         functional_map, seconds = timed(lambda: start(START))
         return {"seconds": seconds, "error": None, "memory": peak_memory() - before}
     else:
-        p2p, seconds = timed(lambda: grow(start(20), 10))
+        p2p, seconds = timed(lambda: grow(start(20), 10, 1000))
     return {"seconds": seconds, "error": errors(folder, p2p.numpy()), "memory": peak_memory() - before}
 
 

@@ -24,8 +24,8 @@ def zoomout(
     """C_12 (K2, K1) grown by `step` functions on both shapes to `stop`: the grown map and p2p_21 (N2,).
 
     samples: indices (S1,) and (S2,) of vertices of both shapes, say a thousand farthest points: all steps but the last
-    match only these, which is as good and many times faster (section 4.4 of the paper). Raises `InvalidInput` where a
-    basis has fewer than `stop` functions.
+    match only these, which is nearly as good and many times faster (section 4.4 of the paper). Those of shape 1
+    should be many: all of its vertices cost little. Raises `InvalidInput` where a basis has too few functions.
     """
     check_functional_map("functional_map", functional_map, basis1, basis2)
     sizes = growing_sizes(functional_map.shape, stop, step)
@@ -35,8 +35,8 @@ def zoomout(
         )
     if samples is not None:
         rows1, rows2 = basis1.eigenvectors[samples[0]], basis2.eigenvectors[samples[1]]
-        functional_map, _ = zoomout_samples(functional_map[None], rows1, rows2, sizes)
-        p2p = point_to_point(functional_map[0], basis1, basis2)
+        functional_map = zoomout_samples(functional_map[None], rows1, rows2, sizes)[0][0]
+        p2p = point_to_point(functional_map, basis1, basis2)
     else:
         for size2, size1 in sizes:
             p2p = point_to_point(functional_map, basis1, basis2)
