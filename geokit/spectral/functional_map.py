@@ -18,6 +18,7 @@ def fit_functional_map(
     basis2: Eigenbasis,
     *,
     laplacian_weight: float = 1e-2,
+    mask: Tensor | None = None,
     product_weight: float = 0.0,
     orientation_weight: float = 0.0,
     gradients: tuple[Gradients, Gradients] | None = None,
@@ -29,6 +30,8 @@ def fit_functional_map(
     al. 2019), plus `product_weight` times the commutators with multiplication by each descriptor (Nogneng, Ovsjanikov
     2017), plus `orientation_weight` times those with f -> normal . (grad descriptor x grad f), which tell a map from
     its mirror image (Ren et al. 2018) and need the `gradients` of both shapes. Operators have unit Frobenius norm.
+    mask: (K2, K1) >= 0, penalties of the entries in place of those that the commutator gives, say
+    `geokit.spectral.prior.second_moment_mask`.
 
     Differentiable by the descriptors. Raises `InvalidInput` for shapes that do not fit, for an orientation weight
     without gradients, and for more than 4,096 unknowns K1 K2 where operators take part.
@@ -43,7 +46,10 @@ def fit_functional_map(
         values / (values.square() * basis.masses[:, None]).sum(0).sqrt().clamp_min(torch.finfo(values.dtype).tiny)
         for basis, values in ((basis1, descriptors1), (basis2, descriptors2))
     )
-    penalty = laplacian_weight * resolvent_mask(basis1.eigenvalues, basis2.eigenvalues)
+    if mask is None:
+        mask = resolvent_mask(basis1.eigenvalues, basis2.eigenvalues)
+    check_tensor("mask", mask, (len(basis2), len(basis1)), FLOATS, finite=True)
+    penalty = laplacian_weight * mask.to(basis1.eigenvalues)
     operators = []
     if product_weight:
         pair = product_operators(unit1, basis1), product_operators(unit2, basis2)

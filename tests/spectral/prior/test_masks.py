@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from geokit.errors import InvalidInput
+from geokit.spectral.functional_map import fit_functional_map
 from geokit.spectral.prior import GaussianPrior, denoising_mask, second_moment_mask
 from geokit.spectral.prior.masks import posterior_mask
+from tests.spectral.asymmetric import permuted_pair
 
 
 def diagonal_prior(size: int = 10) -> GaussianPrior:
@@ -52,3 +54,14 @@ def test_moment_masks_are_inverse_second_moments(knows_pair):
 def test_noise_without_deviation_is_refused():
     with pytest.raises(InvalidInput, match="positive deviation"):
         denoising_mask(torch.eye(3), lambda noisy, sigma: noisy, sigma=0)
+
+
+def test_a_mask_enters_the_fit_of_a_map():
+    """What is penalised much is nearly zero; what is not is fitted."""
+    shape1, shape2, p2p = permuted_pair(10)
+    values = torch.randn(len(shape1), 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    mask = 1e6 * (1 - torch.eye(10, dtype=torch.float64))
+    found = fit_functional_map(values, values[p2p], shape1.basis, shape2.basis, laplacian_weight=1.0, mask=mask)
+    torch.testing.assert_close(found.abs(), torch.eye(10, dtype=torch.float64), atol=1e-5, rtol=0)
+    with pytest.raises(InvalidInput, match="mask"):
+        fit_functional_map(values, values[p2p], shape1.basis, shape2.basis, mask=mask[:5])
