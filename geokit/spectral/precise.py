@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_NUMBERS = 1 << 23  # coordinates of queries looked at together
+_NUMBERS = 1 << 20  # coordinates of queries looked at together
 _FLAT = 1e-12  # faces of a smaller squared sine are matched by their edges
 
 
