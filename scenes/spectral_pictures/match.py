@@ -2,8 +2,8 @@
 
     python scenes/spectral_pictures/match.py human_man.obj human_woman.obj --output docs/images
 
-The shapes are "man" and "woman" of Oded Stein's meshes (CC BY 4.0, from SMPL by the Max Planck Society), which are not part of this repository.
-Their faces correspond one by one, which is not used: the vertices of the second are renumbered first.
+The shapes are "man" and "woman" of Oded Stein's meshes (CC BY 4.0; from SMPL, Max Planck Society), which are not part
+of this repository. Their faces correspond one by one, which is not used: the vertices of the second are renumbered.
 """
 
 import argparse
