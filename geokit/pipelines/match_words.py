@@ -30,7 +30,7 @@ def verdict(quality: dict[str, Any]) -> str:
     """One line."""
     confidence, oriented = quality["confidence"], quality["orientation"] >= _ORIENTED
     if confidence >= _SURE and oriented:
-        return f"confident: {confidence:.2f} ahead of the next best kind of map"
+        return f"confident: {confidence:.2f}"
     if confidence >= _DOUBTFUL and oriented:
         return f"fairly confident: {confidence:.2f}; look at the picture"
     return f"doubtful: {confidence:.2f}; look at the picture, and give a few --landmarks"
