@@ -19,8 +19,8 @@ from geokit.pipelines.match_pictures import colored, match_picture
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.texture_transfer import transfer_texture
-from geokit.spectral.match import Match
-from geokit.spectral.match import match as find_match
+from geokit.spectral.matching import Match
+from geokit.spectral.matching import match as find_match
 
 
 @dataclass(frozen=True)

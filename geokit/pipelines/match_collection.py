@@ -20,8 +20,8 @@ from geokit.pipelines.match_folder import MatchFolder, load_match, save_match
 from geokit.pipelines.match_pictures import contact_sheet
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.posed_pictures import picture_names
-from geokit.spectral.match import match as find_match
 from geokit.spectral.match_shape import MatchShape, match_shape
+from geokit.spectral.matching import match as find_match
 
 _KEPT_VERTICES = 300_000  # of shapes whose operators are kept in memory
 _SHOWN = 24  # shapes on the contact sheet

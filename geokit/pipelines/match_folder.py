@@ -13,7 +13,7 @@ from torch import Tensor
 import geokit
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.io.safe import atomic_write, existing_file, read_bytes
-from geokit.spectral.match import Match
+from geokit.spectral.matching import Match
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from geokit.geometry.framing import frame_camera
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.render_mesh import render_mesh
 from geokit.pipelines.standing import broad_view, matching_view, up_direction
-from geokit.spectral.match import Match
 from geokit.spectral.match_shape import vertex_areas
+from geokit.spectral.matching import Match
 
 _HEIGHT = 560  # pixels of a panel
 _NARROWEST, _WIDEST = 0.55, 1.5  # width of a panel over its height

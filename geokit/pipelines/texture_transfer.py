@@ -5,7 +5,7 @@ from torch import Tensor
 
 from geokit.geometry.distance import closest_points
 from geokit.geometry.mesh import Mesh
-from geokit.spectral.match import Match
+from geokit.spectral.matching import Match
 
 _STRETCH = 4.0  # times the usual: longer in the texture, a face lies across a seam
 

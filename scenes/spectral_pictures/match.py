@@ -15,7 +15,7 @@ from geokit.geometry.mesh import Mesh
 from geokit.io import save_picture
 from geokit.io.meshes import load_mesh
 from geokit.pipelines.match_pictures import colored, match_picture
-from geokit.spectral.match import match
+from geokit.spectral.matching import match
 
 
 def main() -> None:

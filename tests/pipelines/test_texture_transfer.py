@@ -5,7 +5,7 @@ import torch
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.surface_sampling import look_up
 from geokit.pipelines.texture_transfer import charts, transfer_texture
-from geokit.spectral.match import match
+from geokit.spectral.matching import match
 from tests.spectral.blobs import blob, permuted
 
 

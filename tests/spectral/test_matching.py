@@ -5,8 +5,8 @@ import torch
 
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
-from geokit.spectral.match import Match, match
 from geokit.spectral.match_shape import match_shape
+from geokit.spectral.matching import Match, match
 from tests.spectral.blobs import blob, permuted
 
 
