@@ -48,15 +48,6 @@ GK_INLINE void forward_below(const T* panel, int64_t height, int64_t columns, in
   }
 }
 
-// Rows below a supernode are all over the right-hand side: asked for ahead of use, they are waited for together.
-template <class T> GK_INLINE void fetch_rows(const T* x, const int32_t* rows, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    const char* row = reinterpret_cast<const char*>(x + int64_t(rows[i]) * kLanes);
-    __builtin_prefetch(row, 1);
-    if (sizeof(T) == 8) __builtin_prefetch(row + 64, 1);
-  }
-}
-
 template <class T> GK_INLINE void forward(const SolveJob<T>& job) {
   const Supernodes& plan = job.plan;
   for (int64_t s = 0; s < plan.count; ++s) {
@@ -65,7 +56,6 @@ template <class T> GK_INLINE void forward(const SolveJob<T>& job) {
     const int32_t* rows = plan.rows + plan.row_begin[s];
     const T* panel = job.values + plan.value_begin[s];
     T* own = job.x + int64_t(plan.first[s]) * kLanes;
-    fetch_rows(job.x, rows, below);
     int64_t i = 0;
     for (; i + kRows <= columns; i += kRows) forward_own<kRows>(panel, height, i, own);
     for (; i < columns; ++i) forward_own<1>(panel, height, i, own);
@@ -94,7 +84,6 @@ template <class T> GK_INLINE void backward(const SolveJob<T>& job) {
     const int32_t* rows = plan.rows + plan.row_begin[s];
     const T *panel = job.values + plan.value_begin[s], *signs = job.signs + plan.first[s];
     T* own = job.x + int64_t(plan.first[s]) * kLanes;
-    if (s) fetch_rows(job.x, plan.rows + plan.row_begin[s - 1], plan.row_begin[s] - plan.row_begin[s - 1]);
     int64_t i = columns;
     for (; i % kRows; --i) backward_own<1>(panel, height, columns, i - 1, signs, own, rows, job.x);
     for (; i; i -= kRows) backward_own<kRows>(panel, height, columns, i - kRows, signs, own, rows, job.x);

@@ -103,7 +103,7 @@ struct Node {
 
 int64_t trapezoid(int64_t columns, int64_t height) { return columns * height - columns * (columns - 1) / 2; }
 
-// Zeros are the price of fewer and wider panels; how many are worth it was measured on meshes.
+// Zeros are the price of fewer and wider panels; how many are worth it was tried on few meshes only.
 bool worth_merging(int64_t columns, int64_t zeros, int64_t entries) {
   if (columns <= 4) return true;
   const double share = double(zeros) / double(entries);

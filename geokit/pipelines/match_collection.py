@@ -110,10 +110,11 @@ def match_collection(
 ) -> Summary:
     """Match every two of the meshes in `paths`, or `template` with each of them, into one folder a pair in `output`.
 
-    A pair that was finished for the same shapes is kept, so that a stopped run goes on where it was; a pair that fails
-    is told of, and the others go on. On SIGINT or SIGTERM the pair in work is finished and `Interrupted` raised.
-    Raises `InvalidInput` for fewer than two shapes, a shape named twice, and a folder of a pair that holds the match of
-    other shapes, unless `overwrite`; `UnreadableFile` for damaged files, before anything is matched.
+    A pair that was finished for the same shapes is kept, and so are eigenpairs (in `eigenpairs`), so that a stopped run
+    goes on where it was; a pair that fails is told of, and the others go on. On SIGINT or SIGTERM the pair in work is
+    finished and `Interrupted` raised. Raises `InvalidInput` for fewer than two shapes, a shape named twice, and a folder
+    of a pair that holds the match of other shapes, unless `overwrite`; `UnreadableFile` for damaged files, before
+    anything is matched.
     """
     observer, root = observer or Observer(), Path(output)
     paths = [*([] if template is None else [template]), *(path for path in paths if path != template)]
@@ -180,7 +181,7 @@ def _match_missing(summary: Summary, opened: dict[str, Opened], observer: Observ
             for other in [n for n in prepared if n != beside]:
                 if held + len(opened[name].mesh.vertices) > _KEPT_VERTICES:
                     held -= len(prepared.pop(other))
-            prepared[name] = match_shape(opened[name].mesh)
+            prepared[name] = match_shape(opened[name].mesh, cache=summary.root / "eigenpairs")
         return prepared[name]
 
     with StopRequest() as stop:

@@ -65,9 +65,9 @@ def eigenbasis(
     Block Lanczos iterations with a sparse factorization (`geokit.spectral.shift_invert`), the dense solver where
     `count` is a large part of the vertices. That none is missing, of multiple eigenvalues too, is checked by counting.
     Every component of the shape has its own constant function of eigenvalue zero. Vertices without neighbours and
-    without mass (below 1e-7 of the mean) are no components: all eigenvectors vanish there. The result depends neither
-    on the number of threads nor on chance. The eigenvalues are differentiable by the stiffness (symmetric changes)
-    and the masses as long as they are simple; the eigenvectors are not differentiable.
+    without mass (below 1e-7 of the mean) are no components: all eigenvectors vanish there. The result does not
+    depend on chance; between numbers of threads it differs by rounding. The eigenvalues are differentiable by the
+    stiffness (symmetric changes) and the masses as long as they are simple; the eigenvectors are not differentiable.
 
     cache: a folder of results to look in first and to add to, or True for the usual one (`geokit.spectral.cache`).
     progress: called with the numbers of pairs that have converged and that are wanted.

@@ -18,8 +18,8 @@ class Krylov:
     A new block is made orthogonal to its predecessors and then, once more, to everything before it: what rounding
     lets in of eigenvectors already found goes while it is small, so no eigenvector is found twice.
 
-    operator: (BLOCK, N) to the same. size: vectors of the basis; the block after them is the next one. Results are the
-    same for every number of threads. Vectors are kept in segments, so that memory is taken and given back as needed.
+    operator: (BLOCK, N) to the same. size: vectors of the basis; the block after them is the next one. Vectors are
+    kept in segments, so that memory is taken and given back as needed.
     """
 
     def __init__(self, operator: Callable[[Tensor], Tensor], length: int) -> None:

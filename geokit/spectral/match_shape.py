@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -68,12 +69,14 @@ def vertex_areas(mesh: Mesh) -> Tensor:
     return areas.new_zeros(len(mesh.vertices)).index_add(0, mesh.faces.T.reshape(-1), areas.repeat(3))
 
 
-def match_shape(given: Mesh, count: int = EIGENPAIRS) -> MatchShape:
+def match_shape(given: Mesh, count: int = EIGENPAIRS, *, cache: Path | bool | None = None) -> MatchShape:
     """Clean a mesh and compute its operators and `count` eigenpairs, once for many matches.
 
     A mesh of more than 10,000 vertices is matched through a coarse mesh of 6,000 of them. Pieces that together have
-    less than a tenth of the area are left out; their vertices go where the nearest vertex of the rest goes. Raises
-    `InvalidInput` for a mesh without area and for anything else than a mesh.
+    less than a tenth of the area are left out; their vertices go where the nearest vertex of the rest goes.
+
+    cache: where eigenpairs are kept, as for `eigenbasis`. Raises `InvalidInput` for a mesh without area and for anything
+    else than a mesh.
     """
     if not isinstance(given, Mesh):
         raise InvalidInput(
@@ -87,7 +90,7 @@ def match_shape(given: Mesh, count: int = EIGENPAIRS) -> MatchShape:
         coarse = coarse_mesh(main, SAMPLES)
         main, near, samples = coarse.mesh, coarse.cell[near], samples[coarse.samples]
         report.append(f"matched through a coarse mesh of {len(main.vertices):,} of its vertices, then extended to all")
-    shape = prepare(main, count)
+    shape = prepare(main, count, cache=cache)
     near, samples = shape.given[near], samples[shape.origins]
     if len(shape.basis) < count:
         report.append(f"only {len(shape.basis)} eigenfunctions: the shape has {len(shape):,} vertices")
