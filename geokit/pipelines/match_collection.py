@@ -112,9 +112,9 @@ def match_collection(
 
     A pair that was finished for the same shapes is kept, and so are eigenpairs (in `eigenpairs`), so that a stopped run
     goes on where it was; a pair that fails is told of, and the others go on. On SIGINT or SIGTERM the pair in work is
-    finished and `Interrupted` raised. Raises `InvalidInput` for fewer than two shapes, a shape named twice, and a folder
-    of a pair that holds the match of other shapes, unless `overwrite`; `UnreadableFile` for damaged files, before
-    anything is matched.
+    finished and `Interrupted` raised. Raises `InvalidInput` for fewer than two shapes, a shape named twice, and a
+    folder of a pair that holds the match of other shapes, unless `overwrite`; `UnreadableFile` for damaged files,
+    before anything is matched.
     """
     observer, root = observer or Observer(), Path(output)
     paths = [*([] if template is None else [template]), *(path for path in paths if path != template)]

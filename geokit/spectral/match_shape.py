@@ -75,8 +75,8 @@ def match_shape(given: Mesh, count: int = EIGENPAIRS, *, cache: Path | bool | No
     A mesh of more than 10,000 vertices is matched through a coarse mesh of 6,000 of them. Pieces that together have
     less than a tenth of the area are left out; their vertices go where the nearest vertex of the rest goes.
 
-    cache: where eigenpairs are kept, as for `eigenbasis`. Raises `InvalidInput` for a mesh without area and for anything
-    else than a mesh.
+    cache: where eigenpairs are kept, as for `eigenbasis`. Raises `InvalidInput` for a mesh without area and for
+    anything else than a mesh.
     """
     if not isinstance(given, Mesh):
         raise InvalidInput(
