@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 
 WIDTH, BOX_ROWS, TRIANGLE_ROWS, MOMENT_ROWS = 8, 6, 22, 23
 
 
-@torch.library.custom_op("geokit::bvh_build", mutates_args=(), device_types="cpu")
+@custom_op("geokit::bvh_build")
 def build(vertices: Tensor, faces: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The tree over vertices (V, 3), times `scale`, and at least one face (F, 3).
 
@@ -50,7 +50,7 @@ def _ids(like: Tensor, *shape: int | torch.SymInt) -> Tensor:
     return like.new_empty(shape, dtype=torch.int32)
 
 
-@torch.library.custom_op("geokit::bvh_moments", mutates_args=(), device_types="cpu")
+@custom_op("geokit::bvh_moments")
 def moments(boxes: Tensor, children: Tensor, triangles: Tensor, face_ids: Tensor) -> Tensor:
     """(N, 23, 8) moments of the area vectors under every child, for `winding_number`."""
     boxes, children, triangles, face_ids = plain(boxes, children, triangles, face_ids)
@@ -64,7 +64,7 @@ def _(boxes: Tensor, children: Tensor, triangles: Tensor, face_ids: Tensor) -> T
     return boxes.new_empty(len(boxes), MOMENT_ROWS, WIDTH)
 
 
-@torch.library.custom_op("geokit::winding_number", mutates_args=(), device_types="cpu")
+@custom_op("geokit::winding_number")
 def winding_number(
     queries: Tensor,
     boxes: Tensor,
@@ -96,7 +96,7 @@ def _(
     return queries.new_empty(len(queries))
 
 
-@torch.library.custom_op("geokit::closest_points", mutates_args=(), device_types="cpu")
+@custom_op("geokit::closest_points")
 def closest_points(
     queries: Tensor,
     vertices: Tensor,
@@ -134,7 +134,7 @@ def _(
     return shapes
 
 
-@torch.library.custom_op("geokit::closest_points_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::closest_points_backward")
 def _closest_points_backward(
     queries: Tensor,
     vertices: Tensor,
@@ -179,7 +179,7 @@ def _closest_backward(ctx: Any, *bars: Tensor) -> tuple[Tensor | None, ...]:
 closest_points.register_autograd(_closest_backward, setup_context=_setup_closest)
 
 
-@torch.library.custom_op("geokit::ray_cast", mutates_args=(), device_types="cpu")
+@custom_op("geokit::ray_cast")
 def ray_cast(
     origins: Tensor,
     directions: Tensor,

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 
 
-@torch.library.custom_op("geokit::nearest_in_faces", mutates_args=(), device_types="cpu")
+@custom_op("geokit::nearest_in_faces")
 def nearest_in_faces(squares: Tensor, surface: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Faces (Q,) and weights (Q, 3) of the nearest points, of squared distances (Q, V) float64 to the vertices.
 

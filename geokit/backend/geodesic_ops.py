@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 
 
-@torch.library.custom_op("geokit::march_fronts", mutates_args=(), device_types="cpu")
+@custom_op("geokit::march_fronts")
 def march_fronts(
     offsets: Tensor, ids: Tensor, shapes: Tensor, seed_offsets: Tensor, seeds: Tensor, starts: Tensor
 ) -> Tensor:
@@ -26,7 +26,7 @@ def _(offsets: Tensor, ids: Tensor, shapes: Tensor, seed_offsets: Tensor, seeds:
     return shapes.new_empty(seed_offsets.shape[0] - 1, offsets.shape[0] - 1)
 
 
-@torch.library.custom_op("geokit::heat_flow", mutates_args=(), device_types="cpu")
+@custom_op("geokit::heat_flow")
 def heat_flow(faces: Tensor, hats: Tensor, heat: Tensor) -> Tensor:
     """(V, K) integrated divergence of the unit gradients of functions `heat` (V, K), as cuda_ext/mesh/heat.h says.
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 
-@torch.library.custom_op("geokit::spherical_harmonics", mutates_args=(), device_types="cpu")
+@custom_op("geokit::spherical_harmonics")
 def _harmonics(degree: int, directions: Tensor, coeffs: Tensor, visible: Tensor | None) -> Tensor:
     colors = directions.new_empty(len(directions), 3)
     seen = None if visible is None else visible.contiguous()
@@ -23,7 +23,7 @@ def _(degree: int, directions: Tensor, coeffs: Tensor, visible: Tensor | None) -
     return directions.new_empty(directions.shape[0], 3)
 
 
-@torch.library.custom_op("geokit::spherical_harmonics_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::spherical_harmonics_backward")
 def _harmonics_backward(
     degree: int, directions: Tensor, coeffs: Tensor, visible: Tensor | None, colors_bar: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 
 
-@torch.library.custom_op("geokit::compare", mutates_args=(), device_types="cpu")
+@custom_op("geokit::compare")
 def _compare(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     image, target = plain(image, target)
     row_sums = image.new_empty(image.shape[0], 3)
@@ -23,7 +23,7 @@ def _(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return image.new_empty(3), image.new_empty(3, *image.shape)
 
 
-@torch.library.custom_op("geokit::compare_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::compare_backward")
 def _compare_backward(image: Tensor, target: Tensor, slopes: Tensor, means_bar: Tensor) -> Tensor:
     image, target, slopes = plain(image, target, slopes)
     image_bar = torch.empty_like(image)

@@ -6,10 +6,10 @@ The contract is that of cuda_ext/mesh/intrinsic.h.
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 
 
-@torch.library.custom_op("geokit::intrinsic_delaunay", mutates_args=(), device_types="cpu")
+@custom_op("geokit::intrinsic_delaunay")
 def intrinsic_delaunay(vertices: Tensor, faces: Tensor, slack: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Faces (G, 3), lengths (G, 3) of their sides, cotangents (G, 3) at their corners and doubled areas (G,).
 
@@ -40,7 +40,7 @@ def _(vertices: Tensor, faces: Tensor, slack: float) -> tuple[Tensor, Tensor, Te
     return faces.new_empty(count, 3), sides, sides.new_empty(count, 3), vertices.new_empty(count)
 
 
-@torch.library.custom_op("geokit::edge_entries", mutates_args=(), device_types="cpu")
+@custom_op("geokit::edge_entries")
 def edge_entries(faces: Tensor, vertices: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The pattern of symmetric (V, V) matrices on the vertices and edges of faces (F, 3), row by row, int64.
 
@@ -61,7 +61,7 @@ def _(faces: Tensor, vertices: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return faces.new_empty(vertices + 1), faces.new_empty(entries), slots, faces.new_empty(vertices)
 
 
-@torch.library.custom_op("geokit::local_stars", mutates_args=(), device_types="cpu")
+@custom_op("geokit::local_stars")
 def local_stars(points: Tensor, normals: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:
     """The Delaunay triangles of every point (N, 3) with its neighbours (N, k), seen along its normal (N, 3), float64.
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 TREE_WIDTH = 16  # points of a leaf, children of a node (kTreeWidth)
@@ -18,7 +18,7 @@ MOST_POINTS = 2**31 - 1  # that 32-bit indices can count
 # ------------------------------------------------------------------------------------------------------------ the tree
 
 
-@torch.library.custom_op("geokit::point_tree", mutates_args=(), device_types="cpu")
+@custom_op("geokit::point_tree")
 def _point_tree(points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     outputs = _tree_outputs(points, *_native.tree_sizes(len(points)))
     _native.tree_build(*plain(points), *outputs)
@@ -47,7 +47,7 @@ def point_tree(points: Tensor) -> tuple[Tensor, ...]:
 # ---------------------------------------------------------------------------------------------------- nearest points
 
 
-@torch.library.custom_op("geokit::nearest_neighbors", mutates_args=(), device_types="cpu")
+@custom_op("geokit::nearest_neighbors")
 def _nearest(
     points: Tensor, queries: Tensor, tree: list[Tensor], groups: list[Tensor], k: int, exclude_self: bool
 ) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,7 @@ def nearest(
 # ------------------------------------------------------------------------------------------- points within a radius
 
 
-@torch.library.custom_op("geokit::radius_neighbors", mutates_args=(), device_types="cpu")
+@custom_op("geokit::radius_neighbors")
 def _within(
     points: Tensor,
     queries: Tensor,
@@ -174,7 +174,7 @@ def within(
 # ------------------------------------------------------------------------------------------------------- far points
 
 
-@torch.library.custom_op("geokit::farthest_points", mutates_args=(), device_types="cpu")
+@custom_op("geokit::farthest_points")
 def _farthest(points: Tensor, tree: list[Tensor], count: int, start: int) -> Tensor:
     chosen = points.new_empty(count, dtype=torch.int64)
     _native.farthest(*plain(points), *tree, start, chosen)
@@ -194,7 +194,7 @@ def farthest(points: Tensor, tree: tuple[Tensor, ...], count: int, start: int) -
 # ------------------------------------------------------------------------------------------------------------- voxels
 
 
-@torch.library.custom_op("geokit::voxel_groups", mutates_args=(), device_types="cpu")
+@custom_op("geokit::voxel_groups")
 def _voxel_groups(points: Tensor, size: float) -> tuple[Tensor, Tensor]:
     points = plain(points)[0]
     bounds = points.new_empty(2, 3, dtype=torch.float64)

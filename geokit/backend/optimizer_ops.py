@@ -1,16 +1,13 @@
 """Adam as one native pass over memory."""
 
-import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 
-@torch.library.custom_op(
-    "geokit::adam_step", mutates_args=("parameter", "first_moment", "second_moment"), device_types="cpu"
-)
+@custom_op("geokit::adam_step", mutates_args=("parameter", "first_moment", "second_moment"))
 def _adam_step(
     parameter: Tensor,
     gradient: Tensor,

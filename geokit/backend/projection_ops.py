@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 _PROJECT_BLOCK = 1024  # splats a partial camera gradient covers (kProjectBlock)
 
 
-@torch.library.custom_op("geokit::project", mutates_args=(), device_types="cpu")
+@custom_op("geokit::project")
 def _project(
     means: Tensor,
     quats: Tensor,
@@ -43,7 +43,7 @@ def _(means: Tensor, quats: Tensor, scales: Tensor, frequencies: Tensor, *_rest:
     return _project_outputs(means, frequencies)
 
 
-@torch.library.custom_op("geokit::project_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::project_backward")
 def _project_backward(
     means: Tensor,
     quats: Tensor,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 from geokit.backend.projection_ops import check_size
 from geokit.backend.tile_ops import bin_once
 from geokit.errors import InvalidInput
@@ -14,7 +14,7 @@ from geokit.errors import InvalidInput
 ALPHA_MIN = 1.0 / 255.0  # fainter contributions are skipped
 
 
-@torch.library.custom_op("geokit::rasterize", mutates_args=(), device_types="cpu")
+@custom_op("geokit::rasterize")
 def _rasterize(
     means2d: Tensor,
     conics: Tensor,
@@ -57,7 +57,7 @@ def _(
     return features.new_empty(height, width, features.shape[1]), features.new_empty(height, width), median_ids
 
 
-@torch.library.custom_op("geokit::rasterize_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::rasterize_backward")
 def _rasterize_backward(
     means2d: Tensor,
     conics: Tensor,

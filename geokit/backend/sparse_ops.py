@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 
 PADDING: int = _native.SPARSE_FACTOR_PADDING
 
 
-@torch.library.custom_op("geokit::sparse_twins", mutates_args=(), device_types="cpu")
+@custom_op("geokit::sparse_twins")
 def twins(offsets: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     """(E,) where the transposed entry of every entry is stored, and (1,) a row with an entry that has none, or -1."""
     found, row = torch.empty_like(columns), columns.new_empty(1)
@@ -27,7 +27,7 @@ def _(offsets: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty_like(columns), columns.new_empty(1)
 
 
-@torch.library.custom_op("geokit::sparse_analyze", mutates_args=(), device_types="cpu")
+@custom_op("geokit::sparse_analyze")
 def analyze(offsets: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The plan of a factorization: permutation (N,), first (S + 1,), parent (S,), row_begin (S + 1,),
     value_begin (S + 1,) and rows (R,) of its supernodes. The pattern must be symmetric."""
@@ -53,7 +53,7 @@ def _(offsets: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor,
     return short, short.new_empty(count + 1), short.new_empty(count), *begins, short.new_empty(rows)
 
 
-@torch.library.custom_op("geokit::sparse_factor", mutates_args=(), device_types="cpu")
+@custom_op("geokit::sparse_factor")
 def factor(
     offsets: Tensor, columns: Tensor, entries: Tensor, plan: list[Tensor], definite: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -72,7 +72,7 @@ def _(
     return entries.new_empty(size), signs, entries.new_empty(3, dtype=torch.float64)
 
 
-@torch.library.custom_op("geokit::sparse_residual_squares", mutates_args=(), device_types="cpu")
+@custom_op("geokit::sparse_residual_squares")
 def residual_squares(
     offsets: Tensor, columns: Tensor, entries: Tensor, masses: Tensor, values: Tensor, functions: Tensor
 ) -> Tensor:
@@ -87,7 +87,7 @@ def _(offsets: Tensor, columns: Tensor, entries: Tensor, masses: Tensor, values:
     return values.new_empty(2, len(values))
 
 
-@torch.library.custom_op("geokit::sparse_solve", mutates_args=(), device_types="cpu")
+@custom_op("geokit::sparse_solve")
 def solve(
     entries: Tensor, right: Tensor, rows: Tensor, columns: Tensor, plan: list[Tensor], values: Tensor, signs: Tensor
 ) -> Tensor:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, plain
+from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 LARGEST_PICTURE = 1 << 15  # pixels along one side
 
 
-@torch.library.custom_op("geokit::rasterize_triangles", mutates_args=(), device_types="cpu")
+@custom_op("geokit::rasterize_triangles")
 def _rasterize(
     points: Tensor, faces: Tensor, intrinsics: Tensor, width: int, height: int, near: float, cull_back_faces: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,7 +42,7 @@ def _(
     return points.new_empty(height, width, 3), points.new_empty(height, width), face_ids
 
 
-@torch.library.custom_op("geokit::rasterize_triangles_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::rasterize_triangles_backward")
 def _rasterize_backward(
     points: Tensor, faces: Tensor, intrinsics: Tensor, face_ids: Tensor, barycentrics_bar: Tensor, depth_bar: Tensor
 ) -> Tensor:
@@ -75,7 +75,7 @@ def _rasterize_gradient(ctx: Any, barycentrics_bar: Tensor, depth_bar: Tensor, _
 _rasterize.register_autograd(_rasterize_gradient, setup_context=_rasterize_setup)
 
 
-@torch.library.custom_op("geokit::interpolate", mutates_args=(), device_types="cpu")
+@custom_op("geokit::interpolate")
 def _interpolate(attributes: Tensor, faces: Tensor, face_ids: Tensor, barycentrics: Tensor) -> Tensor:
     attributes, faces, face_ids, barycentrics = plain(attributes, faces, face_ids, barycentrics)
     values = attributes.new_empty(*face_ids.shape, attributes.shape[1])
@@ -88,7 +88,7 @@ def _(attributes: Tensor, faces: Tensor, face_ids: Tensor, barycentrics: Tensor)
     return attributes.new_empty(*face_ids.shape, attributes.shape[1])
 
 
-@torch.library.custom_op("geokit::interpolate_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::interpolate_backward")
 def _interpolate_backward(
     attributes: Tensor, faces: Tensor, face_ids: Tensor, barycentrics: Tensor, values_bar: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -129,7 +129,7 @@ def _interpolate_gradient(ctx: Any, values_bar: Tensor) -> tuple[Any, ...]:
 _interpolate.register_autograd(_interpolate_gradient, setup_context=_interpolate_setup)
 
 
-@torch.library.custom_op("geokit::silhouette_crossings", mutates_args=(), device_types="cpu")
+@custom_op("geokit::silhouette_crossings")
 def _crossings(
     points: Tensor, edges: Tensor, intrinsics: Tensor, near: float, face_ids: Tensor, depth: Tensor
 ) -> Tensor:
@@ -150,7 +150,7 @@ def _(points: Tensor, edges: Tensor, intrinsics: Tensor, near: float, face_ids: 
     return torch.empty(2, *face_ids.shape, dtype=torch.int32, device=points.device)
 
 
-@torch.library.custom_op("geokit::antialias", mutates_args=(), device_types="cpu")
+@custom_op("geokit::antialias")
 def _antialias(image: Tensor, points: Tensor, edges: Tensor, intrinsics: Tensor, crossings: Tensor) -> Tensor:
     image, points, edges, intrinsics, crossings = plain(image, points, edges, intrinsics, crossings)
     result = torch.empty_like(image)
@@ -163,7 +163,7 @@ def _(image: Tensor, points: Tensor, edges: Tensor, intrinsics: Tensor, crossing
     return torch.empty_like(image, memory_format=torch.contiguous_format)
 
 
-@torch.library.custom_op("geokit::antialias_backward", mutates_args=(), device_types="cpu")
+@custom_op("geokit::antialias_backward")
 def _antialias_backward(
     image: Tensor, points: Tensor, edges: Tensor, intrinsics: Tensor, crossings: Tensor, result_bar: Tensor
 ) -> tuple[Tensor, Tensor]:
