@@ -1,6 +1,5 @@
 """Pictures of a correspondence: colours by the place on one shape, carried to the other."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,10 +30,11 @@ class View:
 
 
 def position_colors(points: Tensor, masses: Tensor, up: Tensor) -> Tensor:
-    """(N, 3) sRGB colours of places, smooth, of even lightness enough to be shaded, different left and right.
+    """(N, 3) sRGB colours of places: left and right, top and bottom, front and back differ everywhere.
 
-    The hue runs along the longest axis of points (N, 3) of masses (N,), lightness along the second, and both change a
-    little along the third (in OKLCH; Ottosson 2020).
+    In Oklab (Ottosson 2020): from blue to yellow along the longest axis of points (N, 3) of masses (N,), from green to
+    red along the second, from dark to light along the third. The last two change most near the middle, so that two
+    legs differ as clearly as two hands.
     """
     weights = masses / masses.sum()
     level = points - (points * weights[:, None]).sum(0)
@@ -42,12 +42,8 @@ def position_colors(points: Tensor, masses: Tensor, up: Tensor) -> Tensor:
     axes = axes * torch.where((axes.T @ up).abs() > 0.5, (axes.T @ up).sign(), 1)
     along = level @ axes
     low, high = along.amin(0), along.amax(0)
-    u, v, w = ((along - low) / (high - low).clamp(min=1e-12)).unbind(1)
-    v, w = 2 * v - 1, 2 * w - 1
-    hue = math.radians(15) + math.radians(285) * u + math.radians(30) * w
-    lightness = 0.70 + 0.13 * v + 0.03 * w
-    chroma = 0.135 + 0.02 * w
-    return _srgb_of_oklab(lightness, chroma * hue.cos(), chroma * hue.sin())
+    u, v, w = (2 * (along - low) / (high - low).clamp(min=1e-12) - 1).unbind(1)
+    return _srgb_of_oklab(0.72 + 0.07 * (2 * w).tanh(), 0.15 * (3.5 * v).tanh(), 0.15 * u)
 
 
 def _srgb_of_oklab(lightness: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -14,5 +14,12 @@ def nearest_rows(queries: Tensor, rows: Tensor) -> Tensor:
     rows, queries = rows.detach().float().contiguous(), queries.detach().float()
     half_squares = rows.square().sum(1) / -2
     block = max(BLOCK // max(len(rows), 1), 16)
-    found = [torch.addmm(half_squares, part, rows.T).argmax(1) for part in queries.split(block)]
+    found = [first_largest(torch.addmm(half_squares, part, rows.T)) for part in queries.split(block)]
     return torch.cat(found) if found else queries.new_empty(0, dtype=torch.int64)
+
+
+def first_largest(scores: Tensor) -> Tensor:
+    """(..., N) to (...), int64: where the largest of each row is, the first of equal ones."""
+    if scores.device.type == "cpu":  # NumPy compares many at once, torch one after another
+        return torch.from_numpy(scores.detach().numpy().argmax(-1))
+    return scores.argmax(-1)
