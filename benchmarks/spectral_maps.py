@@ -50,8 +50,8 @@ def ours(folder: Path, what: str) -> dict[str, Any]:
     from geokit.io.meshes import load_mesh
     from geokit.spectral.conversions import functional_map_of
     from geokit.spectral.descriptors import wave_kernel_signature
-    from geokit.spectral.embedded_faces import precise_map
     from geokit.spectral.functional_map import fit_functional_map
+    from geokit.spectral.precise import precise_map
     from geokit.spectral.shape import prepare
     from geokit.spectral.zoomout import zoomout
 

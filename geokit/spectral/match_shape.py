@@ -13,7 +13,7 @@ from geokit.geometry.neighbors import nearest_neighbors
 from geokit.geometry.topology import connected_components, submesh
 from geokit.spectral.cleaning import clean
 from geokit.spectral.coarse import CoarseMesh, coarse_mesh
-from geokit.spectral.precise import points_in_faces
+from geokit.spectral.precise import nearest_in_faces
 from geokit.spectral.shape import SpectralShape, prepare
 
 EIGENPAIRS = 150
@@ -52,7 +52,7 @@ class MatchShape:
         if not self.dense:
             return values[self.cells.cell]
         mesh = self.cells.mesh
-        places = points_in_faces(self.given.vertices.double(), mesh.vertices, mesh.faces, self.cells.cell)
+        places = nearest_in_faces(self.given.vertices.double(), mesh.vertices, mesh.faces, self.cells.cell)
         return places.interpolate(mesh.faces, values)
 
     def project(self, values: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from geokit.spectral.find_map import find_map
 from geokit.spectral.landmarks import checked_landmarks
 from geokit.spectral.match_quality import Quality
 from geokit.spectral.match_shape import MatchShape, match_shape
-from geokit.spectral.precise import PreciseMap, points_in_faces
+from geokit.spectral.precise import PreciseMap, nearest_in_faces
 
 _DIRECTIONS = ("1->2", "2->1")
 _MODES = ("nearest", "precise", "smooth")
@@ -172,4 +172,4 @@ def _embedded(source: MatchShape, target: MatchShape, functional_map: Tensor) ->
 
 
 def _precise(target: MatchShape, source: MatchShape, functional_map: Tensor, p2p: Tensor) -> PreciseMap:
-    return points_in_faces(*_embedded(source, target, functional_map), target.given.faces, p2p)
+    return nearest_in_faces(*_embedded(source, target, functional_map), target.given.faces, p2p)

@@ -5,8 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_NUMBERS = 1 << 20  # coordinates of queries looked at together
-_FLAT = 1e-12  # faces of a smaller squared sine are matched by their edges
+from geokit.backend import embedded_faces_ops
+from geokit.backend.checks import check_tensor
+from geokit.errors import InvalidInput
+from geokit.spectral.conversions import check_point_to_point, embeddings
+from geokit.spectral.eigen import Eigenbasis
+from geokit.spectral.faces_around import nearest_around
+
+BLOCK = 1 << 21  # squared distances at once
 
 
 @dataclass(frozen=True)
@@ -35,68 +41,72 @@ class PreciseMap:
         return mixed.reshape(len(self), *values.shape[1:])
 
 
-def points_in_faces(queries: Tensor, rows: Tensor, faces: Tensor, nearest: Tensor) -> PreciseMap:
-    """The point nearest to every query among the faces around its nearest vertex, in any number of dimensions.
+def precise_map(functional_map: Tensor, basis1: Eigenbasis, basis2: Eigenbasis, faces1: Tensor) -> PreciseMap:
+    """For every vertex of shape 2 the point in a face of shape 1 that C_12 (K2, K1) brings nearest (float64).
 
-    queries: (N, K). rows: (V, K), where the vertices are: places, or values of eigenfunctions (Ezuz and Ben-Chen 2017,
-    "Deblurring and denoising of maps between shapes", section 4, who search all faces). faces: (F, 3). nearest: (N,)
-    int64, the vertex nearest to each query; one that no face uses gives face 0 and the weights of its first corner.
+    faces1: (F, 3). Rows of Phi2 are compared with the triangles of rows of Phi1 C^T (Ezuz, Ben-Chen 2017).
     """
-    around, starts, counts = _faces_around(faces, len(rows))
-    found = torch.zeros(len(queries), dtype=torch.int64)
-    weights = torch.zeros(len(queries), 3, dtype=queries.dtype)
-    weights[:, 0] = 1
-    for block in _blocks(counts[nearest] * queries.shape[1]):
-        asking = torch.repeat_interleave(block, counts[nearest[block]])
-        if not len(asking):
-            continue
-        before = counts[nearest[block]].cumsum(0) - counts[nearest[block]]
-        place = torch.arange(len(asking)) - torch.repeat_interleave(before, counts[nearest[block]])
-        candidates = around[starts[nearest[asking]] + place]
-        barycentrics, distances = _project(queries[asking], rows[faces[candidates]])
-        best = torch.full((len(queries),), torch.inf, dtype=queries.dtype)
-        best.scatter_reduce_(0, asking, distances, "amin")
-        winners = (distances == best[asking]).nonzero()[:, 0].flip(0)  # the first of equals is written last
-        found[asking[winners]] = candidates[winners]
-        weights[asking[winners]] = barycentrics[winners]
-    return PreciseMap(found, weights)
+    rows2, rows1 = embeddings(functional_map, basis1, basis2)
+    return nearest_in_faces(rows2, rows1, faces1)
 
 
-def _faces_around(faces: Tensor, vertices: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Faces in the order of the vertices that use them, where those of each vertex begin, and how many there are."""
-    order = torch.argsort(faces.reshape(-1), stable=True)
-    counts = torch.bincount(faces.reshape(-1), minlength=vertices)
-    return order // 3, counts.cumsum(0) - counts, counts
+def nearest_in_faces(queries: Tensor, rows: Tensor, faces: Tensor, around: Tensor | None = None) -> PreciseMap:
+    """The point nearest to each of queries (Q, K) on triangles faces (F, 3) between rows (N, K).
+
+    It is exact over all faces: one is looked at if no corner of it is farther from the query than the nearest point so
+    far by more than the face reaches. Between a query and a face six squared distances say all, so that after the
+    product with all vertices the work does not grow with K. around: (Q,) int64, vertices; then only the faces around
+    each query's vertex are looked at: for maps that are known and shall only be made finer, and above 10,000 vertices,
+    where the product with all costs too much. Without a gradient. Raises `InvalidInput` where there is no face or K
+    differs.
+    """
+    check_tensor("queries", queries, ("Q", "K"))
+    check_tensor("rows", rows, ("N", queries.shape[1]))
+    check_tensor("faces", faces, ("F", 3), torch.int64)
+    if not len(faces):
+        raise InvalidInput("there are no faces to find points in; a point cloud is matched by nearest_rows")
+    if int(faces.min()) < 0 or int(faces.max()) >= len(rows):
+        raise InvalidInput(
+            f"faces name the vertices {int(faces.min())} to {int(faces.max())}; want 0 to {len(rows) - 1}"
+        )
+    if not len(queries):
+        return PreciseMap(faces.new_empty(0), rows.new_empty(0, 3).double())
+    queries, rows = queries.detach().double(), rows.detach().double()
+    if around is not None:
+        check_point_to_point("around", around, len(queries), len(rows))
+        return PreciseMap(*nearest_around(queries, rows, faces, around))
+    order, turn, surface = _surface(rows, faces)
+    squares = rows.square().sum(1)
+    found, weights = [], []
+    for part in queries.split(max(BLOCK // max(len(rows), 1), 1)):
+        distances = torch.addmm(squares, part, rows.T, alpha=-2).add_(part.square().sum(1)[:, None]).clamp_(min=0)
+        face, weight = embedded_faces_ops.nearest_in_faces(distances, surface)
+        found.append(face)
+        weights.append(weight)
+    chosen, turned = torch.cat(found), torch.cat(weights)
+    return PreciseMap(order[chosen], torch.zeros_like(turned).scatter_(1, turn[chosen], turned))
 
 
-def _blocks(counts: Tensor) -> list[Tensor]:
-    """Consecutive numbers in blocks of about _NUMBERS counts."""
-    number = torch.div(counts.cumsum(0), _NUMBERS, rounding_mode="floor")
-    return [part for part in torch.arange(len(counts)).split(torch.bincount(number).tolist()) if len(part)]
+def _surface(rows: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The faces in the order of their first corners, those that the others are nearest to: embedded_faces.h.
+
+    Which face each of them is (F,), which corner of it each of its corners is (F, 3), and the arrays.
+    """
+    corners = rows[faces]
+    opposite = (corners.roll(-1, 1) - corners.roll(-2, 1)).square().sum(2)  # squared length of each corner's edge
+    turn = (opposite.argmax(1)[:, None] + torch.arange(3)) % 3
+    faces, opposite = faces.gather(1, turn), opposite.gather(1, turn)
+    order = torch.argsort(faces[:, 0], stable=True)
+    faces, opposite = faces[order], opposite[order]
+    bc, ca, ab = opposite.sqrt().unbind(1)
+    reach = torch.stack([torch.maximum(ca, ab), torch.maximum(bc, ab), torch.maximum(bc, ca)], 1)
+    vertex_reach = rows.new_zeros(len(rows)).scatter_reduce(0, faces[:, 0], reach[:, 0], "amax")
+    around = torch.argsort(faces.reshape(-1), stable=True) // 3
+    first, around_first = _starts(faces[:, 0], len(rows)), _starts(faces.reshape(-1), len(rows))
+    return order, turn[order], [faces, first, opposite, reach, around, around_first, vertex_reach]
 
 
-def _project(queries: Tensor, corners: Tensor) -> tuple[Tensor, Tensor]:
-    """Barycentrics (P, 3) of the points of triangles (P, 3, K) nearest to queries (P, K), and squared distances."""
-    a = corners[:, 0]
-    u, v, q = corners[:, 1] - a, corners[:, 2] - a, queries - a
-    uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
-    uq, vq, qq = (u * q).sum(1), (v * q).sum(1), (q * q).sum(1)
-
-    def squared(s: Tensor, t: Tensor) -> Tensor:
-        return (qq - 2 * (s * uq + t * vq) + s * s * uu + 2 * s * t * uv + t * t * vv).clamp(min=0)
-
-    tiny = torch.finfo(queries.dtype).tiny
-    zero = torch.zeros_like(uu)
-    along_u, along_v = (uq / uu.clamp(min=tiny)).clamp(0, 1), (vq / vv.clamp(min=tiny)).clamp(0, 1)
-    opposite = ((vq - uq + uu - uv) / (uu - 2 * uv + vv).clamp(min=tiny)).clamp(0, 1)  # from corner 1 to corner 2
-    determinant = uu * vv - uv * uv
-    some = determinant > _FLAT * uu * vv
-    safe = torch.where(some, determinant, 1)
-    s, t = (vv * uq - uv * vq) / safe, (uu * vq - uv * uq) / safe
-    inside = some & (s >= 0) & (t >= 0) & (s + t <= 1)
-    choices_s = torch.stack([torch.where(inside, s, 0), along_u, zero, 1 - opposite])
-    choices_t = torch.stack([torch.where(inside, t, 0), zero, along_v, opposite])
-    distances = torch.stack([squared(a, b) for a, b in zip(choices_s, choices_t)])
-    best = torch.where(inside, 0, distances[1:].argmin(0) + 1)
-    s, t = (choice.gather(0, best[None])[0] for choice in (choices_s, choices_t))
-    return torch.stack([1 - s - t, s, t], 1).clamp(min=0), squared(s, t)
+def _starts(vertices: Tensor, count: int) -> Tensor:
+    """(count + 1,) where what belongs to each vertex begins."""
+    counts = torch.bincount(vertices, minlength=count)
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])

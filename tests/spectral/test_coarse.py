@@ -6,7 +6,7 @@ from geokit.geometry.distance import closest_points
 from geokit.geometry.topology import topology
 from geokit.spectral.coarse import coarse_mesh
 from geokit.spectral.dense import extend_map
-from geokit.spectral.precise import points_in_faces
+from geokit.spectral.precise import nearest_in_faces
 from tests.spectral.blobs import blob, permuted
 
 
@@ -35,7 +35,7 @@ def test_points_in_faces_are_the_closest_points():
     mesh = blob(2)
     queries = mesh.vertices[mesh.faces].mean(1) * 1.01
     nearest = torch.cdist(queries, mesh.vertices).argmin(1)
-    found = points_in_faces(queries, mesh.vertices, mesh.faces, nearest)
+    found = nearest_in_faces(queries, mesh.vertices, mesh.faces, nearest)
     exact = closest_points(mesh, queries)
     distances = (found.interpolate(mesh.faces, mesh.vertices) - queries).norm(dim=1)
     assert float((distances - exact.distances).abs().max()) < 0.02

@@ -5,7 +5,7 @@ import torch
 from geokit.backend import embedded_faces_ops
 from geokit.geometry.distance import closest_points
 from geokit.spectral.conversions import functional_map_of
-from geokit.spectral.embedded_faces import _surface, nearest_in_faces, precise_map
+from geokit.spectral.precise import _surface, nearest_in_faces, precise_map
 from geokit.spectral.shape import prepare
 from tests.geometry.shapes import sphere
 from tests.spectral.asymmetric import blob, permuted_pair
@@ -60,3 +60,16 @@ def test_the_operator_keeps_the_rules_of_operators():
     mesh = blob(1)
     squares = torch.cdist(mesh.vertices[:5] * 1.1, mesh.vertices).square()
     torch.library.opcheck(embedded_faces_ops.nearest_in_faces, (squares, _surface(mesh.vertices, mesh.faces)[2]))
+
+
+def test_around_the_right_vertices_it_is_the_exact_point_nearly_everywhere_and_never_nearer():
+    mesh = blob(2)
+    generator = torch.Generator().manual_seed(4)
+    lifted = torch.cat([mesh.vertices, 0.3 * mesh.vertices**2], 1)
+    queries = lifted[mesh.faces].mean(1) + 0.01 * torch.randn(len(mesh), 6, dtype=torch.float64, generator=generator)
+    around = torch.cdist(queries, lifted).argmin(1)
+    limited, exact = (nearest_in_faces(queries, lifted, mesh.faces, near) for near in (around, None))
+    far, near = ((found.interpolate(mesh.faces, lifted) - queries).norm(dim=1) for found in (limited, exact))
+    assert (far >= near - 1e-9).all()
+    assert ((far - near).abs() < 1e-9).double().mean() > 0.95
+    assert (mesh.faces[limited.face_ids] == around[:, None]).any(1).all()
