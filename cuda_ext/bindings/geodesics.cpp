@@ -17,7 +17,7 @@ template <class T> void bind_fronts(nb::module_& m) {
     const gk::FrontSeeds<T> from = {columns, seed_offsets.data(), seeds.data(), GK_DATA(starts, int64_t(seeds.size()))};
     T* out = GK_DATA(distances, columns * vertices);
     nb::gil_scoped_release release;
-    gk::march_fronts(surface, from, out);
+    return gk::march_fronts(surface, from, out);
   });
 }
 

@@ -30,8 +30,8 @@ template <class T> struct FrontSeeds {
   const T* starts;         // (S) >= 0
 };
 
-// distances (K, V), at least kUnreached where nothing leads. Neighbouring columns should start at neighbouring places:
-// sixteen of them walk together.
-template <class T> void march_fronts(const FrontCorners<T>& corners, const FrontSeeds<T>& seeds, T* distances);
+// distances (K, V), at least kUnreached where nothing leads. Sixteen columns in a row that start at neighbouring places
+// walk together, which is some times as quick; others walk alone. False where it does not end, which is not expected.
+template <class T> bool march_fronts(const FrontCorners<T>& corners, const FrontSeeds<T>& seeds, T* distances);
 
 }  // namespace gk

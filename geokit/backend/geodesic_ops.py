@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend.native import _native, custom_op, plain
+from geokit.errors import NumericalFailure
 
 
 @custom_op("geokit::march_fronts")
@@ -13,11 +14,16 @@ def march_fronts(
     """Distances (K, V) of K sets of seeds, at least 1e15 where nothing leads: the contract of cuda_ext/mesh/fronts.h.
 
     offsets (V + 1,) int32 and corners as `ids` (C, 4) int32 and `shapes` (C, 16), lengths about 1. Set k is seeds
-    seed_offsets[k] (int64) to seed_offsets[k + 1] (int32 vertices) with the distances `starts`. Without a gradient.
+    seed_offsets[k] (int64) to seed_offsets[k + 1] (int32 vertices) with the distances `starts`. Raises
+    `NumericalFailure` where fronts do not come to rest. Without a gradient.
     """
     offsets, ids, shapes, seed_offsets, seeds, starts = plain(offsets, ids, shapes, seed_offsets, seeds, starts)
     distances = shapes.new_empty(len(seed_offsets) - 1, len(offsets) - 1)
-    _native.march_fronts(offsets, ids, shapes, seed_offsets, seeds, starts, distances)
+    if not _native.march_fronts(offsets, ids, shapes, seed_offsets, seeds, starts, distances):
+        raise NumericalFailure(
+            "marching did not end, as distances kept shrinking; this is not expected of any mesh: please report it, "
+            "and use the method 'heat' or 'dijkstra'"
+        )
     return distances
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from geokit.backend import geodesic_ops
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.spectral.geodesics import (
@@ -245,3 +246,26 @@ def test_sets_of_seeds_are_taken_in_any_order():
     turned = seeds.take(torch.tensor([1, 0]))
     assert torch.equal(turned.vertices, torch.cat([seeds.vertices[3:], seeds.vertices[:3]]))
     assert torch.equal(turned.offsets, seeds.offsets)
+
+
+def test_columns_that_walk_together_and_alone_agree():
+    """Sixteen neighbours, the same one by one, and places all over the mesh."""
+    mesh = sphere(4)
+    marching = MarchingGeodesics(mesh)
+    near = nearby_order(mesh.vertices)[:16]
+    alone = torch.stack([marching.distances(int(source)) for source in near], 1)
+    torch.testing.assert_close(marching.distances_each(near), alone, rtol=1e-3, atol=0)
+    apart = torch.arange(0, len(mesh.vertices), 61)
+    each = marching.distances_each(apart)
+    assert relative_error(each, torch.stack([great_circles(mesh, int(source)) for source in apart], 1)) < 0.006
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_operators_pass_opcheck(dtype):
+    mesh = sphere(1)
+    marching, heat = MarchingGeodesics(mesh), torch.rand(len(mesh.vertices), 3, dtype=dtype)
+    fronts = marching._fronts[torch.float64].to(dtype)
+    seeds = torch.tensor([0, 1, 2]), torch.tensor([4, 9], dtype=torch.int32), torch.zeros(2, dtype=dtype)
+    torch.library.opcheck(geodesic_ops.march_fronts, (*fronts.tensors(), *seeds))
+    hats = torch.rand(len(mesh), 6, dtype=dtype)
+    torch.library.opcheck(geodesic_ops.heat_flow, (mesh.faces.to(torch.int32), hats, heat))
