@@ -52,8 +52,9 @@ def match_partial(part: SpectralShape, whole: SpectralShape, landmarks: Tensor |
     """The part found on the whole, both in the same unit of length, so that their areas tell how much of it there is.
 
     landmarks: (L, 2) int64, vertices of the part and of the whole that correspond; five are enough. Without them maps
-    start from SHOT descriptors, which see only what is near: that finds parts of animals and people in similar poses,
-    and fails where the surfaces differ in detail. Several starts are grown and the least stretched map is kept.
+    start from SHOT descriptors, which see only what is near: that finds some parts of the same animal or person in
+    another pose and mostly fails otherwise; a `stretch` above 2 says so. Several starts are grown and the least
+    stretched map is kept.
     Raises `InvalidInput` for landmarks out of range, and for a part of more than 1.1 times the area of the whole.
     """
     area_ratio(part, whole)  # refuses what is no part before the work begins
