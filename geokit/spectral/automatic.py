@@ -18,7 +18,9 @@ from geokit.spectral.zoomout import zoomout_samples
 _FROM_SIGNS = (7, 8, 9, 11, 13, 15, 17, 20, 23, 26, 30)
 _FROM_TIPS = (12, 14, 16, 18, 20, 23, 26, 30)
 _MIDDLE = (30, 36, 43, 51, 60)
+_LATE = (68, 77, 88, 100)
 _LAST = (67, 77, 88, 101, 116, 133, 150)
+_LEADERS, _REALLY = 3, 0.06  # candidates of the last round, and the mean distance of maps that are really different
 _KEPT = 8  # candidates for the second level
 _ALIKE = 0.04  # mean distance of two maps that count as one, in units of the square root of the area
 _RIDGE = 1e-2
@@ -58,9 +60,10 @@ class _Maps:
 def automatic_map(shape1: SpectralShape, shape2: SpectralShape) -> AutomaticMap:
     """The best map found from signs of eigenfunctions and assignments of tips, some 3 s for shapes of 5,000 vertices.
 
-    Some 96 candidates grow to 30 functions on 300 samples of each shape, the best to 60 on 1,000, the winner to 150.
-    In every step both directions are fitted together, and samples where the map turns the surface over or
-    stretches it count less. Raises `InvalidInput` if a shape has fewer than 8 eigenfunctions.
+    Some 96 candidates grow to 30 functions on 300 samples of each shape, the best 8 to 60 on 1,000, in every step both
+    directions together and without samples around which the map turns the surface over. The best three that are really
+    different, and what each makes with its like, are compared with 100 functions, and the winner is grown to 150.
+    Raises `InvalidInput` if a shape has fewer than 8 eigenfunctions.
     """
     for number, shape in ((1, shape1), (2, shape2)):
         if len(shape.basis) < 8:
@@ -80,18 +83,19 @@ def match_samples_of(one: SampledShape, two: SampledShape) -> AutomaticMap:
         starts.append(_grow(one.coarse, two.coarse, *tips, _upto(_FROM_TIPS, most)))
     maps = _join(starts)
     scores = _quality(one.coarse, two.coarse, maps).score(bends=0.3)
-    maps = maps.take(_different(scores, maps.p2p_21, one.coarse))
+    kept = _different(scores, maps.p2p_21, one.coarse, _KEPT, _ALIKE)
+    maps, coarse = maps.take(kept), scores[kept]
     p2p = _matches(one.fine, two.fine, maps.map_12, maps.map_21)
     maps = _grow(one.fine, two.fine, *p2p, _upto(_MIDDLE, most))
     quality = _quality(one.fine, two.fine, maps)
-    scores = quality.score(bends=1)
-    blended = _blend(one, two, maps, quality, scores)
-    maps = _join([maps, blended])
-    quality = _quality(one.fine, two.fine, maps)
-    scores = quality.score(bends=1)
+    scores = quality.score(bends=1) + coarse
+    leaders = _different(scores, maps.p2p_21, one.fine, _LEADERS, _REALLY)
+    maps = _join([maps.take(leaders), *(_blend(one, two, maps, quality, leader) for leader in leaders)])
+    finer = _refine(one.fine, two.fine, maps, _upto(_LATE, most))
+    quality = _quality(one.fine, two.fine, finer)
+    scores = quality.score(bends=1) + coarse[leaders].repeat(2)  # few functions cannot hide that a body is twisted
     order = scores.argsort(descending=True, stable=True)
-    apart = one.fine.apart(maps.p2p_21[order[0]], maps.p2p_21).mean(1)
-    rivals = scores[apart > 0.1]
+    rivals = scores[one.fine.apart(finer.p2p_21[order[0]], finer.p2p_21).mean(1) > _REALLY]
     margin = float(scores[order[0]] - rivals.max()) if len(rivals) else 2.0
     p2p_21, p2p_12, map_12 = _finish(one, two, maps.take(order[:1]), _upto(_LAST, most))
     return AutomaticMap(
@@ -129,6 +133,14 @@ def _kept(here: Samples, there: Samples, p2p: Tensor, functional: Tensor) -> Ten
     return (stretches_at(here, there, p2p, functional)[1] @ here.smoothing.T).clamp(min=0)
 
 
+def _refine(one: Samples, two: Samples, maps: _Maps, sizes: Sequence[int]) -> _Maps:
+    """Each direction by itself to more functions: fitted together they spoil the fine ones of unlike shapes."""
+    both = [(size, size) for size in sizes]
+    map_12, _ = zoomout_samples(maps.map_12, one.rows, two.rows, both, lambda matches, present: two.areas)
+    map_21, _ = zoomout_samples(maps.map_21, two.rows, one.rows, both, lambda matches, present: one.areas)
+    return _Maps(*_matches(one, two, map_12, map_21), map_12, map_21)
+
+
 def _fit(
     rows1: Tensor, rows2: Tensor, p2p_21: Tensor, p2p_12: Tensor, w_21: Tensor, w_12: Tensor
 ) -> tuple[Tensor, ...]:
@@ -159,19 +171,18 @@ def _quality(one: Samples, two: Samples, maps: _Maps) -> Quality:
     return assess(one, two, maps.p2p_21, maps.p2p_12, maps.map_12, maps.map_21)
 
 
-def _different(scores: Tensor, p2p: Tensor, one: Samples) -> list[int]:
+def _different(scores: Tensor, p2p: Tensor, one: Samples, most: int, alike: float) -> list[int]:
     """The best maps, leaving out those that are nearly one of the better."""
     kept: list[int] = []
     for candidate in scores.argsort(descending=True, stable=True).tolist():
-        if len(kept) < _KEPT and all(float(one.apart(p2p[candidate], p2p[k]).mean()) > _ALIKE for k in kept):
+        if len(kept) < most and all(float(one.apart(p2p[candidate], p2p[k]).mean()) > alike for k in kept):
             kept.append(candidate)
     return kept
 
 
-def _blend(one: SampledShape, two: SampledShape, maps: _Maps, quality: Quality, scores: Tensor) -> _Maps:
-    """One map from the best and all that mostly agree with it, every sample from where its neighbourhood fits best."""
-    best = int(scores.argmax())
-    alike = (one.fine.apart(maps.p2p_21[best], maps.p2p_21).mean(1) < 0.15).nonzero()[:, 0]
+def _blend(one: SampledShape, two: SampledShape, maps: _Maps, quality: Quality, leader: int) -> _Maps:
+    """One map from a leader and all that mostly agree with it, every sample from where its neighbourhood fits best."""
+    alike = (one.fine.apart(maps.p2p_21[leader], maps.p2p_21).mean(1) < _REALLY).nonzero()[:, 0]
     chosen_21 = (quality.distortion_21 + 1 - quality.orientation_21)[alike].argmin(0)
     chosen_12 = (quality.distortion_12 + 1 - quality.orientation_12)[alike].argmin(0)
     p2p_21 = maps.p2p_21[alike].gather(0, chosen_21[None])
