@@ -9,7 +9,7 @@ from torch import Tensor
 
 from geokit.errors import InvalidInput
 from geokit.spectral.initial_maps import sign_patterns, tip_maps
-from geokit.spectral.nearest_rows import nearest_rows
+from geokit.spectral.nearest_rows import first_largest, nearest_rows
 from geokit.spectral.sampled import SampledShape, Samples, sample_shape
 from geokit.spectral.score import Quality, assess, stretches_at
 from geokit.spectral.shape import SpectralShape
@@ -163,7 +163,8 @@ def _matches(one: Samples, two: Samples, map_12: Tensor, map_21: Tensor) -> tupl
     found = []
     for queries, carried in ((rows2, rows1 @ map_12.mT), (rows1, rows2 @ map_21.mT)):
         half = carried.square().sum(2) / -2
-        found.append(torch.baddbmm(half.unsqueeze(1), queries.expand(len(carried), -1, -1), carried.mT).argmax(2))
+        scores = torch.baddbmm(half.unsqueeze(1), queries.expand(len(carried), -1, -1), carried.mT)
+        found.append(first_largest(scores))
     return found[0], found[1]
 
 
