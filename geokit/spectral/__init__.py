@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geokit.spectral.automatic import automatic_map
+    from geokit.spectral.bijective import bijective_zoomout
     from geokit.spectral.boundary import boundary_vertices, dirichlet, harmonic
     from geokit.spectral.cholesky import Cholesky
     from geokit.spectral.connection import connection_laplacian
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from geokit.spectral.gradients import vertex_gradients
     from geokit.spectral.matching import Match, match
     from geokit.spectral.operator import Laplacian
+    from geokit.spectral.partial import match_partial
+    from geokit.spectral.precise import precise_map
     from geokit.spectral.shape import SpectralShape, prepare
     from geokit.spectral.soft_maps import sinkhorn_map, soft_map
     from geokit.spectral.varifold import varifold_distance
@@ -35,6 +38,7 @@ _HOMES = {
     "Match": "matching",
     "SpectralShape": "shape",
     "automatic_map": "automatic",
+    "bijective_zoomout": "bijective",
     "boundary_vertices": "boundary",
     "connection_laplacian": "connection",
     "cotangent_laplacian": "cotangent",
@@ -49,8 +53,10 @@ _HOMES = {
     "harmonic": "boundary",
     "heat_kernel_signature": "descriptors",
     "match": "matching",
+    "match_partial": "partial",
     "mean_curvature": "curvature",
     "point_to_point": "conversions",
+    "precise_map": "precise",
     "prepare": "shape",
     "sinkhorn_map": "soft_maps",
     "soft_map": "soft_maps",
@@ -69,6 +75,7 @@ __all__ = [
     "Match",
     "SpectralShape",
     "automatic_map",
+    "bijective_zoomout",
     "boundary_vertices",
     "connection_laplacian",
     "cotangent_laplacian",
@@ -83,8 +90,10 @@ __all__ = [
     "harmonic",
     "heat_kernel_signature",
     "match",
+    "match_partial",
     "mean_curvature",
     "point_to_point",
+    "precise_map",
     "prepare",
     "sinkhorn_map",
     "soft_map",
