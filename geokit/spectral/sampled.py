@@ -16,6 +16,7 @@ from geokit.spectral.tips import Tips, edge_distances, find_tips
 COARSE, FINE = 300, 1000  # samples of the two levels of the search
 FUNCTIONS = 60  # whose gradients are kept
 _BEND_TIMES = (0.0005, 0.002, 0.008)  # of diffusion, in units of the shape's area: some 2, 4 and 9 % of its size
+SURROUNDING = 0.15  # radius, in units of the square root of the area, of what bends little when a shape moves
 _SIGNATURE = 60  # energies of the wave kernel signature
 
 
@@ -23,13 +24,14 @@ _SIGNATURE = 60  # energies of the wave kernel signature
 class Samples:
     """S samples of a shape of unit area, float32.
 
-    vertices: (S,) their indices. areas: (S,) area nearest to each, sum 1. rows: (S, K) eigenfunctions. gradients:
-    (S, 2, FUNCTIONS) of them in right-handed frames. bends: (S, B) in (-1, 1), positive where the surface bulges and
-    negative where it is hollow, at B scales. signature: (S, E) wave kernel. eigenvalues: (K,). nearest: (S,) the coarse
-    sample nearest to each. distances: (COARSE, COARSE) along the edges between the coarse samples.
+    vertices: (S,) their indices. places: (S, 3). areas: (S,) area nearest to each, sum 1. rows: (S, K) eigenfunctions.
+    gradients: (S, 2, FUNCTIONS) of them in right-handed frames. bends: (S, B) in (-1, 1), positive where the surface
+    bulges and negative where it is hollow, at B scales. signature: (S, E) wave kernel. eigenvalues: (K,). nearest:
+    (S,) the coarse sample nearest to each. distances: (COARSE, COARSE) along the edges between the coarse samples.
     """
 
     vertices: Tensor
+    places: Tensor
     areas: Tensor
     rows: Tensor
     gradients: Tensor
@@ -53,6 +55,12 @@ class Samples:
         kernel = (self.rows * torch.exp(-time * self.eigenvalues)) @ self.rows.T
         kernel = kernel.clamp(min=0) * self.areas
         return kernel / kernel.sum(1, keepdim=True).clamp(min=1e-12)
+
+    @cached_property
+    def surroundings(self) -> Tensor:
+        """(COARSE, S), rows of sum 1: how much each sample belongs to the surroundings of each coarse one."""
+        near = torch.exp(-(self.distances[:, self.nearest] / SURROUNDING).square()) * self.areas
+        return near / near.sum(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ def sample_shape(shape: SpectralShape) -> SampledShape:
     nearest = nearest_neighbors(shape.mesh.vertices[vertices], 1, shape.mesh.vertices)[1][:, 0]
     fine = Samples(
         vertices,
+        shape.mesh.vertices[vertices].float(),
         _areas(nearest, basis.masses, len(vertices)),
         basis.eigenvectors[vertices].float(),
         slopes[:, :, : functions.shape[1]].contiguous(),
@@ -100,6 +109,7 @@ def sample_shape(shape: SpectralShape) -> SampledShape:
     first = replace(
         fine,
         vertices=coarse,
+        places=fine.places[few],
         areas=areas,
         rows=fine.rows[few],
         gradients=fine.gradients[few],

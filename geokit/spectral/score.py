@@ -8,6 +8,8 @@ from torch import Tensor
 from geokit.spectral.orientation import jacobians, stretches
 from geokit.spectral.sampled import Samples
 
+_STIFFNESS = 2.0  # the weight of bending
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -17,7 +19,8 @@ class Quality:
     that is hit. orientation: the mean sign of the Jacobians, 1 where all keep it, -1 for a mirrored map.
     evenness: the mean sign of their neighbourhood means. bends: (B, scales) correlations of how the surfaces bulge.
     signature: the mean difference of wave kernel signatures over their mean. cycle: the mean distance of samples to
-    where they come back after both directions.
+    where they come back after both directions. bending: how far surroundings are from rotated copies of each other
+    (see `bending`).
     distortion_21, distortion_12: (B, S) at the samples, smoothed; orientation_21, orientation_12 likewise.
     """
 
@@ -28,6 +31,7 @@ class Quality:
     bends: Tensor
     signature: Tensor
     cycle: Tensor
+    bending: Tensor
     distortion_21: Tensor
     distortion_12: Tensor
     orientation_21: Tensor
@@ -39,6 +43,7 @@ class Quality:
         alike = -self.signature.clamp(min=1e-3).log() - (self.cycle + 0.01).log()
         shape = -self.distortion.clamp(min=1e-3).log() + 3 * self.coverage.log() + steady / 2 + alike
         total = shape - bends * (1 - self.bends).clamp(min=0.01).log().sum(1)
+        total = total - _STIFFNESS * self.bending.clamp(min=1e-3).log()
         return torch.nan_to_num(total, nan=-1e9, posinf=-1e9, neginf=-1e9)
 
 
@@ -62,12 +67,13 @@ def assess(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, map_12: T
                 _correlations(here.bends.expand(len(p2p), -1, -1), there.bends[p2p], here.areas),
                 ((here.signature - there.signature[p2p]).abs() / mean).mean(2) @ here.areas,
                 here.apart(back.gather(1, p2p), torch.arange(len(here))) @ here.areas,
+                bending(here, there, p2p),
                 distortion @ here.smoothing.T,
                 smooth,
             )
         )
     (*totals, distortion_21, smooth_21), (*others, distortion_12, smooth_12) = parts
-    names = ("distortion", "coverage", "orientation", "evenness", "bends", "signature", "cycle")
+    names = ("distortion", "coverage", "orientation", "evenness", "bends", "signature", "cycle", "bending")
     means = {name: (a + b) / 2 for name, a, b in zip(names, totals, others, strict=True)}
     return Quality(
         **means,
@@ -76,6 +82,25 @@ def assess(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, map_12: T
         orientation_21=smooth_21,
         orientation_12=smooth_12,
     )
+
+
+def bending(here: Samples, there: Samples, p2p: Tensor) -> Tensor:
+    """(B,) what of the surroundings of samples no rotation takes to their images, 0 where limbs move rigidly.
+
+    A limb that is exchanged with another has its front at the back or is mirrored: no rotation (without reflection)
+    takes it there, although distances along the surface hardly tell. Kabsch's residual relative to the spreads.
+    """
+    weights, (centers, images) = here.surroundings, (here.places, there.places[p2p])
+    products = (centers[:, :, None] * images[:, :, None, :]).flatten(2)
+    means, image_means = weights @ centers, weights @ images
+    mixed = (weights @ products).unflatten(2, (3, 3)) - means[:, :, None] * image_means[:, :, None, :]
+    spread = (weights @ centers.square() - means.square()).sum(1)
+    image_spread = (weights @ images.square() - image_means.square()).sum(2)
+    values = torch.linalg.svdvals(mixed)
+    overlap = values[..., 0] + values[..., 1] + torch.linalg.det(mixed).sign() * values[..., 2]
+    total = spread + image_spread
+    cells = here.areas.new_zeros(len(weights)).index_add(0, here.nearest, here.areas)
+    return ((total - 2 * overlap) / total.clamp(min=1e-12)).clamp(min=0) @ cells
 
 
 def stretches_at(here: Samples, there: Samples, p2p: Tensor, functional: Tensor) -> tuple[Tensor, Tensor]:
