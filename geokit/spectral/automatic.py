@@ -93,7 +93,9 @@ def match_samples_of(one: SampledShape, two: SampledShape) -> AutomaticMap:
     maps = _join([maps.take(leaders), *(_blend(one, two, maps, quality, leader) for leader in leaders)])
     finer = _refine(one.fine, two.fine, maps, _upto(_LATE, most))
     quality = _quality(one.fine, two.fine, finer)
-    scores = quality.score(bends=1) + coarse[leaders].repeat(2)  # few functions cannot hide that a body is twisted
+    scores = quality.score(bends=1, stiffness=2) + coarse[leaders].repeat(
+        2
+    )  # few functions cannot hide that a body is twisted
     order = scores.argsort(descending=True, stable=True)
     rivals = scores[one.fine.apart(finer.p2p_21[order[0]], finer.p2p_21).mean(1) > _REALLY]
     margin = float(scores[order[0]] - rivals.max()) if len(rivals) else 2.0

@@ -8,8 +8,6 @@ from torch import Tensor
 from geokit.spectral.orientation import jacobians, stretches
 from geokit.spectral.sampled import Samples
 
-_STIFFNESS = 2.0  # the weight of bending
-
 
 @dataclass(frozen=True)
 class Quality:
@@ -37,13 +35,16 @@ class Quality:
     orientation_21: Tensor
     orientation_12: Tensor
 
-    def score(self, bends: float) -> Tensor:
-        """(B,) the higher the better. Logarithms, so that parts weigh by their ratios; bends: the weight of those."""
+    def score(self, bends: float, stiffness: float = 0) -> Tensor:
+        """(B,) the higher the better. Logarithms, so that parts weigh by their ratios.
+
+        bends, stiffness: the weights of how the surfaces bulge, and of bending, which only fine maps can tell.
+        """
         steady = self.orientation.clamp(min=0.02).log() + self.evenness.clamp(min=0.02).log()
         alike = -self.signature.clamp(min=1e-3).log() - (self.cycle + 0.01).log()
         shape = -self.distortion.clamp(min=1e-3).log() + 3 * self.coverage.log() + steady / 2 + alike
         total = shape - bends * (1 - self.bends).clamp(min=0.01).log().sum(1)
-        total = total - _STIFFNESS * self.bending.clamp(min=1e-3).log()
+        total = total - stiffness * self.bending.clamp(min=1e-3).log()
         return torch.nan_to_num(total, nan=-1e9, posinf=-1e9, neginf=-1e9)
 
 
