@@ -14,7 +14,14 @@ class InvalidInput(GeokitError, ValueError):
 
 
 class UnreadableFile(GeokitError, OSError):
-    """A file that is missing, truncated, lying about itself, or not what its name says."""
+    """A file that is missing, truncated, lying about itself, or not what its name says.
+
+    A message may quote the file: characters that cannot be printed (ends of lines, codes that steer a terminal) stand
+    in it as escapes, so that it stays one sentence.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
 
 
 class MissingDependency(GeokitError, ImportError):
