@@ -25,7 +25,8 @@ def zoomout(
 
     samples: indices (S1,) and (S2,) of vertices of both shapes, say a thousand farthest points: all steps but the last
     match only these, which is nearly as good and many times faster (section 4.4 of the paper). Those of shape 1
-    should be many: all of its vertices cost little. Raises `InvalidInput` where a basis has too few functions.
+    should be many: all of its vertices cost little. Those of shape 2 count by the area around them.
+    Raises `InvalidInput` where a basis has too few functions.
     """
     check_functional_map("functional_map", functional_map, basis1, basis2)
     sizes = growing_sizes(functional_map.shape, stop, step)
@@ -35,7 +36,8 @@ def zoomout(
         )
     if samples is not None:
         rows1, rows2 = basis1.eigenvectors[samples[0]], basis2.eigenvectors[samples[1]]
-        functional_map = zoomout_samples(functional_map[None], rows1, rows2, sizes)[0][0]
+        areas = sample_masses(basis2, samples[1])
+        functional_map = zoomout_samples(functional_map[None], rows1, rows2, sizes, lambda *_: areas)[0][0]
         p2p = point_to_point(functional_map, basis1, basis2)
     else:
         for size2, size1 in sizes:
@@ -43,6 +45,13 @@ def zoomout(
             functional_map = functional_map_of(p2p, basis1.first(size1), basis2.first(size2))
         p2p = point_to_point(functional_map, basis1, basis2)
     return functional_map_of(p2p, basis1.first(stop), basis2.first(stop)), p2p
+
+
+def sample_masses(basis: Eigenbasis, samples: Tensor) -> Tensor:
+    """(S,) the mass of the vertices that are nearer to each sample (S,) than to others, as the functions tell."""
+    rows = basis.eigenvectors
+    nearest = nearest_rows(rows, rows[samples])
+    return basis.masses.new_zeros(len(samples)).index_add(0, nearest, basis.masses)
 
 
 def growing_sizes(start: Iterable[int], stop: int, step: int) -> list[tuple[int, int]]:

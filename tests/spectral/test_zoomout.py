@@ -5,7 +5,7 @@ import torch
 
 from geokit.errors import InvalidInput
 from geokit.spectral.conversions import functional_map_of
-from geokit.spectral.zoomout import fit_samples, growing_sizes, zoomout, zoomout_samples
+from geokit.spectral.zoomout import fit_samples, growing_sizes, sample_masses, zoomout, zoomout_samples
 from tests.spectral.asymmetric import permuted_pair
 
 
@@ -55,3 +55,11 @@ def test_impossible_sizes_are_told(pair):
         zoomout(start, shape1.basis, shape2.basis, stop=41)
     with pytest.raises(InvalidInput, match="cannot grow"):
         zoomout(start, shape1.basis, shape2.basis, stop=7)
+
+
+def test_samples_have_the_area_around_them(pair):
+    basis = pair[0].basis
+    masses = sample_masses(basis, torch.arange(0, len(basis.masses), 3))
+    torch.testing.assert_close(masses.sum(), basis.masses.sum())
+    assert masses.min() > 0
+    torch.testing.assert_close(sample_masses(basis, torch.arange(len(basis.masses))), basis.masses)
