@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from geokit.spectral.automatic import automatic_map
-from geokit.spectral.conversions import functional_map_of, point_to_point
+from geokit.spectral.conversions import functional_map_of
+from geokit.spectral.elastic import ElasticMatcher
 from geokit.spectral.landmark_map import landmark_map
 from geokit.spectral.match_quality import MapMeasures, measure
-from geokit.spectral.refine import refine
 from geokit.spectral.shape import SpectralShape
 
 _MOST = 150  # eigenfunctions
+_FEWEST = 8  # that the search without landmarks asks for
 _ORIENTED = 0.8  # maps that keep less of the surface outside have a part exchanged with its mirror image
 _NEAR = 0.1  # how far a landmark may end up from its partner, in units of the square root of the area
 
@@ -40,14 +41,16 @@ def find_map(
     of them, or misses them, the one found without them is taken if it agrees with them better.
     """
     if landmarks is None:
-        say("looking for a first map among many")
-        return _automatic(shape1, shape2, say)
+        say("looking for the best of many maps")
+        return _automatic(shape1, shape2)
     say("matching from landmarks")
-    found = _finished(shape1, shape2, landmark_map(shape1, shape2, landmarks))
+    count = min(_MOST, len(shape1.basis), len(shape2.basis))
+    refined = ElasticMatcher(shape1, shape2, count).refine(landmark_map(shape1, shape2, landmarks))
+    found = _measured(shape1, shape2, *refined)
     apart = _apart(shape1, landmarks, found)
-    if found.measures.orientation < _ORIENTED or apart > _NEAR:
+    if count >= _FEWEST and (found.measures.orientation < _ORIENTED or apart > _NEAR):
         say("looking for a map that fits the landmarks better")
-        other = _automatic(shape1, shape2, say)
+        other = _automatic(shape1, shape2)
         other_apart = _apart(shape1, landmarks, other)
         if other_apart < _NEAR and other.measures.orientation > found.measures.orientation:
             found, apart = other, other_apart
@@ -58,20 +61,23 @@ def find_map(
     return replace(found, confidence=sure, warnings=warnings)
 
 
-def _automatic(shape1: SpectralShape, shape2: SpectralShape, say: Callable[[str], None]) -> FoundMap:
-    start = automatic_map(shape1, shape2)
-    say("refining")
-    return _finished(shape1, shape2, start.p2p_21, start.confidence)
+def _automatic(shape1: SpectralShape, shape2: SpectralShape) -> FoundMap:
+    found = automatic_map(shape1, shape2, count=_MOST)
+    return _measured(shape1, shape2, found.functional_map_12, found.p2p_21, found.p2p_12, found.confidence)
 
 
-def _finished(shape1: SpectralShape, shape2: SpectralShape, p2p_21: Tensor, confidence: float = 1.0) -> FoundMap:
-    """The map refined, its way back, and what it is like."""
-    count = min(_MOST, len(shape1.basis), len(shape2.basis))
-    functional_map, p2p_21 = refine(p2p_21, shape1, shape2, count=count)
-    basis1, basis2 = shape1.basis.first(count), shape2.basis.first(count)
-    p2p_12 = point_to_point(functional_map.T, basis2, basis1)
+def _measured(
+    shape1: SpectralShape,
+    shape2: SpectralShape,
+    functional_map: Tensor,
+    p2p_21: Tensor,
+    p2p_12: Tensor,
+    confidence: float = 1.0,
+) -> FoundMap:
+    """A map, its way back, and what it is like."""
+    bases = (shape.basis.first(count) for shape, count in zip((shape2, shape1), functional_map.shape))
     measures = measure(shape1, shape2, p2p_12, p2p_21, functional_map)
-    back = functional_map_of(p2p_12, basis2, basis1)
+    back = functional_map_of(p2p_12, *bases)
     warnings = []
     if measures.orientation < 0.5:
         warnings.append("most of the surface is turned inside out: this is a mirror image of the correspondence")

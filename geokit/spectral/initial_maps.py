@@ -14,13 +14,13 @@ _SIGNATURE, _BENDS, _TURNS = 0.13, 0.1, 0.4  # weights of descriptors beside dis
 
 
 def sign_patterns(shape1: SampledShape, shape2: SampledShape) -> tuple[Tensor, Tensor]:
-    """p2p_21 (B, S2) and p2p_12 (B, S1) between coarse samples: each varying function k goes to plus or minus k.
+    """p2p_21 (B, S2) and p2p_12 (B, S1) between samples: each varying function k goes to plus or minus k.
 
     All patterns of the first `SIGNS` functions: exact for isometric shapes whose first eigenvalues are apart.
     """
     few = 1 + min(SIGNS, shape1.rows.shape[1] - 1, shape2.rows.shape[1] - 1)
     patterns = torch.tensor([(1.0, *signs) for signs in itertools.product((1.0, -1.0), repeat=few - 1)])
-    rows1, rows2 = shape1.coarse.rows[:, :few], shape2.coarse.rows[:, :few]
+    rows1, rows2 = shape1.rows[:, :few], shape2.rows[:, :few]
     apart = torch.cdist(rows2 * patterns[:, None], rows1.expand(len(patterns), -1, -1))
     return apart.argmin(2), apart.argmin(1)
 
@@ -32,8 +32,7 @@ def tip_maps(shape1: SampledShape, shape2: SampledShape) -> tuple[Tensor, Tensor
     in the second of each two, the signed products n . (grad d_i x grad d_j) of distances to tips, which tell left
     from right where distances do not.
     """
-    one, two = shape1.coarse, shape2.coarse
-    mean = one.signature.mean(0) + two.signature.mean(0)
+    mean = shape1.signature.mean(0) + shape2.signature.mean(0)
     scale = _SIGNATURE * 2 / mean / mean.numel() ** 0.5
     found = []
     for pairs in assign_tips(shape1.tips, shape2.tips, ASSIGNMENTS):
@@ -41,7 +40,7 @@ def tip_maps(shape1: SampledShape, shape2: SampledShape) -> tuple[Tensor, Tensor
         plain, turned = [], []
         for shape, tips in ((shape1, chosen[0]), (shape2, chosen[1])):
             distances = shape.tip_distances[tips].T * 2 / len(tips) ** 0.5
-            parts = torch.cat((distances, shape.coarse.signature * scale, shape.coarse.bends * _BENDS), dim=1)
+            parts = torch.cat((distances, shape.signature * scale, shape.bends * _BENDS), dim=1)
             plain.append(parts)
             turned.append(torch.cat((parts, _turns(shape, tips)), dim=1))
         for parts1, parts2 in (plain, turned):
@@ -57,4 +56,4 @@ def _turns(shape: SampledShape, tips: list[int]) -> Tensor:
     first, second = zip(*itertools.combinations(range(len(tips)), 2), strict=True)
     x, y = shape.tip_gradients[:, :, tips].unbind(1)
     sines = x[:, first] * y[:, second] - y[:, first] * x[:, second]
-    return shape.coarse.smoothing @ sines * _TURNS / len(first) ** 0.5
+    return shape.smoothing @ sines * _TURNS / len(first) ** 0.5

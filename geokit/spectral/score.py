@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from geokit.spectral.orientation import jacobians, stretches
-from geokit.spectral.sampled import Samples
+from geokit.spectral.sampled import SampledShape
+
+_BENDS = 0.3  # the weight of how the surfaces bulge
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,7 @@ class Quality:
     that is hit. orientation: the mean sign of the Jacobians, 1 where all keep it, -1 for a mirrored map.
     evenness: the mean sign of their neighbourhood means. bends: (B, scales) correlations of how the surfaces bulge.
     signature: the mean difference of wave kernel signatures over their mean. cycle: the mean distance of samples to
-    where they come back after both directions. bending: how far surroundings are from rotated copies of each other
-    (see `bending`).
-    distortion_21, distortion_12: (B, S) at the samples, smoothed; orientation_21, orientation_12 likewise.
+    where they come back after both directions.
     """
 
     distortion: Tensor
@@ -29,26 +29,19 @@ class Quality:
     bends: Tensor
     signature: Tensor
     cycle: Tensor
-    bending: Tensor
-    distortion_21: Tensor
-    distortion_12: Tensor
-    orientation_21: Tensor
-    orientation_12: Tensor
 
-    def score(self, bends: float, stiffness: float = 0) -> Tensor:
-        """(B,) the higher the better. Logarithms, so that parts weigh by their ratios.
-
-        bends, stiffness: the weights of how the surfaces bulge, and of bending, which only fine maps can tell.
-        """
+    def score(self) -> Tensor:
+        """(B,) the higher the better. Logarithms, so that parts weigh by their ratios."""
         steady = self.orientation.clamp(min=0.02).log() + self.evenness.clamp(min=0.02).log()
         alike = -self.signature.clamp(min=1e-3).log() - (self.cycle + 0.01).log()
         shape = -self.distortion.clamp(min=1e-3).log() + 3 * self.coverage.log() + steady / 2 + alike
-        total = shape - bends * (1 - self.bends).clamp(min=0.01).log().sum(1)
-        total = total - stiffness * self.bending.clamp(min=1e-3).log()
+        total = shape - _BENDS * (1 - self.bends).clamp(min=0.01).log().sum(1)
         return torch.nan_to_num(total, nan=-1e9, posinf=-1e9, neginf=-1e9)
 
 
-def assess(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, map_12: Tensor, map_21: Tensor) -> Quality:
+def assess(
+    one: SampledShape, two: SampledShape, p2p_21: Tensor, p2p_12: Tensor, map_12: Tensor, map_21: Tensor
+) -> Quality:
     """The quality of B maps: p2p_21 (B, S2), p2p_12 (B, S1) between samples, functional maps (B, K, K) both ways."""
     mean = one.signature.mean(0) + two.signature.mean(0)
     parts = []
@@ -67,44 +60,14 @@ def assess(one: Samples, two: Samples, p2p_21: Tensor, p2p_12: Tensor, map_12: T
                 smooth.sign() @ here.areas,
                 _correlations(here.bends.expand(len(p2p), -1, -1), there.bends[p2p], here.areas),
                 ((here.signature - there.signature[p2p]).abs() / mean).mean(2) @ here.areas,
-                here.apart(back.gather(1, p2p), torch.arange(len(here))) @ here.areas,
-                bending(here, there, p2p),
-                distortion @ here.smoothing.T,
-                smooth,
+                here.distances[back.gather(1, p2p), torch.arange(len(here))] @ here.areas,
             )
         )
-    (*totals, distortion_21, smooth_21), (*others, distortion_12, smooth_12) = parts
-    names = ("distortion", "coverage", "orientation", "evenness", "bends", "signature", "cycle", "bending")
-    means = {name: (a + b) / 2 for name, a, b in zip(names, totals, others, strict=True)}
-    return Quality(
-        **means,
-        distortion_21=distortion_21,
-        distortion_12=distortion_12,
-        orientation_21=smooth_21,
-        orientation_12=smooth_12,
-    )
+    names = ("distortion", "coverage", "orientation", "evenness", "bends", "signature", "cycle")
+    return Quality(**{name: (a + b) / 2 for name, a, b in zip(names, *parts, strict=True)})
 
 
-def bending(here: Samples, there: Samples, p2p: Tensor) -> Tensor:
-    """(B,) what of the surroundings of samples no rotation takes to their images, 0 where limbs move rigidly.
-
-    A limb that is exchanged with another has its front at the back or is mirrored: no rotation (without reflection)
-    takes it there, although distances along the surface hardly tell. Kabsch's residual relative to the spreads.
-    """
-    weights, (centers, images) = here.surroundings, (here.places, there.places[p2p])
-    products = (centers[:, :, None] * images[:, :, None, :]).flatten(2)
-    means, image_means = weights @ centers, weights @ images
-    mixed = (weights @ products).unflatten(2, (3, 3)) - means[:, :, None] * image_means[:, :, None, :]
-    spread = (weights @ centers.square() - means.square()).sum(1)
-    image_spread = (weights @ images.square() - image_means.square()).sum(2)
-    values = torch.linalg.svdvals(mixed)
-    overlap = values[..., 0] + values[..., 1] + torch.linalg.det(mixed).sign() * values[..., 2]
-    total = spread + image_spread
-    cells = here.areas.new_zeros(len(weights)).index_add(0, here.nearest, here.areas)
-    return ((total - 2 * overlap) / total.clamp(min=1e-12)).clamp(min=0) @ cells
-
-
-def stretches_at(here: Samples, there: Samples, p2p: Tensor, functional: Tensor) -> tuple[Tensor, Tensor]:
+def stretches_at(here: SampledShape, there: SampledShape, p2p: Tensor, functional: Tensor) -> tuple[Tensor, Tensor]:
     """Distortion and orientation (B, S) at the samples of one shape, of maps p2p (B, S) to those of the other."""
     count = min(functional.shape[1], here.gradients.shape[2], there.gradients.shape[2])
     images = there.gradients[:, :, :count][p2p]
