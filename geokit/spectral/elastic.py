@@ -1,6 +1,7 @@
 """One shape bent onto another: eigenfunctions, places, normals and local looks agree, and little is stretched."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from geokit.spectral.heights import heights
 from geokit.spectral.laplacian import laplacian
 from geokit.spectral.nearest_rows import first_largest, nearest_rows
 from geokit.spectral.shape import SpectralShape
-from geokit.spectral.zoomout import fit_samples, zoomout
+from geokit.spectral.zoomout import fit_samples, match_samples, zoomout, zoomout_samples
 
 SAMPLES = 1000  # vertices of the coarse meshes
 FUNCTIONS = 60  # eigenfunctions that these compare
@@ -125,9 +126,7 @@ class ElasticMatcher:
     def begin_by(self, functional_map: Tensor) -> CoarseFit:
         """As `begin`, from a functional map C_12 (K, K) after a little ZoomOut."""
         size = min(len(functional_map), self.count)
-        functional_map = functional_map[:size, :size]
-        matches = nearest_rows(self._few2.rows[:, :size], self._few1.rows[:, :size] @ functional_map.T)
-        return self.begin(self._grown(matches, _GROWN_FIRST))
+        return self.begin(self._zoomed_matches(functional_map[:size, :size], _GROWN_FIRST))
 
     def begin(self, matches: Tensor) -> CoarseFit:
         """The samples of shape 2 drawn to the samples (S2,) of shape 1 that they go to at first."""
@@ -138,7 +137,9 @@ class ElasticMatcher:
 
     def grow(self, fit: CoarseFit) -> CoarseFit:
         """A fit begun anew from its matches after ZoomOut on the samples, as many steps taken."""
-        return replace(self.begin(self._grown(fit.matches, _GROWN)), steps=fit.steps)
+        first, *rest = _GROWN
+        functional_map = self._map(fit.matches, min(first, self.count))
+        return replace(self.begin(self._zoomed_matches(functional_map, rest)), steps=fit.steps)
 
     def apart(self, fit: CoarseFit, other: CoarseFit) -> float:
         """The mean distance on shape 1 of where two fits take the samples."""
@@ -195,13 +196,12 @@ class ElasticMatcher:
         grown, p2p_21 = zoomout(functional_map, basis1, basis2, stop=self.count, step=10, samples=samples)
         return grown, p2p_21, point_to_point(grown.T, basis2, basis1)
 
-    def _grown(self, matches: Tensor, sizes: tuple[int, ...]) -> Tensor:
-        """Matches (S2,) of samples after ZoomOut with so many functions."""
-        for size in sizes:
-            size = min(size, self.count)
-            carried = self._few1.rows[:, :size] @ self._map(matches, size).T
-            matches = nearest_rows(self._few2.rows[:, :size], carried)
-        return matches
+    def _zoomed_matches(self, functional_map: Tensor, sizes: Sequence[int]) -> Tensor:
+        """Matches (S2,) of samples after ZoomOut from a functional map C_12 to so many functions."""
+        rows, grown = (self._few1.rows, self._few2.rows), [(min(size, self.count),) * 2 for size in sizes]
+        masses = self._few2.masses.float()
+        maps, _ = zoomout_samples(functional_map[None], *rows, grown, lambda *_: masses)
+        return match_samples(maps, *rows)[0]
 
     def _map(self, matches: Tensor, count: int) -> Tensor:
         """C_12 (count, count) float32 of matches (S2,) of samples."""
