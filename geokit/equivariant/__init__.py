@@ -1,0 +1,1 @@
+"""Networks that are equivariant by construction: position-orientation message passing and irreps."""
