@@ -1,0 +1,78 @@
+"""A stack of layers over orientations taken from the data; its layers may move positions and vectors as they go."""
+
+import torch
+from torch import Tensor, nn
+
+from geokit.equivariant.position_orientation.directional import DirectionalLayer, DirectionGraph, Surveyor
+from geokit.equivariant.position_orientation.graph import Graph
+from geokit.equivariant.position_orientation.radial import RadialEmbedding
+
+
+class DirectionalBody(nn.Module):
+    """Scalars and vectors of nodes to scalars and vectors of nodes over the slots of a `DirectionGraph`.
+
+    With `moving`, each layer adds to every position and vector a combination of the orientations of its node (and to the
+    position one of its vectors), and the geometry is surveyed anew: what Satorras et al. (EGNN, 2021) do with positions.
+    """
+
+    def __init__(
+        self,
+        embedding: RadialEmbedding,
+        *,
+        inputs: tuple[int, int],
+        outputs: tuple[int, int],
+        hidden: int,
+        layers: int,
+        degree: int,
+        kernel_features: int,
+        neighbors: float,
+        widening: int,
+        moving: bool = False,
+    ) -> None:
+        super().__init__()
+        self.outputs, self.moving, self.neighbors = outputs, moving, neighbors
+        self.survey = Surveyor(embedding, inputs[1], degree)
+        features = self.survey.features
+        self.embed = nn.Sequential(nn.Linear(features + 2 * inputs[0], hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+        self.layers = nn.ModuleList(
+            DirectionalLayer(hidden, features, degree, kernel_features, widening, neighbors) for _ in range(layers)
+        )
+        self.moves = nn.ModuleList(nn.Linear(hidden, 1 + inputs[1]) for _ in range(layers if moving else 0))
+        for move in self.moves:
+            nn.init.zeros_(move.weight)
+            nn.init.zeros_(move.bias)
+        self.drift = nn.Parameter(torch.zeros(layers, inputs[1])) if moving else None
+        self.head = nn.Linear(hidden, sum(outputs)) if sum(outputs) else None
+
+    def forward(
+        self, positions: Tensor, scalars: Tensor, vectors: Tensor, graph: Graph, edge_scalars: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """positions (N, n), scalars (N, S), vectors (N, V, n), edge_scalars (E, D) to scalars (N, S') and vectors (N, V', n):
+        the mean of a node's features over its slots, and the mean of features times orientations."""
+        slots, f, _, _, orientations = self.run(positions, scalars, vectors, graph, edge_scalars)
+        s, v = self.head(f).split(list(self.outputs), -1)  # type: ignore[misc]
+        products = v[:, :, None] * orientations[:, None]
+        count = torch.bincount(slots.receivers, minlength=len(positions)).clamp(min=1).to(s)
+        gathered = [t.new_zeros(len(positions), *t.shape[1:]).index_add(0, slots.receivers, t) for t in (s, products)]
+        return gathered[0] / count[:, None], gathered[1] / count[:, None, None]
+
+    def run(
+        self, positions: Tensor, scalars: Tensor, vectors: Tensor, graph: Graph, edge_scalars: Tensor | None = None
+    ) -> tuple[DirectionGraph, Tensor, Tensor, Tensor, Tensor]:
+        """The slots, their features (S, C), and positions (N, n), vectors (N, V, n) and orientations (S, n) as they end."""
+        slots = graph.directions(vectors.shape[1])
+        if edge_scalars is not None:
+            edge_scalars = edge_scalars[slots.kept]
+        geometry = self.survey(slots, positions, vectors, edge_scalars)
+        ends = torch.cat([scalars[slots.receivers], scalars[slots.senders]], -1)
+        f = self.embed(torch.cat([geometry.invariants, ends], -1))
+        for index, layer in enumerate(self.layers):
+            if index and self.moving:
+                geometry = self.survey(slots, positions, vectors, edge_scalars)
+            f = layer(f, slots, geometry)
+            if self.drift is not None:
+                shifts = self.moves[index](f)[:, :, None] * geometry.spokes[:, None]
+                shifts = shifts.new_zeros(len(positions), *shifts.shape[1:]).index_add(0, slots.receivers, shifts)
+                vectors = vectors + shifts[:, 1:]
+                positions = positions + shifts[:, 0] + torch.einsum("v,nvi->ni", self.drift[index], vectors)
+        return slots, f, positions, vectors, geometry.orientations
