@@ -17,6 +17,8 @@ void bind_mesh_raster(nb::module_& m);
 void bind_mesh_intrinsic(nb::module_& m);
 void bind_sparse(nb::module_& m);
 void bind_embedded_faces(nb::module_& m);
+void bind_graph(nb::module_& m);
+void bind_orientations(nb::module_& m);
 
 namespace {
 
@@ -47,4 +49,6 @@ NB_MODULE(_native, m) {
   bind_mesh_intrinsic(m);
   bind_sparse(m);
   bind_embedded_faces(m);
+  bind_graph(m);
+  bind_orientations(m);
 }

@@ -8,6 +8,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from geokit.backend import image_ops
 from geokit.backend import splatting_ops as ops
+from geokit.backend.fiber_ops import fiber_convolution
+from geokit.backend.graph_ops import edge_groups
 from tests.reference import scenes
 from tests.reference.comparison import assert_close
 
@@ -58,11 +60,20 @@ def ssim_and_back():
     image_ops.ssim(scenes.uniform(g, 13, 12, 3).requires_grad_(), scenes.uniform(g, 13, 12, 3)).backward()
 
 
+def messages_and_back():
+    g = scenes.generator(0)
+    tensors = [scenes.normal(g, *shape).requires_grad_() for shape in ((4, 3, 18), (2, 5, 18), (6, 3, 5))]
+    senders, receivers, rows = torch.arange(6) % 4, torch.arange(6) // 2, torch.arange(6) % 2
+    edges = edge_groups(senders, receivers, rows, 4, 3, 2)
+    (fiber_convolution(*tensors, edges) ** 2).sum().backward()
+
+
 EXERCISES = {
     "project": [project_and_back],
     "spherical_harmonics": [harmonics_and_back, masked_harmonics_and_back],
     "rasterize": [rasterize_and_back, rasterize_without_probe_and_back],
     "compare": [ssim_and_back],
+    "fiber_convolution": [messages_and_back],
 }
 
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend.fiber_ops import fiber_convolution
+from geokit.backend.mixing_ops import channel_mixing
+from geokit.backend.orientation_ops import orientation_convolution
 from geokit.equivariant.position_orientation.graph import Graph
 from geokit.equivariant.position_orientation.harmonics import zonal
 from geokit.equivariant.position_orientation.orientations import OrientationGrid
@@ -30,7 +32,7 @@ class OrientationConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, O, C) to (N, O, C)."""
         kernel = self.basis.to(x) @ self.coefficients  # (O, O, C)
-        return torch.einsum("noc,poc->npc", x, kernel)
+        return orientation_convolution(x, kernel)
 
 
 class ChannelMixing(nn.Module):
@@ -44,8 +46,12 @@ class ChannelMixing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) to (..., C)."""
-        y = self.down(nn.functional.gelu(self.up(self.norm(x))))
-        return y if self.scale is None else y * self.scale
+        down, bias = self.down.weight, self.down.bias
+        if self.scale is not None:
+            down, bias = down * self.scale[:, None], bias * self.scale
+        rows = x.reshape(-1, x.shape[-1])
+        y = channel_mixing(rows, self.norm.weight, self.norm.bias, self.up.weight, self.up.bias, down, bias)
+        return y.view(x.shape)
 
 
 class Block(nn.Module):

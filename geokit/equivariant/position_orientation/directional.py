@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend.fiber_ops import fiber_convolution
-from geokit.backend.graph_ops import EdgeGroups
+from geokit.backend.graph_ops import EdgeGroups, edge_groups
 from geokit.equivariant.position_orientation.harmonics import zonal
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
 
@@ -50,8 +50,8 @@ class DirectionGraph:
             senders,
             receivers,
             kept,
-            Pairs(across[1], across[0], EdgeGroups.of(across[1], across[0], torch.zeros_like(across[0]), count, count, 1)),
-            Pairs(within[0], within[1], EdgeGroups.of(within[0], within[1], within[0], count, count, count)),
+            Pairs(across[1], across[0], edge_groups(across[1], across[0], torch.zeros_like(across[0]), count, count, 1)),
+            Pairs(within[0], within[1], edge_groups(within[0], within[1], within[0], count, count, count)),
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import check_tensor
-from geokit.backend.graph_ops import EdgeGroups
+from geokit.backend.graph_ops import EdgeGroups, edge_groups
 from geokit.equivariant.position_orientation.directional import DirectionGraph
 from geokit.errors import InvalidInput
 from geokit.geometry import PointTree
@@ -55,7 +55,7 @@ class Graph:
         else:
             number = count
             rows = representatives = torch.arange(count, device=senders.device)
-        groups = EdgeGroups.of(senders, receivers, rows, nodes, nodes, number)
+        groups = edge_groups(senders, receivers, rows, nodes, nodes, number)
         if clouds is None:
             clouds = int(batch.max()) + 1 if nodes else 0
         return Graph(senders, receivers, batch, clouds, rows, representatives, groups)
@@ -64,7 +64,7 @@ class Graph:
     def groups_of_edges(self) -> EdgeGroups:
         """The same messages where every edge has a sender of its own: features (E, O, C) that were brought to the receivers."""
         own = torch.arange(len(self), device=self.senders.device)
-        return EdgeGroups.of(own, self.receivers, self.rows, len(self), len(self.batch), len(self.representatives))
+        return edge_groups(own, self.receivers, self.rows, len(self), len(self.batch), len(self.representatives))
 
     def directions(self, vectors: int) -> DirectionGraph:
         """The slots of a network whose orientations are the data's, for nodes with that many vectors; made once."""

@@ -1,0 +1,89 @@
+"""The convolution of functions on a grid of orientations with a kernel for each channel, with gradients."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.native import _native, custom_op, plain
+
+LANES = 16  # the native kernel takes channels by sixteen
+
+
+def _padded(*tensors: Tensor) -> list[Tensor]:
+    spare = -tensors[0].shape[-1] % LANES
+    return [torch.nn.functional.pad(t, (0, spare)) if spare else t for t in plain(*tensors)]
+
+
+@custom_op("geokit::orientation_convolution")
+def _convolution(features: Tensor, kernel: Tensor) -> Tensor:
+    channels = features.shape[-1]
+    features, kernel = _padded(features, kernel)
+    out = torch.empty_like(features)
+    _native.orientation_convolution(kernel, features, out)
+    return out[..., :channels].contiguous()
+
+
+@custom_op("geokit::orientation_convolution_backward")
+def _kernel_bar(features: Tensor, out_bar: Tensor) -> Tensor:
+    channels = features.shape[-1]
+    features, out_bar = _padded(features, out_bar)
+    orientations = features.shape[1]
+    kernel_bar = features.new_empty(orientations, orientations, features.shape[-1])
+    _native.orientation_convolution_backward(features, out_bar, kernel_bar)
+    return kernel_bar[..., :channels].contiguous()
+
+
+def plain_convolution(features: Tensor, kernel: Tensor) -> Tensor:
+    """`orientation_convolution` in plain torch."""
+    return torch.einsum("noc,poc->npc", features, kernel)
+
+
+def _plain_kernel_bar(features: Tensor, out_bar: Tensor) -> Tensor:
+    return torch.einsum("npc,noc->poc", out_bar, features)
+
+
+torch.library.impl("geokit::orientation_convolution", "cuda", plain_convolution)
+torch.library.impl("geokit::orientation_convolution_backward", "cuda", _plain_kernel_bar)
+
+
+@_convolution.register_fake
+def _(features: Tensor, kernel: Tensor) -> Tensor:
+    return features.new_empty(features.shape)
+
+
+@_kernel_bar.register_fake
+def _(features: Tensor, out_bar: Tensor) -> Tensor:
+    return features.new_empty(features.shape[1], features.shape[1], features.shape[2])
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: object) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _vjp(ctx: Any, out_bar: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    features, kernel = ctx.saved_tensors
+    wants_features, wants_kernel = ctx.needs_input_grad
+    features_bar = _convolution(out_bar, kernel.transpose(0, 1)) if wants_features else None
+    return features_bar, _kernel_bar(features, out_bar) if wants_kernel else None
+
+
+def _vjp_of_kernel_bar(ctx: Any, bar: Tensor) -> tuple[Tensor, Tensor]:
+    features, out_bar = ctx.saved_tensors
+    return _convolution(out_bar, bar.transpose(0, 1)), _convolution(features, bar)
+
+
+_convolution.register_autograd(_vjp, setup_context=_save)
+_kernel_bar.register_autograd(_vjp_of_kernel_bar, setup_context=_save)
+
+
+def orientation_convolution(features: Tensor, kernel: Tensor) -> Tensor:
+    """out[n, p, c] = sum_o kernel[p, o, c] features[n, o, c], (N, O, C), of features (N, O, C) and a kernel (O, O, C).
+
+    Differentiable any number of times: its derivatives are made of itself. Raises InvalidInput for other shapes or dtypes.
+    """
+    check_tensor("features", features, ("N", "O", "C"), FLOATS)
+    _, orientations, channels = features.shape
+    check_tensor("kernel", kernel, (orientations, orientations, channels), features.dtype)
+    return _convolution(features, kernel)
