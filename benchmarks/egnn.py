@@ -1,9 +1,12 @@
-"""EGNN (Satorras et al., "E(n) Equivariant Graph Neural Networks", 2021) for the N-body benchmark: a peer, in plain torch.
+"""EGNN (Satorras et al., "E(n) Equivariant Graph Neural Networks", 2021) for the N-body benchmark: a peer, in plain
+torch.
 
-As published: 4 layers of 64 channels, fully connected, velocities, edge attributes q_i q_j, node input |v|. With `extras` it
-gets what geokit's network has besides its orientations: centred velocities, Coulomb features on the edges, the residual
-target x + v.
+As published: 4 layers of 64 channels, fully connected, velocities, edge attributes q_i q_j, node input |v|. With
+`extras` it gets what geokit's network has besides its orientations: centred velocities, Coulomb features on the
+edges, the residual target x + v.
 """
+
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +14,7 @@ from torch import Tensor, nn
 
 def mlp(*sizes: int, last: bool = False) -> nn.Sequential:
     parts: list[nn.Module] = []
-    for a, b in zip(sizes, sizes[1:]):
+    for a, b in itertools.pairwise(sizes):
         parts += [nn.Linear(a, b), nn.SiLU()]
     return nn.Sequential(*(parts if last else parts[:-1]))
 

@@ -9,13 +9,20 @@ from torch import Tensor, nn
 
 
 class PlainPonita(nn.Module):
-    """positions (N, 3), edges (2, E), scalars (N, S), vectors (N, V, 3), grid (O, 3) to a scalar (N, 1) and a vector (N, 3)."""
+    """positions (N, 3), edges (2, E), scalars (N, S), vectors (N, V, 3), grid (O, 3) to a scalar (N, 1) and a vector
+    (N, 3)."""
 
-    def __init__(self, grid: Tensor, scalars: int, vectors: int, hidden: int, basis: int, layers: int, widening: int = 4):
+    def __init__(
+        self, grid: Tensor, scalars: int, vectors: int, hidden: int, basis: int, layers: int, widening: int = 4
+    ):
         super().__init__()
         self.register_buffer("grid", grid.float())
-        self.space = nn.Sequential(Polynomials(3), nn.Linear(14, hidden), nn.GELU(), nn.Linear(hidden, basis), nn.GELU())
-        self.sphere = nn.Sequential(Polynomials(3), nn.Linear(3, hidden), nn.GELU(), nn.Linear(hidden, basis), nn.GELU())
+        self.space = nn.Sequential(
+            Polynomials(3), nn.Linear(14, hidden), nn.GELU(), nn.Linear(hidden, basis), nn.GELU()
+        )
+        self.sphere = nn.Sequential(
+            Polynomials(3), nn.Linear(3, hidden), nn.GELU(), nn.Linear(hidden, basis), nn.GELU()
+        )
         self.lift = nn.Linear(scalars + vectors, hidden, bias=False)
         self.blocks = nn.ModuleList(Block(hidden, basis, widening) for _ in range(layers))
         self.heads = nn.ModuleList(nn.Linear(hidden, 2) for _ in range(layers))

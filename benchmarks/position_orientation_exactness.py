@@ -34,7 +34,8 @@ def grid(chosen: str | int | None) -> po.OrientationGrid | None:
 
 
 def row(name: str) -> dict[str, Any]:
-    """20 clouds of 5 bodies with velocities and charges; 40 steps of training on random targets that turn with the clouds."""
+    """20 clouds of 5 bodies with velocities and charges; 40 steps of training on random targets that turn with the
+    clouds."""
     torch.manual_seed(0)
     equivariance, chosen = CHOICES[name]
     net = po.PositionOrientationNet(

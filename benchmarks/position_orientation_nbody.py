@@ -1,4 +1,5 @@
-"""N-body test error against CPU seconds on one thread: every network in the same loop, selected on validation, three seeds."""
+"""N-body test error against CPU seconds on one thread: every network in the same loop, selected on validation, three
+seeds."""
 
 import os
 import statistics
@@ -44,7 +45,9 @@ def trained(name: str, seed: int, seconds: float) -> dict[str, Any]:
         return mse_loss(net(learned.x0[rows], learned.v0[rows], learned.charges[rows]), learned.x1[rows])
 
     settings = TrainSettings(cpu_seconds=seconds, batch=100, seed=seed)
-    problem = Problem(net, len(learned), loss, lambda n: float(mse_loss(predict(n, valid), valid.x1)), "mean squared error")
+    problem = Problem(
+        net, len(learned), loss, lambda n: float(mse_loss(predict(n, valid), valid.x1)), "mean squared error"
+    )
     loop = TrainLoop(problem, settings)
     for _ in loop.steps():
         pass
@@ -77,7 +80,9 @@ def compared(names: list[str], seconds: float, title: str) -> list[dict[str, Any
                 "most": max(errors),
             }
         )
-    print_table(title, rows, "test mean squared error; x + v has 0.1090, EGNN in its paper 0.0071, PONITA 0.0043, CGENN 0.0039")
+    print_table(
+        title, rows, "test mean squared error; x + v has 0.1090, EGNN in its paper 0.0071, PONITA 0.0043, CGENN 0.0039"
+    )
     return runs
 
 

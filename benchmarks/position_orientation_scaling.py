@@ -1,4 +1,5 @@
-"""Time and memory of a training step against the number of edges, to a million: k = 16 neighbours, 12 orientations, one thread."""
+"""Time and memory of a training step against the number of edges, to a million: k = 16 neighbours, 12 orientations,
+one thread."""
 
 import time
 from typing import Any

@@ -1,4 +1,5 @@
-"""One training step of the same shape of network: plain torch as published, and ours; CPU seconds and memory, one thread."""
+"""One training step of the same shape of network: plain torch as published, and ours; CPU seconds and memory, one
+thread."""
 
 from typing import Any
 
@@ -14,7 +15,11 @@ CASES = {
     "1,024 points, k = 16, 12 orientations": {"grid": "icosahedral", "hidden": 64, "basis": 64, "layers": 4},
 }
 # The harmonic kernel with polynomials to degree 3 is the default; "polynomial" is the published kernel with fused sums.
-OURS = {"ours": ("harmonic", "fixed"), "ours, on frames": ("harmonic", "cloud"), "ours, published kernel": ("polynomial", "fixed")}
+OURS = {
+    "ours": ("harmonic", "fixed"),
+    "ours, on frames": ("harmonic", "cloud"),
+    "ours, published kernel": ("polynomial", "fixed"),
+}
 
 
 def inputs(case: str) -> tuple[Tensor, ...]:
@@ -23,7 +28,13 @@ def inputs(case: str) -> tuple[Tensor, ...]:
     if case.startswith("N-body"):
         batch = torch.arange(100).repeat_interleave(5)
         x = torch.randn(500, 3, generator=generator)
-        return x, po.complete_edges(batch), torch.randn(500, 2, generator=generator), torch.randn(500, 2, 3, generator=generator), batch
+        return (
+            x,
+            po.complete_edges(batch),
+            torch.randn(500, 2, generator=generator),
+            torch.randn(500, 2, 3, generator=generator),
+            batch,
+        )
     x = torch.nn.functional.normalize(torch.randn(1024, 3, generator=generator), dim=1)
     edges = po.nearest_edges(x, 16, loops=False)
     return x, edges, torch.ones(1024, 1), torch.zeros(1024, 0, 3), torch.zeros(1024, dtype=torch.int64)

@@ -1,7 +1,9 @@
-"""The channel mixing of ConvNeXt blocks, row by row: nothing wider than the features is stored between forward and backward.
+"""The channel mixing of ConvNeXt blocks, row by row: nothing wider than the features is stored between forward and
+backward.
 
-Made of torch's own kernels, applied to blocks of rows that stay in the cache: what is wide (four times the channels, twice) is
-computed again in the backward pass, which costs one matrix product of seven and saves the page faults of writing it.
+Made of torch's own kernels, applied to blocks of rows that stay in the cache: what is wide (four times the channels,
+twice) is computed again in the backward pass, which costs one matrix product of seven and saves the page faults of
+writing it.
 """
 
 from typing import Any
@@ -18,7 +20,9 @@ EPSILON = 1e-5
 Weights = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
-def _mixing(x: Tensor, scale: Tensor, shift: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor) -> Tensor:
+def _mixing(
+    x: Tensor, scale: Tensor, shift: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor
+) -> Tensor:
     out, x = x.new_empty(x.shape), x.contiguous()
     wide, active = (x.new_empty(min(ROWS, len(x)), len(up)) for _ in range(2))
     for rows, y in zip(x.split(ROWS), out.split(ROWS)):
@@ -71,7 +75,9 @@ def _(x: Tensor, *_weights: Tensor) -> Tensor:
 
 
 @_backward.register_fake
-def _(x: Tensor, scale: Tensor, shift: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, y_bar: Tensor) -> tuple[Tensor, ...]:
+def _(
+    x: Tensor, scale: Tensor, shift: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, y_bar: Tensor
+) -> tuple[Tensor, ...]:
     bars = (x, scale, shift, up, up_bias, down, y_bar.sum(0))
     return tuple(t.new_empty(t.shape) for t in bars)
 
@@ -115,7 +121,8 @@ def channel_mixing(
 ) -> Tensor:
     """down(gelu(up(layer_norm(x)))), (R, C), of rows x (R, C).
 
-    scale, shift (C,) are the norm's; up (W, C), up_bias (W,), down (C, W), down_bias (C,) the linear maps'. Differentiable twice.
+    scale, shift (C,) are the norm's; up (W, C), up_bias (W,), down (C, W), down_bias (C,) the linear maps'.
+    Differentiable twice.
     """
     check_tensor("x", x, ("R", "C"), FLOATS)
     c, w = x.shape[1], len(up)

@@ -81,7 +81,8 @@ _kernel_bar.register_autograd(_vjp_of_kernel_bar, setup_context=_save)
 def orientation_convolution(features: Tensor, kernel: Tensor) -> Tensor:
     """out[n, p, c] = sum_o kernel[p, o, c] features[n, o, c], (N, O, C), of features (N, O, C) and a kernel (O, O, C).
 
-    Differentiable any number of times: its derivatives are made of itself. Raises InvalidInput for other shapes or dtypes.
+    Differentiable any number of times: its derivatives are made of itself. Raises InvalidInput for other shapes or
+    dtypes.
     """
     check_tensor("features", features, ("N", "O", "C"), FLOATS)
     _, orientations, channels = features.shape

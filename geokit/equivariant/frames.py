@@ -1,8 +1,8 @@
 """Frames of reference taken from the data: axes that turn with it.
 
-The principal axes of a cloud are fixed up to their signs (and are not fixed at all where two spreads are equal). Networks
-whose work is the same for either sign, as those on an orientation grid with mirror symmetry, are exactly equivariant on
-them; others must average over the signs (Puny et al., "Frame Averaging", ICLR 2022).
+The principal axes of a cloud are fixed up to their signs (and are not fixed at all where two spreads are equal).
+Networks whose work is the same for either sign, as those on an orientation grid with mirror symmetry, are exactly
+equivariant on them; others must average over the signs (Puny et al., "Frame Averaging", ICLR 2022).
 """
 
 import torch
@@ -10,11 +10,12 @@ from torch import Tensor
 
 
 def principal_frames(moments: Tensor) -> tuple[Tensor, Tensor]:
-    """Axes (B, n, n), the columns of orthogonal matrices, by ascending spread, and gaps (B,) of second moments (B, n, n).
+    """Axes (B, n, n), the columns of orthogonal matrices, by ascending spread, and gaps (B,) of second moments (B, n,
+    n).
 
-    A gap is the smallest difference of two eigenvalues, divided by their sum: below some 1e-3 the axes turn by more than
-    rounding errors should turn them, at 0 they are arbitrary. The gradient of the axes grows like 1 / gap and is not finite
-    at 0.
+    A gap is the smallest difference of two eigenvalues, divided by their sum: below some 1e-3 the axes turn by more
+    than rounding errors should turn them, at 0 they are arbitrary. The gradient of the axes grows like 1 / gap and is
+    not finite at 0.
     """
     values, axes = torch.linalg.eigh(moments)
     gaps = values.diff(dim=-1).amin(-1) / values.sum(-1).clamp(min=torch.finfo(values.dtype).tiny)
@@ -22,7 +23,8 @@ def principal_frames(moments: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def second_moments(vectors: Tensor, owners: Tensor, count: int) -> Tensor:
-    """sum v v^T of the vectors (N, n) of each of `count` owners (N,), (count, n, n), divided by their sum of squares."""
+    """sum v v^T of the vectors (N, n) of each of `count` owners (N,), (count, n, n), divided by their sum of
+    squares."""
     products = vectors[:, :, None] * vectors[:, None, :]
     total = products.new_zeros(count, *products.shape[1:]).index_add(0, owners, products)
     size = total.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]

@@ -42,9 +42,10 @@ def equivariance_error(
 ) -> EquivarianceError:
     """The worst error of a network with the arguments of `PositionOrientationNet.forward` over `count` random motions.
 
-    Each motion turns, moves by a normal translation of size `shift`, mirrors every other time where `reflections`, and numbers
-    the nodes of each cloud anew where `permutations`. A network that gives one result a cloud (it gives as many rows as
-    clouds, not nodes) is compared row by row. In float64 an exactly equivariant one stays below 1e-10.
+    Each motion turns, moves by a normal translation of size `shift`, mirrors every other time where `reflections`,
+    and numbers the nodes of each cloud anew where `permutations`. A network that gives one result a cloud (it gives
+    as many rows as clouds, not nodes) is compared row by row. In float64 an exactly equivariant one stays below
+    1e-10.
     """
     nodes, dim = positions.shape
     scalars_before, vectors_before = network(positions, edges, scalars, vectors, edge_scalars, batch)

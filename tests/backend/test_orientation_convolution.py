@@ -15,7 +15,9 @@ def arguments(nodes, orientations, channels, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(0, 4, 16), (1, 1, 1), (7, 5, 3), (131, 12, 64), (70, 20, 33), (3, 9, 128), (530, 2, 16)])
+@pytest.mark.parametrize(
+    "shape", [(0, 4, 16), (1, 1, 1), (7, 5, 3), (131, 12, 64), (70, 20, 33), (3, 9, 128), (530, 2, 16)]
+)
 def test_equals_the_plain_formula_with_its_gradients(shape, dtype):
     ours, twin = arguments(*shape, dtype=dtype), arguments(*shape)
     bar = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -24,7 +26,12 @@ def test_equals_the_plain_formula_with_its_gradients(shape, dtype):
         out = function(*arrays)
         results.append((out, *torch.autograd.grad(out, arrays, bar.to(out))))
     for a, b in zip(*results):
-        torch.testing.assert_close(a.double(), b, rtol=1e-10 if dtype == torch.float64 else 1e-4, atol=1e-4 if dtype == torch.float32 else 1e-10)
+        torch.testing.assert_close(
+            a.double(),
+            b,
+            rtol=1e-10 if dtype == torch.float64 else 1e-4,
+            atol=1e-4 if dtype == torch.float32 else 1e-10,
+        )
 
 
 def test_gradients_and_second_gradients():

@@ -15,7 +15,8 @@ class OrientationConvolution(nn.Module):
     """x'[i, p, c] = sum_o w_o k_c(o . p) x[i, o, c]: a kernel of the angle between two orientations for each channel.
 
     The kernel is a sum of zonal polynomials up to `degree`: as many as the grid tells apart make it any function of the
-    angle. Constant input passes unchanged at construction, where the kernel is near the identity of the grid's band limit.
+    angle. Constant input passes unchanged at construction, where the kernel is near the identity of the grid's band
+    limit.
     """
 
     basis: Tensor
@@ -46,16 +47,16 @@ class ChannelMixing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) to (..., C)."""
-        down, bias = self.down.weight, self.down.bias
-        if self.scale is not None:
-            down, bias = down * self.scale[:, None], bias * self.scale
+        scale = self.norm.weight.new_ones(()) if self.scale is None else self.scale[:, None]
+        down, bias = self.down.weight * scale, self.down.bias * scale.flatten()
         rows = x.reshape(-1, x.shape[-1])
         y = channel_mixing(rows, self.norm.weight, self.norm.bias, self.up.weight, self.up.bias, down, bias)
         return y.view(x.shape)
 
 
 class Block(nn.Module):
-    """x + mixing(orientation convolution(spatial convolution(x))), after Liu et al., "A ConvNet for the 2020s" (2022)."""
+    """x + mixing(orientation convolution(spatial convolution(x))), after Liu et al., "A ConvNet for the 2020s"
+    (2022)."""
 
     def __init__(
         self, grid: OrientationGrid, channels: int, widening: int, layer_scale: float | None, degree: int
@@ -66,12 +67,18 @@ class Block(nn.Module):
         self.mix = ChannelMixing(channels, widening, layer_scale)
 
     def forward(
-        self, x: Tensor, profiles: Tensor, weights: Tensor, graph: Graph, transport: Tensor | None, project: Tensor | None
+        self,
+        x: Tensor,
+        profiles: Tensor,
+        weights: Tensor,
+        graph: Graph,
+        transport: Tensor | None,
+        project: Tensor | None,
     ) -> Tensor:
         """x (N, O, C), profiles (E, O, P), weights (K, P, C).
 
-        transport (E, O, O) brings a sender's features to the receiver's orientations where grids differ from node to node;
-        project (O, O) takes from what is added all that the grid cannot integrate.
+        transport (E, O, O) brings a sender's features to the receiver's orientations where grids differ from node to
+        node; project (O, O) takes from what is added all that the grid cannot integrate.
         """
         y = self.turn(spatial_convolution(x, profiles, weights, graph, transport)) + self.bias
         y = self.mix(y)

@@ -1,9 +1,10 @@
 """Message passing on orientations that the data gives: exactly equivariant, without a grid and without a frame.
 
-A node's orientations are the directions to the nodes it hears and its own vectors. Features live on these, that is on edges
-e = (j -> i), with orientation o_e = (x_j - x_i) / |.|, and on loops (i, v) with orientation v / |v|. Every number that enters is
-a dot product, so that each layer is equivariant to E(n) up to rounding whatever its weights; the orientations are smooth in
-the positions (short vectors become short orientations), so that nothing jumps where two nodes meet or a vector vanishes.
+A node's orientations are the directions to the nodes it hears and its own vectors. Features live on these, that is on
+edges e = (j -> i), with orientation o_e = (x_j - x_i) / |.|, and on loops (i, v) with orientation v / |v|. Every
+number that enters is a dot product, so that each layer is equivariant to E(n) up to rounding whatever its weights;
+the orientations are smooth in the positions (short vectors become short orientations), so that nothing jumps where
+two nodes meet or a vector vanishes.
 """
 
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ SOFT = 0.1  # of the typical length: vectors shorter than this have orientations
 
 @dataclass(frozen=True)
 class DirectionGraph:
-    """E edges between nodes and, behind them, V loops for each of N nodes; E + N V slots in all, each with an orientation.
+    """E edges between nodes and, behind them, V loops for each of N nodes; E + N V slots in all, each with an
+    orientation.
 
-    senders, receivers (E + N V,) int64, the loops of vector 0 first; kept (E,) int64 says which of the given edges they are,
-    those that were loops themselves being left out. `across` joins every slot e = (j -> i) with the slots of
-    its sender j, `within` with those of its receiver i; both name pairs (from, to) of slots.
+    senders, receivers (E + N V,) int64, the loops of vector 0 first; kept (E,) int64 says which of the given edges
+    they are, those that were loops themselves being left out. `across` joins every slot e = (j -> i) with the slots
+    of its sender j, `within` with those of its receiver i; both name pairs (from, to) of slots.
     """
 
     senders: Tensor
@@ -50,7 +52,9 @@ class DirectionGraph:
             senders,
             receivers,
             kept,
-            Pairs(across[1], across[0], edge_groups(across[1], across[0], torch.zeros_like(across[0]), count, count, 1)),
+            Pairs(
+                across[1], across[0], edge_groups(across[1], across[0], torch.zeros_like(across[0]), count, count, 1)
+            ),
             Pairs(within[0], within[1], edge_groups(within[0], within[1], within[0], count, count, count)),
         )
 
@@ -66,8 +70,8 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a layer knows of where everything is: orientations (S, n) and invariants (S, D) of the slots, and the angles' harmonics
-    of both kinds of pairs, (T, 1, degree + 1)."""
+    """What a layer knows of where everything is: orientations (S, n) and invariants (S, D) of the slots, and the
+    angles' harmonics of both kinds of pairs, (T, 1, degree + 1)."""
 
     orientations: Tensor
     spokes: Tensor  # (S, n): the orientations of edges, the vectors themselves of loops
@@ -88,7 +92,9 @@ class Surveyor(nn.Module):
         """How many invariants a slot has."""
         return self.embedding.features + 2 * self.embedding.edge_scalars + 3 * self.vectors + self.vectors
 
-    def forward(self, graph: DirectionGraph, positions: Tensor, vectors: Tensor, edge_scalars: Tensor | None) -> Geometry:
+    def forward(
+        self, graph: DirectionGraph, positions: Tensor, vectors: Tensor, edge_scalars: Tensor | None
+    ) -> Geometry:
         """positions (N, n), vectors (N, V, n), edge_scalars (E, S) of the edges without loops."""
         edges, nodes = len(graph.kept), len(positions)
         i, j = graph.receivers, graph.senders
@@ -121,15 +127,19 @@ class Surveyor(nn.Module):
         a, b = orientations[pairs.senders], orientations[pairs.receivers]
         squared = (orientations**2).sum(-1)
         cosine = sign * (a * b).sum(-1)
-        return zonal(orientations.shape[1], self.degree, cosine, squared[pairs.senders] * squared[pairs.receivers])[:, None]
+        return zonal(orientations.shape[1], self.degree, cosine, squared[pairs.senders] * squared[pairs.receivers])[
+            :, None
+        ]
 
 
 class DirectionalLayer(nn.Module):
-    """f_q + mixing(sum_e sum_l Z_l(o_e . o_q) g_l(e) sum_p sum_l Z_l(-o_e . o_p) w_l f_p) for slots q of a node, its slots e
-    and the slots p of their senders: a function on the sphere around each sender, evaluated towards the receiver, travels
-    along the edge and is spread over the sphere around the receiver."""
+    """f_q + mixing(sum_e sum_l Z_l(o_e . o_q) g_l(e) sum_p sum_l Z_l(-o_e . o_p) w_l f_p) for slots q of a node, its
+    slots e and the slots p of their senders: a function on the sphere around each sender, evaluated towards the
+    receiver, travels along the edge and is spread over the sphere around the receiver."""
 
-    def __init__(self, channels: int, invariants: int, degree: int, hidden: int, widening: int, neighbors: float) -> None:
+    def __init__(
+        self, channels: int, invariants: int, degree: int, hidden: int, widening: int, neighbors: float
+    ) -> None:
         super().__init__()
         count = degree + 1
         self.count, self.scale = count, (neighbors + 1) ** -0.5

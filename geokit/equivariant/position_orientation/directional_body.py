@@ -11,8 +11,9 @@ from geokit.equivariant.position_orientation.radial import RadialEmbedding
 class DirectionalBody(nn.Module):
     """Scalars and vectors of nodes to scalars and vectors of nodes over the slots of a `DirectionGraph`.
 
-    With `moving`, each layer adds to every position and vector a combination of the orientations of its node (and to the
-    position one of its vectors), and the geometry is surveyed anew: what Satorras et al. (EGNN, 2021) do with positions.
+    With `moving`, each layer adds to every position and vector a combination of the orientations of its node (and to
+    the position one of its vectors), and the geometry is surveyed anew: what Satorras et al. (EGNN, 2021) do with
+    positions.
     """
 
     def __init__(
@@ -38,17 +39,16 @@ class DirectionalBody(nn.Module):
             DirectionalLayer(hidden, features, degree, kernel_features, widening, neighbors) for _ in range(layers)
         )
         self.moves = nn.ModuleList(nn.Linear(hidden, 1 + inputs[1]) for _ in range(layers if moving else 0))
-        for move in self.moves:
-            nn.init.zeros_(move.weight)
-            nn.init.zeros_(move.bias)
+        for parameter in self.moves.parameters():
+            nn.init.zeros_(parameter)
         self.drift = nn.Parameter(torch.zeros(layers, inputs[1])) if moving else None
         self.head = nn.Linear(hidden, sum(outputs)) if sum(outputs) else None
 
     def forward(
         self, positions: Tensor, scalars: Tensor, vectors: Tensor, graph: Graph, edge_scalars: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """positions (N, n), scalars (N, S), vectors (N, V, n), edge_scalars (E, D) to scalars (N, S') and vectors (N, V', n):
-        the mean of a node's features over its slots, and the mean of features times orientations."""
+        """positions (N, n), scalars (N, S), vectors (N, V, n), edge_scalars (E, D) to scalars (N, S') and vectors (N,
+        V', n): the mean of a node's features over its slots, and the mean of features times orientations."""
         slots, f, _, _, orientations = self.run(positions, scalars, vectors, graph, edge_scalars)
         s, v = self.head(f).split(list(self.outputs), -1)  # type: ignore[misc]
         products = v[:, :, None] * orientations[:, None]
@@ -59,7 +59,8 @@ class DirectionalBody(nn.Module):
     def run(
         self, positions: Tensor, scalars: Tensor, vectors: Tensor, graph: Graph, edge_scalars: Tensor | None = None
     ) -> tuple[DirectionGraph, Tensor, Tensor, Tensor, Tensor]:
-        """The slots, their features (S, C), and positions (N, n), vectors (N, V, n) and orientations (S, n) as they end."""
+        """The slots, their features (S, C), and positions (N, n), vectors (N, V, n) and orientations (S, n) as they
+        end."""
         slots = graph.directions(vectors.shape[1])
         if edge_scalars is not None:
             edge_scalars = edge_scalars[slots.kept]

@@ -18,9 +18,10 @@ from geokit.geometry import PointTree
 class Graph:
     """E directed edges among N nodes of `clouds` clouds, and what a convolution over them needs to know.
 
-    senders, receivers: (E,) int64, node j speaks to node i. batch: (N,) int64, the cloud of each node. Edges that share their
-    distance, as the two directions between two nodes or all self loops, share a row of the kernel: rows (E,) int64 and for
-    each of the K rows one of its edges, representatives (K,) int64. groups: the edges by receiver, sender and row.
+    senders, receivers: (E,) int64, node j speaks to node i. batch: (N,) int64, the cloud of each node. Edges that
+    share their distance, as the two directions between two nodes or all self loops, share a row of the kernel: rows
+    (E,) int64 and for each of the K rows one of its edges, representatives (K,) int64. groups: the edges by receiver,
+    sender and row.
     """
 
     senders: Tensor
@@ -33,11 +34,13 @@ class Graph:
 
     @staticmethod
     def from_edges(edges: Tensor, batch: Tensor, clouds: int | None = None, share: str = "pairs") -> "Graph":
-        """The graph of edges (2, E) int64 (senders, receivers), as torch-geometric has them, over nodes with clouds (N,).
+        """The graph of edges (2, E) int64 (senders, receivers), as torch-geometric has them, over nodes with clouds
+        (N,).
 
         share="pairs": one row of the kernel for the two directions between two nodes, and one for all self loops.
-        "none": one for every edge, for kernels that differ between the directions, and where shapes must not depend on the
-        edges' values (torch.compile, torch.export). "all": one row, for kernels that differ by their profiles only.
+        "none": one for every edge, for kernels that differ between the directions, and where shapes must not depend
+        on the edges' values (torch.compile, torch.export). "all": one row, for kernels that differ by their profiles
+        only.
         """
         check_tensor("edges", edges, (2, "E"), torch.int64)
         check_tensor("batch", batch, ("N",), torch.int64)
@@ -62,7 +65,8 @@ class Graph:
 
     @cached_property
     def groups_of_edges(self) -> EdgeGroups:
-        """The same messages where every edge has a sender of its own: features (E, O, C) that were brought to the receivers."""
+        """The same messages where every edge has a sender of its own: features (E, O, C) that were brought to the
+        receivers."""
         own = torch.arange(len(self), device=self.senders.device)
         return edge_groups(own, self.receivers, self.rows, len(self), len(self.batch), len(self.representatives))
 
@@ -70,14 +74,17 @@ class Graph:
         """The slots of a network whose orientations are the data's, for nodes with that many vectors; made once."""
         known: dict[int, DirectionGraph] = self.__dict__.setdefault("_directions", {})
         if vectors not in known:
-            known[vectors] = DirectionGraph.from_edges(torch.stack([self.senders, self.receivers]), len(self.batch), vectors)
+            known[vectors] = DirectionGraph.from_edges(
+                torch.stack([self.senders, self.receivers]), len(self.batch), vectors
+            )
         return known[vectors]
 
     def __len__(self) -> int:
         return len(self.senders)
 
     def __repr__(self) -> str:
-        return f"Graph({len(self.batch):,} nodes, {len(self):,} edges, {self.clouds} clouds, {len(self.representatives):,} kernel rows)"
+        nodes, rows = len(self.batch), len(self.representatives)
+        return f"Graph({nodes:,} nodes, {len(self):,} edges, {self.clouds} clouds, {rows:,} kernel rows)"
 
 
 def nearest_edges(positions: Tensor, k: int, batch: Tensor | None = None, loops: bool = True) -> Tensor:
@@ -96,7 +103,8 @@ def nearest_edges(positions: Tensor, k: int, batch: Tensor | None = None, loops:
 
 
 def radius_edges(positions: Tensor, radius: float, batch: Tensor | None = None, loops: bool = True) -> Tensor:
-    """Edges (2, E) int64 between the nodes of a cloud that are within `radius`, both ways, and from itself with `loops`."""
+    """Edges (2, E) int64 between the nodes of a cloud that are within `radius`, both ways, and from itself with
+    `loops`."""
 
     def of_cloud(tree: PointTree, start: int) -> Tensor:
         offsets, indices, _ = tree.within(radius)

@@ -1,4 +1,5 @@
-"""A stack of blocks over one grid of orientations, from scalars and vectors of nodes to scalars and vectors of nodes."""
+"""A stack of blocks over one grid of orientations, from scalars and vectors of nodes to scalars and vectors of
+nodes."""
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,13 @@ LARGEST_ORIENTATION_DEGREE = 8
 
 
 class GridBody(nn.Module):
-    """Lifts scalars and vectors to functions on the grid, applies the blocks, and reads scalars and vectors out after each.
+    """Lifts scalars and vectors to functions on the grid, applies the blocks, and reads scalars and vectors out after
+    each.
 
-    A scalar becomes a constant, a vector v the function v . o; read out are the mean of f(o) and M^-1 times the mean of f(o) o
-    with M the mean of o o^T, so that a vector that goes in comes out exactly, on every grid. With `bandlimit` L every block's
-    addition is projected onto polynomials of degree L, which a grid of degree 2 L or more does exactly.
+    A scalar becomes a constant, a vector v the function v . o; read out are the mean of f(o) and M^-1 times the mean
+    of f(o) o with M the mean of o o^T, so that a vector that goes in comes out exactly, on every grid. With
+    `bandlimit` L every block's addition is projected onto polynomials of degree L, which a grid of degree 2 L or more
+    does exactly.
     """
 
     grid_points: Tensor
@@ -71,8 +74,8 @@ class GridBody(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """displacements (E, n), scalars (N, S), vectors (N, V, n) to scalars (N, S'), vectors (N, V', n).
 
-        Everything is in the frame of the node that it belongs to, an edge's displacement in its receiver's; `turns` (E, n, n)
-        are the sender's axes seen from the receiver where frames differ between them.
+        Everything is in the frame of the node that it belongs to, an edge's displacement in its receiver's; `turns`
+        (E, n, n) are the sender's axes seen from the receiver where frames differ between them.
         """
         points, read = self.grid_points.to(displacements), self.read.to(displacements)
         lifted = (vectors @ points.T).transpose(1, 2)  # (N, O, V)

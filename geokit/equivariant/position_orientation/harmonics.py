@@ -7,9 +7,9 @@ from torch import Tensor
 def zonal(dim: int, degree: int, cosine: Tensor, squared: Tensor | float = 1.0) -> Tensor:
     """The homogeneous zonal polynomials Z_l(t, q) of degree l = 0 ... `degree`, stacked last: (..., degree + 1).
 
-    `cosine` t (...) is o . u and `squared` q is |u|^2 for a unit vector o and any vector u (1 for a unit vector), so that
-    Z_l = |u|^l P_l(cos): Legendre polynomials in space (dim 3), cos(l angle) in the plane (dim 2). They are polynomials of
-    u, hence smooth at u = 0, where P_l of the direction alone is not. By the three-term recurrences.
+    `cosine` t (...) is o . u and `squared` q is |u|^2 for a unit vector o and any vector u (1 for a unit vector), so
+    that Z_l = |u|^l P_l(cos): Legendre polynomials in space (dim 3), cos(l angle) in the plane (dim 2). They are
+    polynomials of u, hence smooth at u = 0, where P_l of the direction alone is not. By the three-term recurrences.
     """
     values = [torch.ones_like(cosine), cosine]
     for l in range(1, degree):

@@ -4,13 +4,13 @@ A network whose messages depend on these numbers only is equivariant, and it is 
 *separate*: two pairs have the same numbers just when an element of the group carries one onto the other.
 
 For vectors r = p_j - p_i, o_i, o_j the group O(n) acts on all three at once. Their Gram matrix separates (two sets of
-vectors with the same Gram matrix differ by an orthogonal map), and for rotations alone the determinants of n of them tell a
-set from its mirror image. With |o_i| = |o_j| = 1 the Gram matrix is (|r|, r.o_i, r.o_j, o_i.o_j).
+vectors with the same Gram matrix differ by an orthogonal map), and for rotations alone the determinants of n of them
+tell a set from its mirror image. With |o_i| = |o_j| = 1 the Gram matrix is (|r|, r.o_i, r.o_j, o_i.o_j).
 
-The three numbers (r.o_i, |r - (r.o_i) o_i|, o_i.o_j) of Bekkers et al., "Fast, Expressive SE(n) Equivariant Networks through
-Weight-Sharing in Position-Orientation Space" (ICLR 2024), lack r.o_j: they do not separate pairs of R^3 x S^2 that differ in
-how o_j turns about o_i. They are what a *separable* convolution needs, whose spatial half sees (r, o_i) and whose spherical
-half sees (o_i, o_j): `separable_invariants`.
+The three numbers (r.o_i, |r - (r.o_i) o_i|, o_i.o_j) of Bekkers et al., "Fast, Expressive SE(n) Equivariant Networks
+through Weight-Sharing in Position-Orientation Space" (ICLR 2024), lack r.o_j: they do not separate pairs of R^3 x S^2
+that differ in how o_j turns about o_i. They are what a *separable* convolution needs, whose spatial half sees (r,
+o_i) and whose spherical half sees (o_i, o_j): `separable_invariants`.
 """
 
 import torch
@@ -24,10 +24,11 @@ SPACES = ("R2", "R3", "R2xS1", "R3xS2", "SE3")
 def pair_invariants(
     space: str, group: str, displacement: Tensor, receiver: Tensor | None = None, sender: Tensor | None = None
 ) -> Tensor:
-    """Numbers (..., D) that separate the orbits of pairs of points of `space` under `group`, "E" or "SE" of that dimension.
+    """Numbers (..., D) that separate the orbits of pairs of points of `space` under `group`, "E" or "SE" of that
+    dimension.
 
-    displacement (..., n) is p_j - p_i. `receiver` and `sender` are the orientations of point i and j: unit vectors (..., n) for
-    R2xS1 and R3xS2, rotation matrices (..., 3, 3) for SE3, nothing for R2 and R3.
+    displacement (..., n) is p_j - p_i. `receiver` and `sender` are the orientations of point i and j: unit vectors
+    (..., n) for R2xS1 and R3xS2, rotation matrices (..., 3, 3) for SE3, nothing for R2 and R3.
 
     | space | group | numbers |
     |---|---|---|
@@ -40,7 +41,9 @@ def pair_invariants(
     Raises InvalidInput for another space or group, orientations that are missing or of the wrong shape.
     """
     if space not in SPACES or group not in ("E", "SE") or (space, group) == ("SE3", "E"):
-        raise InvalidInput(f"space must be one of {', '.join(SPACES)} and group E or SE (SE for SE3), got {space} and {group}")
+        raise InvalidInput(
+            f"space must be one of {', '.join(SPACES)} and group E or SE (SE for SE3), got {space} and {group}"
+        )
     dim = 2 if space.startswith("R2") else 3
     _check(displacement, (dim,), "displacement")
     if space in ("R2", "R3"):
@@ -63,7 +66,8 @@ def pair_invariants(
 
 
 def separable_invariants(displacement: Tensor, orientation: Tensor, group: str = "E") -> Tensor:
-    """(r.o, |r - (r.o) o|), (..., 2): the orbits of a displacement and one orientation, unit vector, of the same shape (..., n).
+    """(r.o, |r - (r.o) o|), (..., 2): the orbits of a displacement and one orientation, unit vector, of the same
+    shape (..., n).
 
     In the plane under "SE" the second number is r.o', signed, with o' a quarter turn ahead of o.
     """

@@ -1,10 +1,10 @@
-"""Kernels of the spatial convolution: functions of a displacement r and an orientation o that only depend on their invariants.
+"""Kernels of the spatial convolution: functions of a displacement r and an orientation o that only depend on their
+invariants.
 
-Both give what the fused operator wants: profiles (E, O, P) that belong to edges and orientations, and weights
-(layers, K, P, C) that belong to rows of edges, for k[e, o, c] = sum_p profiles[e, o, p] weights[layer, rows[e], p, c].
+Both give what the fused operator wants: profiles (E, O, P) that belong to edges and orientations, and for each layer
+weights (K, P, C) that belong to rows of edges, for k[e, o, c] = sum_p profiles[e, o, p] weights[rows[e], p, c].
 """
 
-import math
 from itertools import combinations_with_replacement
 
 import torch
@@ -15,28 +15,38 @@ from geokit.equivariant.position_orientation.harmonics import odd_zonal, zonal
 from geokit.equivariant.position_orientation.invariants import quarter_turn, separable_invariants
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
 
-Kernel = tuple[Tensor, Tensor]
+Kernel = tuple[Tensor, list[Tensor]]
 
 
 class HarmonicKernel(nn.Module):
     """k(r, o) = sum_l Z_l(r . o) g_l(|r|): zonal polynomials of the angle, a network of the distance.
 
     Where a network of (r . o, |r x o|) costs a row for every edge *and orientation*, this one costs a row for every
-    distance. Both directions between two nodes share it, since Z_l(-r . o) = (-1)^l Z_l(r . o), and so do all self loops;
-    the last linear map is one matrix product for all layers. In the plane under SE(2) the odd harmonics sin(l angle) join.
-    The polynomials are homogeneous in r / sqrt(|r|^2 + length^2): the kernel is smooth at r = 0, where a direction is not.
+    distance. Both directions between two nodes share it, since Z_l(-r . o) = (-1)^l Z_l(r . o), and so do all self
+    loops; layers share all but the last linear map. In the plane under SE(2) the odd harmonics sin(l angle) join. The
+    polynomials are homogeneous in r / sqrt(|r|^2 + length^2): the kernel is smooth at r = 0, where a direction is
+    not.
     """
 
     def __init__(
-        self, embedding: RadialEmbedding, group: str, degree: int, channels: int, layers: int, hidden: int, neighbors: float
+        self,
+        embedding: RadialEmbedding,
+        group: str,
+        degree: int,
+        channels: int,
+        layers: int,
+        hidden: int,
+        neighbors: float,
     ) -> None:
         super().__init__()
         self.embedding, self.group, self.degree = embedding, group, degree
         self.profiles_count = degree + 1 + (degree if self._signed else 0)
-        self.shape = (layers, self.profiles_count, channels)
-        self.network = nn.Sequential(nn.Linear(embedding.features, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
-        self.out = nn.Linear(hidden, math.prod(self.shape), bias=False)
-        calibrate(self, self.out.weight, neighbors)
+        self.channels = channels
+        self.network = nn.Sequential(
+            nn.Linear(embedding.features, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
+        )
+        self.out = nn.Parameter(torch.randn(layers, hidden, self.profiles_count * channels))
+        calibrate(self, self.out, neighbors)
 
     @property
     def _signed(self) -> bool:
@@ -56,11 +66,10 @@ class HarmonicKernel(nn.Module):
         odd = odd_zonal(self.degree, cosine, _dots(scaled, quarter_turn(orientations)), squared)
         return torch.cat([values, odd * scale[1:]], -1)
 
-    def weights(self, distances: Tensor, edge_scalars: Tensor | None) -> Tensor:
-        """(layers, K, P, C) of distances (K,) and scalars (K, S) of the edges."""
-        layers, count, channels = self.shape
-        weights = self.out(self.network(self.embedding(distances, edge_scalars))) * self.embedding.window(distances)[:, None]
-        return weights.view(-1, layers, count, channels).transpose(0, 1)
+    def weights(self, distances: Tensor, edge_scalars: Tensor | None) -> list[Tensor]:
+        """(K, P, C) for each layer, of distances (K,) and scalars (K, S) of the edges."""
+        features = self.network(self.embedding(distances, edge_scalars)) * self.embedding.window(distances)[:, None]
+        return [(features @ out).view(-1, self.profiles_count, self.channels) for out in self.out]
 
     def forward(self, displacements: Tensor, orientations: Tensor, graph: Graph, edge_scalars: Tensor | None) -> Kernel:
         """Profiles and weights of a graph's edges."""
@@ -70,11 +79,19 @@ class HarmonicKernel(nn.Module):
 
 
 class PolynomialKernel(nn.Module):
-    """The kernel of the paper: a network of the monomials of (r . o, |r - (r . o) o|) up to degree 3, one row for every edge
-    and orientation; the layers differ by a linear map of its last features only (Bekkers et al. 2024, appendix)."""
+    """The kernel of the paper: a network of the monomials of (r . o, |r - (r . o) o|) up to degree 3, one row for
+    every edge and orientation; the layers differ by a linear map of its last features only (Bekkers et al. 2024,
+    appendix)."""
 
     def __init__(
-        self, embedding: RadialEmbedding, group: str, degree: int, channels: int, layers: int, hidden: int, neighbors: float
+        self,
+        embedding: RadialEmbedding,
+        group: str,
+        degree: int,
+        channels: int,
+        layers: int,
+        hidden: int,
+        neighbors: float,
     ) -> None:
         super().__init__()
         self.embedding, self.group = embedding, group
@@ -93,34 +110,41 @@ class PolynomialKernel(nn.Module):
             powers = torch.cat([powers, edge_scalars[:, None].expand(-1, powers.shape[1], -1)], -1)
         return self.network(powers) * self.embedding.window(length(displacements))[:, None, None]
 
-    def weights(self, distances: Tensor, edge_scalars: Tensor | None) -> Tensor:
-        """(layers, 1, hidden, C), the same for all edges."""
-        return self.out
+    def weights(self, distances: Tensor, edge_scalars: Tensor | None) -> list[Tensor]:
+        """(1, hidden, C) for each layer, the same for all edges."""
+        return list(self.out)
 
     def forward(self, displacements: Tensor, orientations: Tensor, graph: Graph, edge_scalars: Tensor | None) -> Kernel:
         """Profiles and weights of a graph whose edges all share one row."""
-        return self.profiles(displacements, orientations, edge_scalars), self.out
+        return self.profiles(displacements, orientations, edge_scalars), list(self.out)
 
 
-KERNELS: dict[str, type[HarmonicKernel] | type[PolynomialKernel]] = {"harmonic": HarmonicKernel, "polynomial": PolynomialKernel}
+KERNELS: dict[str, type[HarmonicKernel] | type[PolynomialKernel]] = {
+    "harmonic": HarmonicKernel,
+    "polynomial": PolynomialKernel,
+}
 
 
 @torch.no_grad()
 def calibrate(kernel: HarmonicKernel | PolynomialKernel, weight: Tensor, neighbors: float) -> None:
-    """Scales `weight` so that a sum over `neighbors` displacements of about the typical length keeps the size of features.
+    """Scales `weight` so that a sum over `neighbors` displacements of about the typical length keeps the size of
+    features.
 
     At construction, from displacements drawn with a fixed seed: the first forward pass is like every other.
     """
     embedding, generator = kernel.embedding, torch.Generator().manual_seed(0)
     sample = torch.randn(256, embedding.dim, generator=generator)
-    sample = sample / sample.norm(dim=1, keepdim=True) * embedding.length * (0.5 + torch.rand(256, 1, generator=generator))
+    sample = (
+        sample / sample.norm(dim=1, keepdim=True) * embedding.length * (0.5 + torch.rand(256, 1, generator=generator))
+    )
     scalars = torch.randn(256, embedding.edge_scalars, generator=generator) if embedding.edge_scalars else None
     orientation = torch.eye(embedding.dim)[:1]
     if isinstance(kernel, HarmonicKernel):
         profiles = kernel.profiles(sample, orientation)
     else:
         profiles = kernel.profiles(sample, orientation, scalars)
-    values = torch.einsum("eop,lepc->leoc", profiles, kernel.weights(length(sample), scalars).expand(-1, 256, -1, -1))
+    weights = torch.stack(kernel.weights(length(sample), scalars)).expand(-1, 256, -1, -1)
+    values = torch.einsum("eop,lepc->leoc", profiles, weights)
     weight /= values.square().mean().sqrt() * neighbors**0.5
 
 

@@ -11,16 +11,23 @@ from geokit.equivariant.position_orientation.radial import RadialEmbedding
 
 
 class NBodyNet(nn.Module):
-    """Positions of bodies after a unit of time from positions, velocities and charges: (B, n, 3), (B, n, 3), (B, n) to (B, n, 3).
+    """Positions of bodies after a unit of time from positions, velocities and charges: (B, n, 3), (B, n, 3), (B, n)
+    to (B, n, 3).
 
     Only differences of positions and of velocities enter: the prediction moves with the centre of mass (Galilei). With
-    equivariance="data" every layer moves the bodies along, by `layers` steps of the unit of time whose forces are learned, and
-    what an untrained network predicts is uniform motion; with the other choices of `PositionOrientationNet` the network
-    gives a vector that is added to uniform motion.
+    equivariance="data" every layer moves the bodies along, by `layers` steps of the unit of time whose forces are
+    learned, and what an untrained network predicts is uniform motion; with the other choices of
+    `PositionOrientationNet` the network gives a vector that is added to uniform motion.
     """
 
     def __init__(
-        self, hidden: int = 48, layers: int = 4, degree: int = 3, equivariance: str = "data", widening: int = 2, **options: object
+        self,
+        hidden: int = 48,
+        layers: int = 4,
+        degree: int = 3,
+        equivariance: str = "data",
+        widening: int = 2,
+        **options: object,
     ) -> None:
         super().__init__()
         self.equivariance = equivariance

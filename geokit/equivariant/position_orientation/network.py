@@ -1,4 +1,5 @@
-"""`PositionOrientationNet`: from positions, scalars and vectors of nodes to scalars and vectors, equivariant by construction."""
+"""`PositionOrientationNet`: from positions, scalars and vectors of nodes to scalars and vectors, equivariant by
+construction."""
 
 from typing import Any
 
@@ -20,11 +21,12 @@ EQUIVARIANCE = ("cloud", "node", "data", "fixed", "random", "steerable")
 
 
 class PositionOrientationNet(nn.Module):
-    """Message passing on R^n x S^(n-1) after Bekkers et al., "Fast, Expressive SE(n) Equivariant Networks through Weight-Sharing
-    in Position-Orientation Space" (ICLR 2024), with a choice of how exactly it is equivariant.
+    """Message passing on R^n x S^(n-1) after Bekkers et al., "Fast, Expressive SE(n) Equivariant Networks through
+    Weight-Sharing in Position-Orientation Space" (ICLR 2024), with a choice of how exactly it is equivariant.
 
-    dim: 2 or 3. orientations: a grid of that dimension; the icosahedron or the circle of 8 unless said. in_scalars, in_vectors,
-    out_scalars, out_vectors: how many a node has. hidden: channels. edge_scalars: numbers given for every edge.
+    dim: 2 or 3. orientations: a grid of that dimension; the icosahedron or the circle of 8 unless said. in_scalars,
+    in_vectors, out_scalars, out_vectors: how many a node has. hidden: channels. edge_scalars: numbers given for every
+    edge.
 
     equivariance, the one choice (measured in docs/position_orientation.md):
     - "cloud": the grid stands on the principal axes of each cloud. Exact, as cheap as "fixed"; the grid needs mirror
@@ -33,13 +35,14 @@ class PositionOrientationNet(nn.Module):
     - "data": the orientations are the directions to neighbours and the node's own vectors. Exact always; no grid.
     - "fixed": the paper: one grid for all. Exact for the grid's own rotations only.
     - "random": the same, the grid turned at random with every forward pass of training.
-    - "steerable": fixed, and every layer is kept to the degrees that the grid integrates: exact but for the aliases of the
-      nonlinearities, which fall as the grid grows.
+    - "steerable": fixed, and every layer is kept to the degrees that the grid integrates: exact but for the aliases
+      of the nonlinearities, which fall as the grid grows.
 
-    group: "E" or, in the plane, "SE", whose kernels tell left from right. kernel: "harmonic" (default) or "polynomial", the
-    paper's. degree: of the kernel's polynomials. length: the typical distance between neighbours and neighbors how many a
-    node has: both set the scale at construction. cutoff: beyond it nothing is heard. pooled: one result a cloud, the mean of its
-    nodes. layer_scale: the factor of each block's addition at construction, learned; None for no such factor.
+    group: "E" or, in the plane, "SE", whose kernels tell left from right. kernel: "harmonic" (default) or
+    "polynomial", the paper's. degree: of the kernel's polynomials. length: the typical distance between neighbours
+    and neighbors how many a node has: both set the scale at construction. cutoff: beyond it nothing is heard. pooled:
+    one result a cloud, the mean of its nodes. layer_scale: the factor of each block's addition at construction,
+    learned; None for no such factor.
     """
 
     def __init__(
@@ -93,8 +96,8 @@ class PositionOrientationNet(nn.Module):
             raise InvalidInput(f"orientations must be of R^{dim}, as dim says, got {chosen}")
         if equivariance in ("cloud", "node") and not chosen.mirrored:
             raise InvalidInput(
-                f"{chosen.name} has no mirror symmetry, so that the signs of a frame's axes would matter; take a polyhedron or an "
-                f'even circle, or equivariance="fixed"'
+                f"{chosen.name} has no mirror symmetry, so that the signs of a frame's axes would matter; take a "
+                'polyhedron or an even circle, or equivariance="fixed"'
             )
         self.body = GridBody(
             chosen,
@@ -124,10 +127,10 @@ class PositionOrientationNet(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Scalars (N, out_scalars) and vectors (N, out_vectors, n) of the nodes, or of the clouds (B, ...) if pooled.
 
-        positions (N, n); edges (2, E) int64, senders and receivers, or a `Graph` of them; scalars (N, in_scalars); vectors
-        (N, in_vectors, n); edge_scalars (E, edge_scalars); batch (N,) int64, the cloud of each node. Positions may be a
-        torch-geometric `Data` instead, with pos, edge_index and, where needed, x, vec, edge_attr and batch.
-        Raises InvalidInput for what is missing or of another shape or dtype than the network's own.
+        positions (N, n); edges (2, E) int64, senders and receivers, or a `Graph` of them; scalars (N, in_scalars);
+        vectors (N, in_vectors, n); edge_scalars (E, edge_scalars); batch (N,) int64, the cloud of each node.
+        Positions may be a torch-geometric `Data` instead, with pos, edge_index and, where needed, x, vec, edge_attr
+        and batch. Raises InvalidInput for what is missing or of another shape or dtype than the network's own.
         """
         if edges is None and hasattr(positions, "edge_index"):
             return self(*_of_data(positions))
@@ -140,7 +143,9 @@ class PositionOrientationNet(nn.Module):
         if isinstance(self.body, DirectionalBody):
             outputs = self.body(positions, scalars, vectors, graph, edge_scalars if self.edge_scalars else None)
         else:
-            outputs = self._on_grid(self.body, positions, scalars, vectors, graph, edge_scalars if self.edge_scalars else None)
+            outputs = self._on_grid(
+                self.body, positions, scalars, vectors, graph, edge_scalars if self.edge_scalars else None
+            )
         if not self.pooled:
             return outputs
         counts = node_counts(graph.batch, graph.clouds, positions)
@@ -148,7 +153,8 @@ class PositionOrientationNet(nn.Module):
         return pooled[0] / counts[:, None], pooled[1] / counts[:, None, None]
 
     def frames(self, positions: Tensor, vectors: Tensor, graph: Graph) -> tuple[Tensor, Tensor]:
-        """The axes (N, n, n) that each node's grid stands on, as columns, and their gaps (N,): see `principal_frames`."""
+        """The axes (N, n, n) that each node's grid stands on, as columns, and their gaps (N,): see
+        `principal_frames`."""
         displacements = positions[graph.senders] - positions[graph.receivers]
         if self.equivariance == "node":
             moments = second_moments(displacements, graph.receivers, len(positions))
@@ -168,7 +174,13 @@ class PositionOrientationNet(nn.Module):
         return axes, gaps
 
     def _on_grid(
-        self, body: GridBody, positions: Tensor, scalars: Tensor, vectors: Tensor, graph: Graph, edge_scalars: Tensor | None
+        self,
+        body: GridBody,
+        positions: Tensor,
+        scalars: Tensor,
+        vectors: Tensor,
+        graph: Graph,
+        edge_scalars: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         axes = self._axes(positions, vectors, graph)
         displacements = positions[graph.senders] - positions[graph.receivers]
@@ -189,14 +201,18 @@ class PositionOrientationNet(nn.Module):
 
     def _graph(self, edges: Tensor | None, positions: Tensor, batch: Tensor | None) -> Graph:
         if edges is None:
-            raise InvalidInput("edges are missing: give a (2, E) int64 tensor, as complete_edges or nearest_edges make, or a Graph")
+            raise InvalidInput(
+                "edges are missing: give a (2, E) int64 tensor, as complete_edges or nearest_edges make, or a Graph"
+            )
         clouds = 1 if batch is None else None
         if batch is None:
             batch = torch.zeros(len(positions), dtype=torch.int64, device=positions.device)
         share = "none" if self.share == "pairs" and torch.compiler.is_compiling() else self.share
         return Graph.from_edges(edges, batch, clouds, share)
 
-    def _checked(self, positions: Tensor, scalars: Tensor | None, vectors: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _checked(
+        self, positions: Tensor, scalars: Tensor | None, vectors: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         check_tensor("positions", positions, ("N", self.dim), FLOATS)
         count, (s, v) = len(positions), self.inputs
         scalars = positions.new_empty(count, 0) if scalars is None and not s else scalars
@@ -209,7 +225,9 @@ class PositionOrientationNet(nn.Module):
 def _moments_of(vectors: Tensor) -> Tensor:
     """The normalised second moments (N, n, n) of each node's own vectors (N, V, n)."""
     products = torch.einsum("nvi,nvj->nij", vectors, vectors)
-    return products / products.diagonal(dim1=1, dim2=2).sum(-1)[:, None, None].clamp(min=torch.finfo(products.dtype).tiny)
+    return products / products.diagonal(dim1=1, dim2=2).sum(-1)[:, None, None].clamp(
+        min=torch.finfo(products.dtype).tiny
+    )
 
 
 def _of_data(data: Any) -> tuple[Tensor | None, ...]:
@@ -227,4 +245,6 @@ def _check(dim: int, equivariance: str, group: str, kernel: str, orientations: O
     if kernel not in KERNELS:
         raise InvalidInput(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
     if equivariance == "data" and (orientations is not None or kernel != "harmonic" or group != "E"):
-        raise InvalidInput('with equivariance="data" the orientations come from the data, kernels are harmonic and the group is E')
+        raise InvalidInput(
+            'with equivariance="data" the orientations come from the data, kernels are harmonic and the group is E'
+        )

@@ -19,8 +19,8 @@ EXACT = 1e-13  # of the square of a moment
 class OrientationGrid:
     """O unit vectors of R^n that stand for all of them: sum_o weights[o] f(points[o]) for the mean of f.
 
-    points (O, n) and weights (O,), which sum to 1, are float64; `symmetries` (G, n, n) are the known rotations that carry
-    the grid onto itself (at least the identity).
+    points (O, n) and weights (O,), which sum to 1, are float64; `symmetries` (G, n, n) are the known rotations that
+    carry the grid onto itself (at least the identity).
     """
 
     points: Tensor
@@ -33,7 +33,9 @@ class OrientationGrid:
         if dim not in (2, 3):
             raise InvalidInput(f"orientations live on the circle (n = 2) or the sphere (n = 3), got n = {dim}")
         if self.weights.shape != (count,) or self.symmetries.shape[1:] != (dim, dim):
-            raise InvalidInput(f"weights must be ({count},) and symmetries (G, {dim}, {dim}) for points ({count}, {dim})")
+            raise InvalidInput(
+                f"weights must be ({count},) and symmetries (G, {dim}, {dim}) for points ({count}, {dim})"
+            )
 
     def __len__(self) -> int:
         return len(self.points)
@@ -48,7 +50,8 @@ class OrientationGrid:
 
     @property
     def degree(self) -> int:
-        """The largest degree up to which the weights integrate every polynomial exactly (a spherical design's strength)."""
+        """The largest degree up to which the weights integrate every polynomial exactly (a spherical design's
+        strength)."""
         moments = self._moments()
         wrong = (moments[1:].abs() > EXACT).nonzero()
         return int(wrong[0]) if len(wrong) else LARGEST_DEGREE
@@ -71,15 +74,16 @@ class OrientationGrid:
         return all(self.permutation(torch.diag(signs)) is not None for signs in axes)
 
     def permutation(self, matrix: Tensor) -> Tensor | None:
-        """indices (O,) with points[indices[o]] = matrix @ points[o], or None where the matrix does not carry the grid onto
-        itself."""
+        """indices (O,) with points[indices[o]] = matrix @ points[o], or None where the matrix does not carry the grid
+        onto itself."""
         distances = torch.cdist(self.points @ matrix.T.to(self.points), self.points)
         nearest, indices = distances.min(dim=1)
         return indices if nearest.max() < 1e-6 and len(indices.unique()) == len(self) else None
 
     def _moments(self) -> Tensor:
-        """The mean over all pairs of the zonal polynomial of each degree: 0 just where the degree is integrated exactly,
-        since by the addition theorem it is the sum of squares of what the degree's harmonics integrate to."""
+        """The mean over all pairs of the zonal polynomial of each degree: 0 just where the degree is integrated
+        exactly, since by the addition theorem it is the sum of squares of what the degree's harmonics integrate
+        to."""
         values = zonal(self.dim, LARGEST_DEGREE, self.points @ self.points.T)
         return torch.einsum("o,p,opl->l", self.weights, self.weights, values)
 
@@ -91,7 +95,9 @@ def grid(name: str) -> OrientationGrid:
     truncated_icosahedral 60. Raises InvalidInput for other names.
     """
     if name not in SEEDS:
-        raise InvalidInput(f"there is no grid {name!r}; there are {', '.join(SEEDS)}, and circle, fibonacci, repulsion, product")
+        raise InvalidInput(
+            f"there is no grid {name!r}; there are {', '.join(SEEDS)}, and circle, fibonacci, repulsion, product"
+        )
     return _even(vertices(name), symmetries(name), name)
 
 

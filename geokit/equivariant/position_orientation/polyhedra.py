@@ -10,8 +10,9 @@ from geokit.errors import InvalidInput
 
 GOLDEN = (1 + math.sqrt(5)) / 2
 
-# One vertex of each; the others are its images under the rotations of the group. All stand so that the half-turns about
-# the coordinate axes, and all but the tetrahedron also the mirrors x -> -x, y -> -y, z -> -z, carry them onto themselves.
+# One vertex of each; the others are its images under the rotations of the group. All stand so that the half-turns
+# about the coordinate axes, and all but the tetrahedron also the mirrors x -> -x, y -> -y, z -> -z, carry them onto
+# themselves.
 SEEDS = {
     "tetrahedral": ("tetrahedral", (1.0, 1.0, 1.0)),
     "octahedral": ("octahedral", (1.0, 0.0, 0.0)),
@@ -38,7 +39,8 @@ def symmetries(name: str) -> Tensor:
 
 
 def rotation_group(name: str) -> Tensor:
-    """All rotations (G, 3, 3) of the tetrahedral (12), octahedral (24) or icosahedral (60) group, the identity first."""
+    """All rotations (G, 3, 3) of the tetrahedral (12), octahedral (24) or icosahedral (60) group, the identity
+    first."""
     thirds = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]], dtype=torch.float64)  # x -> y -> z -> x
     half = torch.diag(torch.tensor([-1.0, -1, 1], dtype=torch.float64))
     if name == "octahedral":

@@ -23,7 +23,9 @@ class RadialEmbedding(nn.Module):
 
     def forward(self, distances: Tensor, edge_scalars: Tensor | None = None) -> Tensor:
         """(K, features) of distances (K,) and edge scalars (K, S)."""
-        scaled = distances / (distances + self.length) if self.cutoff is None else (distances / self.cutoff).clamp(max=1)
+        scaled = (
+            distances / (distances + self.length) if self.cutoff is None else (distances / self.cutoff).clamp(max=1)
+        )
         x = 2 * scaled - 1
         values = [torch.ones_like(x), x]
         while len(values) < self.count:

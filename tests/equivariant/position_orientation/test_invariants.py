@@ -40,7 +40,7 @@ def columns(pair):
 
 def alignment(a, b, proper):
     """How far the best orthogonal map is from carrying the vectors of `a` onto those of `b` (Kabsch)."""
-    u, s, vt = torch.linalg.svd(b @ a.T)
+    u, _s, vt = torch.linalg.svd(b @ a.T)
     if proper:
         u = torch.cat([u[:, :-1], u[:, -1:] * torch.linalg.det(u @ vt).sign()], 1)
     return (u @ vt @ a - b).norm()
@@ -54,7 +54,10 @@ def test_moved_pairs_have_the_same_numbers(space, group, seed):
     pair = random_pair(space, g)
     matrix = orthogonal(len(pair[0]), g, group == "SE")
     torch.testing.assert_close(
-        pair_invariants(space, group, *(matrix @ p for p in pair)), pair_invariants(space, group, *pair), rtol=0, atol=1e-12
+        pair_invariants(space, group, *(matrix @ p for p in pair)),
+        pair_invariants(space, group, *pair),
+        rtol=0,
+        atol=1e-12,
     )
 
 

@@ -1,4 +1,5 @@
-"""The network: exact where it claims to be, for trained and untrained weights, in every variant; and its promises of use."""
+"""The network: exact where it claims to be, for trained and untrained weights, in every variant; and its promises of
+use."""
 
 import math
 from types import SimpleNamespace
@@ -97,7 +98,9 @@ def test_a_fixed_grid_is_exact_for_its_own_rotations_only():
 def test_steerable_errors_fall_as_the_grid_grows():
     data = example(3)
     errors = [
-        equivariance_error(network(3, "steerable", orientations=po.product(d)).double(), **data, count=5, generator=generator())
+        equivariance_error(
+            network(3, "steerable", orientations=po.product(d)).double(), **data, count=5, generator=generator()
+        )
         for d in (5, 11, 19)
     ]
     assert errors[0].worst > 3 * errors[1].worst > 30 * errors[2].worst
@@ -110,9 +113,12 @@ def test_random_turns_the_grid_in_training_only():
     torch.testing.assert_close(net(**data)[1], net(**data)[1], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("grid", [po.fibonacci(9), po.grid("octahedral"), po.product(3), po.repulsion(11)], ids=lambda g: g.name)
+@pytest.mark.parametrize(
+    "grid", [po.fibonacci(9), po.grid("octahedral"), po.product(3), po.repulsion(11)], ids=lambda g: g.name
+)
 def test_a_vector_goes_in_and_comes_out_exactly(grid):
-    """With the blocks' additions off and the head the inverse of the lift, the read-out returns the vector that went in."""
+    """With the blocks' additions off and the head the inverse of the lift, the read-out returns the vector that went
+    in."""
     net = network(3, "fixed", orientations=grid, in_scalars=0, layer_scale=0.0, layers=1).double()
     data = example(3)
     with torch.no_grad():
@@ -138,7 +144,8 @@ def test_mirror_images_are_told_apart_under_se2_only():
 
 
 def test_features_keep_their_size_at_construction():
-    """No first forward pass that changes weights: a new network gives the same twice, and its features neither die nor blow up."""
+    """No first forward pass that changes weights: a new network gives the same twice, and its features neither die
+    nor blow up."""
     torch.manual_seed(0)
     net = po.PositionOrientationNet(in_vectors=1, hidden=64, layers=6, out_scalars=1, neighbors=12)
     x = torch.randn(200, 3, generator=generator()) * 2
@@ -217,9 +224,19 @@ def test_nothing_jumps_where_nodes_meet(equivariance):
 
 def test_an_empty_graph_and_single_nodes():
     net = network(3, "fixed").double()
-    s, v = net(torch.zeros(0, 3).double(), torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0, 2).double(), torch.zeros(0, 1, 3).double())
+    s, v = net(
+        torch.zeros(0, 3).double(),
+        torch.zeros(2, 0, dtype=torch.int64),
+        torch.zeros(0, 2).double(),
+        torch.zeros(0, 1, 3).double(),
+    )
     assert (tuple(s.shape), tuple(v.shape)) == ((0, 2), (0, 1, 3))
-    s, _ = net(torch.zeros(1, 3).double(), torch.zeros(2, 0, dtype=torch.int64), torch.ones(1, 2).double(), torch.ones(1, 1, 3).double())
+    s, _ = net(
+        torch.zeros(1, 3).double(),
+        torch.zeros(2, 0, dtype=torch.int64),
+        torch.ones(1, 2).double(),
+        torch.ones(1, 1, 3).double(),
+    )
     assert s.isfinite().all()
 
 

@@ -46,7 +46,8 @@ def test_points_weights_and_symmetries(grid):
 
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda g: g.name)
 def test_the_degree_is_that_of_the_largest_exact_integral(grid):
-    """Powers of a coordinate along random directions: mean of (o.d)^k is 1/(k+1) or 0 on the sphere, binomial on the circle."""
+    """Powers of a coordinate along random directions: mean of (o.d)^k is 1/(k+1) or 0 on the sphere, binomial on the
+    circle."""
     directions = torch.randn(20, grid.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     cosines = grid.points @ (directions / directions.norm(dim=1, keepdim=True)).T
     for power in range(grid.degree + 2):
