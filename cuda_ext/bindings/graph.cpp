@@ -11,37 +11,44 @@ using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 gk::Groups groups_of(const Longs& offsets, const Longs& order) {
   const int64_t count = int64_t(offsets.size()) - 1;
-  if (count < 0 || offsets.data()[count] != int64_t(order.size())) throw std::invalid_argument("the groups are those of another graph");
+  if (count < 0 || offsets.data()[count] != int64_t(order.size()))
+    throw std::invalid_argument("the groups are those of other edges");
   return {count, offsets.data(), order.data()};
 }
 
 template <class T>
-gk::FiberInput<T> fiber_input(const Array<T>& features, const Array<T>& weights, const Array<T>& profiles, const Longs& senders,
-                              const Longs& receivers, const Longs& rows, const gk::Groups& groups) {
-  if (features.ndim() != 3 || weights.ndim() != 3) throw std::invalid_argument("features and weights must have three axes");
-  const int64_t edges = int64_t(senders.size()), orientations = features.shape(1), channels = features.shape(2), functions = weights.shape(1);
-  if (orientations < 1 || functions < 1 || channels < 1 || channels % 16) throw std::invalid_argument("channels must be a multiple of 16");
-  if (groups.offsets[groups.count] != edges) throw std::invalid_argument("the groups are those of another graph");
-  return {edges, orientations, channels, functions, senders.data(), GK_DATA(receivers, edges), GK_DATA(rows, edges), features.data(),
-          GK_DATA(weights, int64_t(weights.shape(0)) * functions * channels), GK_DATA(profiles, edges * orientations * functions)};
+gk::FiberInput<T> fiber_input(const Array<T>& features, const Array<T>& weights, const Array<T>& profiles,
+                              const Longs& senders, const Longs& receivers, const Longs& rows, const Longs& order) {
+  if (features.ndim() != 3 || weights.ndim() != 3) throw std::invalid_argument("features and weights have three axes");
+  const int64_t edges = int64_t(order.size()), orientations = features.shape(1), channels = features.shape(2);
+  const int64_t functions = weights.shape(1);
+  if (int64_t(weights.shape(2)) != channels)
+    throw std::invalid_argument("weights have other channels than the features");
+  if (orientations < 1 || functions < 1 || channels < 1 || channels % 16)
+    throw std::invalid_argument("channels must be a multiple of 16, and there must be an orientation and a function");
+  return {edges, orientations, channels, functions,
+          GK_DATA(senders, edges), GK_DATA(receivers, edges), GK_DATA(rows, edges),
+          features.data(), weights.data(), GK_DATA(profiles, edges * orientations * functions)};
 }
 
 template <class T> void bind_fiber_convolution(nb::module_& m) {
-  define(m, "fiber_convolution", [](Array<T> features, Array<T> weights, Array<T> profiles, Longs senders, Longs receivers, Longs rows,
-                                    Longs receiver_offsets, Longs receiver_order, Output<T> out) {
+  define(m, "fiber_convolution", [](Array<T> features, Array<T> weights, Array<T> profiles, Longs senders,
+                                    Longs receivers, Longs rows, Longs receiver_offsets, Longs receiver_order,
+                                    Output<T> out) {
     const gk::Groups groups = groups_of(receiver_offsets, receiver_order);
-    const auto in = fiber_input(features, weights, profiles, senders, receivers, rows, groups);
+    const auto in = fiber_input(features, weights, profiles, senders, receivers, rows, receiver_order);
     T* o = GK_DATA(out, groups.count * in.orientations * in.channels);
     nb::gil_scoped_release release;
     gk::fiber_convolution(in, groups, o);
   });
-  define(m, "fiber_convolution_backward", [](Array<T> features, Array<T> weights, Array<T> profiles, Array<T> out_bar, Longs senders,
-                                             Longs receivers, Longs rows, Longs row_offsets, Longs row_order,
-                                             std::optional<Output<T>> weights_bar, std::optional<Output<T>> profiles_bar) {
+  define(m, "fiber_convolution_backward", [](Array<T> features, Array<T> weights, Array<T> profiles, Array<T> out_bar,
+                                             Longs senders, Longs receivers, Longs rows, Longs row_offsets,
+                                             Longs row_order, std::optional<Output<T>> weights_bar,
+                                             std::optional<Output<T>> profiles_bar) {
     const gk::Groups groups = groups_of(row_offsets, row_order);
-    const auto in = fiber_input(features, weights, profiles, senders, receivers, rows, groups);
-    if (groups.count != int64_t(weights.shape(0))) throw std::invalid_argument("the groups are those of other weights");
-    T *w = GK_DATA_OR_NULL(weights_bar, int64_t(weights.size())), *p = GK_DATA_OR_NULL(profiles_bar, int64_t(profiles.size()));
+    const auto in = fiber_input(features, weights, profiles, senders, receivers, rows, row_order);
+    T* w = GK_DATA_OR_NULL(weights_bar, groups.count * in.functions * in.channels);
+    T* p = GK_DATA_OR_NULL(profiles_bar, int64_t(profiles.size()));
     nb::gil_scoped_release release;
     gk::fiber_convolution_backward(in, groups, out_bar.data(), w, p);
   });
@@ -53,7 +60,7 @@ void bind_graph(nb::module_& m) {
   define(m, "group", [](Longs keys, LongsOut offsets, LongsOut order) {
     const int64_t things = int64_t(keys.size()), groups = int64_t(offsets.size()) - 1;
     int64_t* o = GK_DATA(order, things);
-    if (groups < 0) throw std::invalid_argument("offsets must hold a value more than there are groups");
+    if (groups < 0) throw std::invalid_argument("offsets must hold one value more than there are groups");
     nb::gil_scoped_release release;
     return gk::group(keys.data(), things, groups, offsets.data(), o);
   });

@@ -24,6 +24,7 @@ template <class T> void fiber_convolution(const FiberInput<T>& in, const Groups&
 
 // The gradients by the weights (K, L, C) and the profiles (E, O, L), each unless null, of out_bar (M, O, C).
 template <class T>
-void fiber_convolution_backward(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* weights_bar, T* profiles_bar);
+void fiber_convolution_backward(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* weights_bar,
+                                T* profiles_bar);
 
 }  // namespace gk

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kNear = 6144;     // values of kernel_bar that stay in the first cache while the functions pass
 constexpr int64_t kFunctions = 64;  // functions whose weights stay there too
 constexpr int64_t kAhead = 16;      // lines until a profile that is asked for has come
-constexpr int64_t kEdges = 512;     // edges of a row that are worth a task of their own
+constexpr int64_t kEdges = 256;     // edges of a row that are worth a task of their own
 constexpr int64_t kMostParts = 64;  // tasks of one row
 
 // Edges of one row. Their part of the gradient by its weights goes where no other task writes, or nowhere.
@@ -30,18 +30,21 @@ template <class T> struct Lines {
 
   explicit Lines(const FiberInput<T>& in)
       : kernel_bar(std::max(kNear, in.orientations * in.channels)),
-        profiles(std::max(kNear / in.channels, in.orientations) + kAhead), count(0) {}
+        profiles(std::max(kNear / in.channels, in.orientations) + kAhead),
+        count(0) {}
 };
 
 template <class R, class T>
-GK_INLINE void fill_lines(const FiberInput<T>& in, const int64_t* edges, int64_t count, const T* out_bar, Lines<T>& lines) {
+GK_INLINE void fill_lines(const FiberInput<T>& in, const int64_t* edges, int64_t count, const T* out_bar,
+                          Lines<T>& lines) {
   const int64_t size = in.orientations * in.channels;
   lines.count = count * in.orientations;
   for (int64_t j = 0; j < count; ++j) {
     const int64_t e = edges[j];
     const T *features = in.features + in.senders[e] * size, *bar = out_bar + in.receivers[e] * size;
     T* kernel_bar = lines.kernel_bar.data() + j * size;
-    for (int64_t i = 0; i < size; i += R::kWidth) R::store(kernel_bar + i, R::load(features + i) * R::load(bar + i));
+    for (int64_t i = 0; i < size; i += R::kWidth)
+      R::store(kernel_bar + i, R::load(features + i) * R::load(bar + i));
     for (int64_t o = 0; o < in.orientations; ++o)
       lines.profiles[j * in.orientations + o] = (e * in.orientations + o) * in.functions;
   }
@@ -73,7 +76,8 @@ GK_INLINE void add_weights_tile(const FiberInput<T>& in, const Lines<T>& lines, 
     for (int v = 0; v < Vectors; ++v) R::store(to + r * in.channels + v * R::kWidth, sum[r][v]);
 }
 
-template <class R, class T> GK_INLINE void add_weights_bar(const FiberInput<T>& in, const Lines<T>& lines, T* weights_bar) {
+template <class R, class T>
+GK_INLINE void add_weights_bar(const FiberInput<T>& in, const Lines<T>& lines, T* weights_bar) {
   each_row_tile(in.functions, [&](int64_t l, auto rows) GK_INLINE_LAMBDA {
     each_channel_tile<R>(in.channels, [&](int64_t c, auto vectors) GK_INLINE_LAMBDA {
       add_weights_tile<R, rows.value, vectors.value>(in, lines, l, c, weights_bar);
@@ -84,14 +88,15 @@ template <class R, class T> GK_INLINE void add_weights_bar(const FiberInput<T>& 
 // profiles_bar[line,l] = sum_c weights[l,c] kernel_bar[line,c] for some functions from l on and some lines: as many of
 // these sums as a register has lanes. Beyond the last line that line is taken again, and the result left.
 template <class R, int Functions, class T>
-GK_INLINE void write_profiles_tile(const FiberInput<T>& in, const Lines<T>& lines, int64_t first, const T* weights, int64_t l,
-                                   T* profiles_bar) {
+GK_INLINE void write_profiles_tile(const FiberInput<T>& in, const Lines<T>& lines, int64_t first, const T* weights,
+                                   int64_t l, T* profiles_bar) {
   constexpr int kTile = R::kWidth / Functions;
   const int64_t count = std::min<int64_t>(lines.count - first, kTile);
   const T* kernel_bar[kTile];
   typename R::Vector products[R::kWidth];
   GK_UNROLL
-  for (int i = 0; i < kTile; ++i) kernel_bar[i] = lines.kernel_bar.data() + (first + std::min<int64_t>(i, count - 1)) * in.channels;
+  for (int i = 0; i < kTile; ++i)
+    kernel_bar[i] = lines.kernel_bar.data() + (first + std::min<int64_t>(i, count - 1)) * in.channels;
   GK_UNROLL
   for (int i = 0; i < R::kWidth; ++i) products[i] = typename R::Vector{};
   for (int64_t c = 0; c < in.channels; c += R::kWidth) {
@@ -102,7 +107,8 @@ GK_INLINE void write_profiles_tile(const FiberInput<T>& in, const Lines<T>& line
     for (int i = 0; i < kTile; ++i) {
       const auto values = R::load(kernel_bar[i] + c);
       GK_UNROLL
-      for (int k = 0; k < Functions; ++k) products[i * Functions + k] = products[i * Functions + k] + values * weight[k];
+      for (int k = 0; k < Functions; ++k)
+        products[i * Functions + k] = products[i * Functions + k] + values * weight[k];
     }
   }
   T sums[R::kWidth];
@@ -112,10 +118,11 @@ GK_INLINE void write_profiles_tile(const FiberInput<T>& in, const Lines<T>& line
 }
 
 template <class R, int Functions, class T>
-GK_INLINE void write_profiles_of(const FiberInput<T>& in, const Lines<T>& lines, const T* weights, int64_t begin, int64_t end,
-                                 T* profiles_bar) {
+GK_INLINE void write_profiles_of(const FiberInput<T>& in, const Lines<T>& lines, const T* weights, int64_t begin,
+                                 int64_t end, T* profiles_bar) {
   for (int64_t first = 0; first < lines.count; first += R::kWidth / Functions)
-    for (int64_t l = begin; l < end; l += Functions) write_profiles_tile<R, Functions>(in, lines, first, weights, l, profiles_bar);
+    for (int64_t l = begin; l < end; l += Functions)
+      write_profiles_tile<R, Functions>(in, lines, first, weights, l, profiles_bar);
 }
 
 template <class R, class T>
@@ -128,8 +135,10 @@ GK_INLINE void write_profiles_bar(const FiberInput<T>& in, const Lines<T>& lines
 }
 
 template <class R, class T>
-GK_INLINE void run(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, const Task<T>& task, Lines<T>& lines, T* profiles_bar) {
-  const int64_t batch = std::max<int64_t>(kNear / (in.orientations * in.channels), 1), size = in.functions * in.channels;
+GK_INLINE void run(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, const Task<T>& task,
+                   Lines<T>& lines, T* profiles_bar) {
+  const int64_t batch = std::max<int64_t>(kNear / (in.orientations * in.channels), 1);
+  const int64_t size = in.functions * in.channels;
   if (task.weights_bar) std::fill_n(task.weights_bar, size, T(0));
   for (int64_t j = task.begin; j < task.end; j += batch) {
     fill_lines<R>(in, by_row.order + j, std::min(batch, task.end - j), out_bar, lines);
@@ -145,8 +154,8 @@ GK_INLINE void run(const FiberInput<T>& in, const Groups& by_row, const T* out_b
   }
 GK_FOR_EACH_WIDTH(GK_RUN)
 #undef GK_RUN
-void run_task(const FiberInput<double>& in, const Groups& by_row, const double* out_bar, const Task<double>& task, Lines<double>& lines,
-              double* profiles_bar) {
+void run_task(const FiberInput<double>& in, const Groups& by_row, const double* out_bar, const Task<double>& task,
+              Lines<double>& lines, double* profiles_bar) {
   run<Register<double, 16>>(in, by_row, out_bar, task, lines, profiles_bar);
 }
 
@@ -158,7 +167,8 @@ int64_t parts_of(const Groups& by_row, int64_t row) {
 }  // namespace
 
 template <class T>
-void fiber_convolution_backward(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* weights_bar, T* profiles_bar) {
+void fiber_convolution_backward(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* weights_bar,
+                                T* profiles_bar) {
   const int64_t size = in.functions * in.channels;
   int64_t count = 0;
   for (int64_t row = 0; row < by_row.count; ++row) count += parts_of(by_row, row);
@@ -175,10 +185,11 @@ void fiber_convolution_backward(const FiberInput<T>& in, const Groups& by_row, c
       tasks.push_back({row, begin + edges * part / parts, begin + edges * (part + 1) / parts, to});
     }
   }
+  const int64_t together = std::clamp<int64_t>(count / 64, 1, 16);
 #pragma omp parallel if (in.edges * in.orientations * size > 16 * kParallelWork)
   {
     Lines<T> lines(in);
-#pragma omp for schedule(dynamic, 4)
+#pragma omp for schedule(dynamic, together)
     for (int64_t i = 0; i < count; ++i) run_task(in, by_row, out_bar, tasks[i], lines, profiles_bar);
   }
   if (!weights_bar) return;

@@ -42,7 +42,8 @@ GK_INLINE void add_message(int64_t channels, int64_t functions, int64_t count, c
 }
 
 // What the next edge needs may lie anywhere: it is asked for while this edge is at work.
-template <class R, class T> GK_INLINE void receive(const FiberInput<T>& in, const Groups& by_receiver, int64_t node, T* out) {
+template <class R, class T>
+GK_INLINE void receive(const FiberInput<T>& in, const Groups& by_receiver, int64_t node, T* out) {
   const int64_t channels = in.channels, functions = in.functions, size = in.orientations * channels;
   const int64_t block = std::max<int64_t>(kNear / channels, 1);
   std::fill_n(out, size, T(0));
@@ -60,8 +61,8 @@ template <class R, class T> GK_INLINE void receive(const FiberInput<T>& in, cons
             for (int64_t l = 0; l < count; l += kLine) __builtin_prefetch(next_profiles + r * functions + l);
         each_channel_tile<R>(channels, [&](int64_t c, auto vectors) GK_INLINE_LAMBDA {
           const int64_t at = o * channels + c;
-          add_message<R, rows.value, vectors.value>(channels, functions, count, profiles + o * functions, weights + c, features + at,
-                                                    next_features + at, out + at);
+          add_message<R, rows.value, vectors.value>(channels, functions, count, profiles + o * functions, weights + c,
+                                                    features + at, next_features + at, out + at);
         });
       });
     }

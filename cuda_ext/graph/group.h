@@ -1,4 +1,4 @@
-// Things sorted into groups by an integer key each, such as the edges of a graph by the node that receives them: contract.
+// Things sorted into groups by an integer key each, as the edges of a graph by the node that receives them: contract.
 #pragma once
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 // Vectors as wide as the machine's registers, and tiles of as many of them as it has registers for.
 //
 // cpu/lanes.h takes sixteen values for one whatever the machine; tiles of those GCC keeps in memory where a register is
-// narrower. Here a function is compiled for each width, and the widest that the machine has is chosen as the module loads.
+// narrower. Here a function is compiled for each width, and the machine's is chosen when the module loads.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -39,17 +39,21 @@ template <class T, int Bytes> struct Register {
   template <int Half = kWidth / 2> static GK_INLINE Vector sums(const Vector* vectors) {
     Vector halved[Half];
     GK_UNROLL
-    for (int i = 0; i < Half; ++i) halved[i] = halve<Half>(vectors[i], vectors[i + Half], std::make_index_sequence<kWidth>());
+    for (int i = 0; i < Half; ++i) halved[i] = halve<Half>(vectors[i], vectors[i + Half], Indices());
     if constexpr (Half > 1) return sums<Half / 2>(halved);
     else return halved[0];
   }
 
  private:
+  using Indices = std::make_index_sequence<kWidth>;
   // In every 2 Half lanes: the sums of the two halves of a's, then those of b's.
   template <int Half, size_t... Lane> static GK_INLINE Vector halve(Vector a, Vector b, std::index_sequence<Lane...>) {
-    return __builtin_shufflevector(a, b, first_of<Half>(Lane)...) + __builtin_shufflevector(a, b, first_of<Half>(Lane) + Half...);
+    return __builtin_shufflevector(a, b, first_of<Half>(Lane)...) +
+           __builtin_shufflevector(a, b, first_of<Half>(Lane) + Half...);
   }
-  template <int Half> static constexpr int first_of(int lane) { return lane % (2 * Half) < Half ? lane : lane - Half + kWidth; }
+  template <int Half> static constexpr int first_of(int lane) {
+    return lane % (2 * Half) < Half ? lane : lane - Half + kWidth;
+  }
 };
 
 template <int N> using Constant = std::integral_constant<int, N>;
