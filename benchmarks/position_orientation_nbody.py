@@ -15,8 +15,7 @@ from torch.nn.functional import mse_loss
 from geokit.equivariant.position_orientation import NBodyNet
 from geokit.pipelines.nbody_data import load_nbody
 from geokit.pipelines.train_loop import Problem, TrainLoop
-from geokit.pipelines.train_nbody import predict
-from geokit.pipelines.train_settings import TrainSettings
+from geokit.pipelines.train_nbody import NBodySettings, predict
 
 SECONDS, SEEDS = 60.0, (0, 1, 2)
 NETWORKS = {
@@ -44,7 +43,7 @@ def trained(name: str, seed: int, seconds: float) -> dict[str, Any]:
     def loss(rows: torch.Tensor) -> torch.Tensor:
         return mse_loss(net(learned.x0[rows], learned.v0[rows], learned.charges[rows]), learned.x1[rows])
 
-    settings = TrainSettings(cpu_seconds=seconds, batch=100, seed=seed)
+    settings = NBodySettings(cpu_seconds=seconds, seed=seed)
     problem = Problem(
         net, len(learned), loss, lambda n: float(mse_loss(predict(n, valid), valid.x1)), "mean squared error"
     )

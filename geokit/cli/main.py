@@ -21,6 +21,7 @@ from geokit.cli.reconstruct import Reconstruct
 from geokit.cli.register import Register
 from geokit.cli.render import Render
 from geokit.cli.spectrum import Spectrum
+from geokit.cli.train import Train
 
 _DESCRIPTION = """Computing with 3D shapes.
 
@@ -54,6 +55,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     "mesh": Mesh,
     "spectrum": Spectrum,
     "geodesic": Geodesic,
+    "train": Train,
     "doctor": Doctor,
 }
 
