@@ -98,7 +98,8 @@ class Surveyor(nn.Module):
         """positions (N, n), vectors (N, V, n), edge_scalars (E, S) of the edges without loops."""
         edges, nodes = len(graph.kept), len(positions)
         i, j = graph.receivers, graph.senders
-        spokes = torch.cat([positions[j[:edges]] - positions[i[:edges]], vectors.transpose(0, 1).flatten(0, 1)])
+        ends = [positions.index_select(0, side[:edges]) for side in (j, i)]
+        spokes = torch.cat([ends[0] - ends[1], vectors.transpose(0, 1).flatten(0, 1)])
         squared = (spokes**2).sum(-1, keepdim=True)
         soft = (SOFT * self.embedding.length) ** 2
         orientations = spokes * (squared + soft).rsqrt()
@@ -111,7 +112,7 @@ class Surveyor(nn.Module):
         if scalars is not None:  # as the strength of a pair's potential and force
             inverse = 1 / (squared / self.embedding.length**2 + 0.09)
             parts += [scalars * inverse, scalars * inverse * distances[:, None] / self.embedding.length]
-        mine, theirs = vectors[i], vectors[j]
+        mine, theirs = vectors.index_select(0, i), vectors.index_select(0, j)
         parts += [(v @ orientations[..., None])[..., 0] for v in (mine, theirs)] + [(mine * theirs).sum(-1)]
         loop = torch.eye(self.vectors + 1, dtype=spokes.dtype, device=spokes.device)[:, 1:]
         parts.append(loop.repeat_interleave(torch.tensor([edges] + [nodes] * self.vectors, device=spokes.device), 0))
@@ -124,12 +125,9 @@ class Surveyor(nn.Module):
         )
 
     def _harmonics(self, orientations: Tensor, pairs: Pairs, sign: int) -> Tensor:
-        a, b = orientations[pairs.senders], orientations[pairs.receivers]
-        squared = (orientations**2).sum(-1)
-        cosine = sign * (a * b).sum(-1)
-        return zonal(orientations.shape[1], self.degree, cosine, squared[pairs.senders] * squared[pairs.receivers])[
-            :, None
-        ]
+        a, b = (orientations.index_select(0, side) for side in (pairs.senders, pairs.receivers))
+        squared = (a**2).sum(-1) * (b**2).sum(-1)
+        return zonal(orientations.shape[1], self.degree, sign * (a * b).sum(-1), squared)[:, None]
 
 
 class DirectionalLayer(nn.Module):
