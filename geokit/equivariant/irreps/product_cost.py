@@ -9,23 +9,24 @@ import math
 from collections.abc import Callable
 
 from geokit.equivariant.irreps.fourier_transform import fourier_size
-from geokit.equivariant.irreps.quadrature import gauss_legendre, lebedev
+from geokit.equivariant.irreps.quadrature import LARGEST_LEBEDEV, gauss_legendre, lebedev
 
 MULTIPLY_ADD = 0.02  # in a matrix product
 VALUE = 0.07  # to write or to read one in a pass over values on the grid
-MOVE = 2.2  # to put one coefficient into another place
-INNER_VALUE = 0.8  # of what the separable transform holds between its two sums
-WAVE = 4.0  # in a fast Fourier transform, one value, times the logarithm of their number along a side
+MOVE = 3.5  # to put one coefficient into another place
+INNER_VALUE = 0.9  # of what the separable transform holds between its two sums
+WAVE = 2.5  # in a fast Fourier transform, one value, times the logarithm of their number along a side
 
 
 def route_costs(kind: str, degrees: tuple[int, int, int]) -> dict[str, float]:
     """Nanoseconds a row, forward and backward, by each route that the kind of product has; see `product_plan`."""
     total, coefficients = sum(degrees), _of_all(degrees, lambda degree: (degree + 1) ** 2)
-    points = len(lebedev(total)[1]) * (2 if kind == "bracket" else 1)
-    costs = {
-        "full": MULTIPLY_ADD * points * coefficients + VALUE * 11 * points,
-        "halved": MULTIPLY_ADD * points * coefficients / 2 + VALUE * 14 * points + MOVE * coefficients,
-    }
+    costs = {}
+    if kind == "bracket" or total <= LARGEST_LEBEDEV:
+        points = len(lebedev(total)[1]) * (2 if kind == "bracket" else 1)
+        sums = points * coefficients
+        costs["full"] = MULTIPLY_ADD * sums + VALUE * 11 * points
+        costs["halved"] = MULTIPLY_ADD * sums / 2 + VALUE * 14 * points + MOVE * coefficients
     if kind == "bracket":
         return costs
     _, weights, longitudes = gauss_legendre(total)

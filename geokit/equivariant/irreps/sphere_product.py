@@ -21,8 +21,7 @@ VALUES_AT_ONCE = {"cpu": 2**16}  # of one function on the grid: three of them fi
 VALUES_ON_OTHERS = 2**26
 
 
-@custom_op("geokit::sphere_product")
-def _product(first: Tensor, second: Tensor, degree: int, kind: str, route: str) -> Tensor:
+def _forward(first: Tensor, second: Tensor, degree: int, kind: str, route: str) -> Tensor:
     out = first.new_empty(len(first), (degree + 1) ** 2)
     a, b, c = _plan(first, second, out, kind, route)
     for rows in _few_rows(first, a.points):
@@ -30,13 +29,7 @@ def _product(first: Tensor, second: Tensor, degree: int, kind: str, route: str) 
     return out
 
 
-@_product.register_fake
-def _(first: Tensor, second: Tensor, degree: int, kind: str, route: str) -> Tensor:
-    return first.new_empty(first.shape[0], (degree + 1) ** 2)
-
-
-@custom_op("geokit::sphere_product_backward")
-def _product_backward(first: Tensor, second: Tensor, out_bar: Tensor, kind: str, route: str) -> tuple[Tensor, Tensor]:
+def _backward(first: Tensor, second: Tensor, out_bar: Tensor, kind: str, route: str) -> tuple[Tensor, Tensor]:
     first_bar, second_bar = torch.empty_like(first), torch.empty_like(second)
     a, b, c = _plan(first, second, out_bar, kind, route)
     for rows in _few_rows(first, a.points):
@@ -44,6 +37,18 @@ def _product_backward(first: Tensor, second: Tensor, out_bar: Tensor, kind: str,
         a.adjoint(_pointwise(tested, b.values(second[rows])), first_bar[rows])
         b.adjoint(_pointwise(tested, a.values(first[rows])), second_bar[rows])
     return first_bar, second_bar
+
+
+_product = custom_op("geokit::sphere_product")(_forward)
+_product_backward = custom_op("geokit::sphere_product_backward")(_backward)
+# Plain torch, so that one function serves every device.
+torch.library.impl("geokit::sphere_product", "cuda", _forward)
+torch.library.impl("geokit::sphere_product_backward", "cuda", _backward)
+
+
+@_product.register_fake
+def _(first: Tensor, second: Tensor, degree: int, kind: str, route: str) -> Tensor:
+    return first.new_empty(first.shape[0], (degree + 1) ** 2)
 
 
 @_product_backward.register_fake
@@ -78,8 +83,6 @@ def _backward_vjp(ctx: Any, u: Tensor, v: Tensor) -> tuple[Any, ...]:
 
 _product.register_autograd(_product_vjp, setup_context=_product_setup)
 _product_backward.register_autograd(_backward_vjp, setup_context=_backward_setup)
-for _name, _function in (("sphere_product", _product), ("sphere_product_backward", _product_backward)):
-    torch.library.impl(f"geokit::{_name}", "cuda", _function._init_fn)
 
 
 def sphere_product(first: Tensor, second: Tensor, degree: int, kind: str, route: str = "fastest") -> Tensor:

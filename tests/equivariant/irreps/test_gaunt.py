@@ -115,6 +115,7 @@ def test_compiles_and_exports():
 def test_cost_model_chooses_among_all_routes():
     assert fastest_route("gaunt", (2, 2, 2)) == "full"
     assert fastest_route("gaunt", (20, 20, 20)) == "separable"
+    assert fastest_route("gaunt", (50, 50, 50)) == "separable"  # beyond the Lebedev rules
     assert set(route_costs("gaunt", (3, 3, 3))) == set(GAUNT_ROUTES) - {"fastest"}
 
 
