@@ -10,23 +10,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.graph_ops import EdgeGroups
+from geokit.backend.lanes import cut, padded
 from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
-LANES = 16  # the native layer takes multiples of so many channels
 CHUNK = 1 << 24  # values of a kernel that the formulas in plain torch hold at once
 
 
 @custom_op("geokit::fiber_convolution")
 def _convolution(features: Tensor, weights: Tensor, profiles: Tensor, edges: list[Tensor]) -> Tensor:
-    inputs = plain(_padded(features), _padded(weights), profiles)
+    inputs = plain(padded(features), padded(weights), profiles)
     out = inputs[0].new_empty(_receivers(edges), *inputs[0].shape[1:])
     _native.fiber_convolution(*inputs, *plain(*edges[:3], *edges[5:7]), out)
-    return _cut(out, features)
+    return cut(out, features)
 
 
 @_convolution.register_fake
@@ -45,12 +44,12 @@ def _backward(
     by_profiles: bool,
 ) -> tuple[Tensor, Tensor]:
     """The gradients by the weights and by the profiles, each empty unless asked for."""
-    inputs = plain(_padded(features), _padded(weights), profiles, _padded(out_bar))
+    inputs = plain(padded(features), padded(weights), profiles, padded(out_bar))
     weights_bar = torch.empty_like(inputs[1]) if by_weights else None
     profiles_bar = torch.empty_like(inputs[2]) if by_profiles else None
     _native.fiber_convolution_backward(*inputs, *plain(*edges[:3], *edges[7:]), weights_bar, profiles_bar)
     return (
-        weights.new_empty(0) if weights_bar is None else _cut(weights_bar, weights),
+        weights.new_empty(0) if weights_bar is None else cut(weights_bar, weights),
         profiles.new_empty(0) if profiles_bar is None else profiles_bar,
     )
 
@@ -113,15 +112,6 @@ def _reversed(edges: Sequence[Tensor]) -> list[Tensor]:
     """The graph whose edges run from the receivers to the senders."""
     senders, receivers, rows, *groups = edges
     return [receivers, senders, rows, *groups[2:4], *groups[:2], *groups[4:]]
-
-
-def _padded(values: Tensor) -> Tensor:
-    missing = -values.shape[-1] % LANES
-    return pad(values, (0, missing)) if missing else values
-
-
-def _cut(values: Tensor, like: Tensor) -> Tensor:
-    return values[..., : like.shape[-1]].contiguous()
 
 
 def _chunks(features: Tensor, profiles: Tensor, edges: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:

@@ -6,33 +6,25 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.lanes import cut, padded
 from geokit.backend.native import _native, custom_op, plain
-
-LANES = 16  # the native kernel takes channels by sixteen
-
-
-def _padded(*tensors: Tensor) -> list[Tensor]:
-    spare = -tensors[0].shape[-1] % LANES
-    return [torch.nn.functional.pad(t, (0, spare)) if spare else t for t in plain(*tensors)]
 
 
 @custom_op("geokit::orientation_convolution")
 def _convolution(features: Tensor, kernel: Tensor) -> Tensor:
-    channels = features.shape[-1]
-    features, kernel = _padded(features, kernel)
-    out = torch.empty_like(features)
-    _native.orientation_convolution(kernel, features, out)
-    return out[..., :channels].contiguous()
+    inputs = plain(padded(kernel), padded(features))
+    out = torch.empty_like(inputs[1])
+    _native.orientation_convolution(*inputs, out)
+    return cut(out, features)
 
 
 @custom_op("geokit::orientation_convolution_backward")
 def _kernel_bar(features: Tensor, out_bar: Tensor) -> Tensor:
-    channels = features.shape[-1]
-    features, out_bar = _padded(features, out_bar)
-    orientations = features.shape[1]
-    kernel_bar = features.new_empty(orientations, orientations, features.shape[-1])
-    _native.orientation_convolution_backward(features, out_bar, kernel_bar)
-    return kernel_bar[..., :channels].contiguous()
+    inputs = plain(padded(features), padded(out_bar))
+    _, orientations, channels = inputs[0].shape
+    kernel_bar = features.new_empty(orientations, orientations, channels)
+    _native.orientation_convolution_backward(*inputs, kernel_bar)
+    return cut(kernel_bar, features)
 
 
 def plain_convolution(features: Tensor, kernel: Tensor) -> Tensor:
