@@ -59,7 +59,7 @@ NetworkMaker = Callable[[PointCloudSettings, int], nn.Module]
 
 def position_orientation(settings: PointCloudSettings, classes: int) -> nn.Module:
     """The network that `train_pointclouds` trains by default."""
-    from geokit.pipelines.point_classifier import PointClassifier
+    from geokit.equivariant.position_orientation.classifier import PointClassifier
 
     return PointClassifier(classes, settings.points, settings.neighbors, settings.hidden, settings.layers)
 

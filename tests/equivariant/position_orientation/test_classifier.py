@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from geokit.equivariant.position_orientation import grid
+from geokit.equivariant.position_orientation.classifier import PointClassifier, nearest
 from geokit.geometry.rotations import random_rotations
-from geokit.pipelines.point_classifier import PointClassifier, nearest
 from geokit.pipelines.shape_clouds import shape_clouds
 
 
