@@ -7,7 +7,7 @@ namespace {
 
 template <class T> void bind(nb::module_& m) {
   const auto sizes = [](const Array<T>& features) {
-    if (features.ndim() != 3 || features.shape(2) % 16) throw std::invalid_argument("features must be (N, O, C) with C a multiple of 16");
+    if (features.ndim() != 3 || features.shape(1) < 1 || features.shape(2) % 16) throw std::invalid_argument("features must be (N, O, C) with O >= 1 and C a multiple of 16");
     return gk::OrientationSizes{int64_t(features.shape(0)), int64_t(features.shape(1)), int64_t(features.shape(2))};
   };
   define(m, "orientation_convolution", [sizes](Array<T> kernel, Array<T> features, Output<T> out) {

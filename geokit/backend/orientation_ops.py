@@ -8,6 +8,7 @@ from torch import Tensor
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.lanes import cut, padded
 from geokit.backend.native import _native, custom_op, plain
+from geokit.errors import InvalidInput
 
 
 @custom_op("geokit::orientation_convolution")
@@ -78,5 +79,7 @@ def orientation_convolution(features: Tensor, kernel: Tensor) -> Tensor:
     """
     check_tensor("features", features, ("N", "O", "C"), FLOATS)
     _, orientations, channels = features.shape
+    if not orientations or not channels:
+        raise InvalidInput(f"features must have an orientation and a channel at least, got {tuple(features.shape)}")
     check_tensor("kernel", kernel, (orientations, orientations, channels), features.dtype)
     return _convolution(features, kernel)

@@ -48,7 +48,7 @@ class NBody(Training):
     """Passes over the training data."""
     batch: Annotated[int | None, _defaults_to("50")] = None
     """Samples a step."""
-    rate: Annotated[float | None, _defaults_to("0.003 for nbody, 0.004 for pointclouds", "RATE")] = None
+    rate: Annotated[float | None, _defaults_to("0.003", "RATE")] = None
     """The largest learning rate."""
     hidden: Annotated[int | None, _defaults_to("48")] = None
     """Channels of the network."""

@@ -8,18 +8,26 @@ equivariant on them; others must average over the signs (Puny et al., "Frame Ave
 import torch
 from torch import Tensor
 
+LEAST_GAP = 1e-5
+
 
 def principal_frames(moments: Tensor) -> tuple[Tensor, Tensor]:
     """Axes (B, n, n), the columns of orthogonal matrices, by ascending spread, and gaps (B,) of second moments (B, n,
     n).
 
     A gap is the smallest difference of two eigenvalues, divided by their sum: below some 1e-3 the axes turn by more
-    than rounding errors should turn them, at 0 they are arbitrary. The gradient of the axes grows like 1 / gap and is
-    not finite at 0.
+    than rounding errors should turn them, at 0 they are arbitrary. The gradient of the axes grows like 1 / gap; where
+    the gap is below `LEAST_GAP` they pass none.
     """
+    if moments.requires_grad:
+        known = _gaps(torch.linalg.eigvalsh(moments.detach())) > LEAST_GAP
+        moments = torch.where(known[:, None, None], moments, moments.detach())
     values, axes = torch.linalg.eigh(moments)
-    gaps = values.diff(dim=-1).amin(-1) / values.sum(-1).clamp(min=torch.finfo(values.dtype).tiny)
-    return axes, gaps
+    return axes, _gaps(values)
+
+
+def _gaps(values: Tensor) -> Tensor:
+    return values.diff(dim=-1).amin(-1) / values.sum(-1).clamp(min=torch.finfo(values.dtype).tiny)
 
 
 def second_moments(vectors: Tensor, owners: Tensor, count: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Is my network really equivariant? Measured: random motions and permutations, in, against the same, out."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,20 +44,20 @@ def equivariance_error(
     """The worst error of a network with the arguments of `PositionOrientationNet.forward` over `count` random motions.
 
     Each motion turns, moves by a normal translation of size `shift`, mirrors every other time where `reflections`,
-    and numbers the nodes of each cloud anew where `permutations`. A network that gives one result a cloud (it gives
+    and numbers the nodes anew where `permutations`. A network that gives one result a cloud (it gives
     as many rows as clouds, not nodes) is compared row by row. In float64 an exactly equivariant one stays below
     1e-10.
     """
     nodes, dim = positions.shape
     scalars_before, vectors_before = network(positions, edges, scalars, vectors, edge_scalars, batch)
-    pooled = len(scalars_before) != nodes
+    pooled = getattr(network, "pooled", len(scalars_before) != nodes)
     worst = [0.0, 0.0]
     for index in range(count):
         matrix = random_rotations((), dim, generator=generator).to(positions)
         if reflections and index % 2:
             matrix = matrix @ torch.diag(matrix.new_tensor([-1.0] + [1.0] * (dim - 1)))
         move = shift * torch.randn(dim, generator=generator, dtype=torch.float64).to(positions)
-        order = _permutation(nodes, batch, generator) if permutations else torch.arange(nodes)
+        order = torch.randperm(nodes, generator=generator) if permutations else torch.arange(nodes)
         place = torch.empty_like(order).index_copy(0, order, torch.arange(nodes))
         order, place = order.to(edges.device), place.to(edges.device)
         after = network(
@@ -65,19 +66,18 @@ def equivariance_error(
             None if scalars is None else scalars[order],
             None if vectors is None else (vectors @ matrix.T)[order],
             edge_scalars,
-            batch,
+            None if batch is None else batch[order],
         )
         rows = slice(None) if pooled else order
         for i, (got, want) in enumerate(zip(after, (scalars_before[rows], vectors_before[rows] @ matrix.T))):
             if want.numel():
                 spread = (want - want.mean(0, keepdim=True)).norm() if len(want) > 1 else want.norm()
-                worst[i] = max(worst[i], float((got - want).norm() / spread))
+                worst[i] = max(worst[i], _ratio(float((got - want).norm()), float(spread)))
     return EquivarianceError(*worst)
 
 
-def _permutation(nodes: int, batch: Tensor | None, generator: torch.Generator | None) -> Tensor:
-    """A random order of the nodes that keeps the clouds where they are."""
-    order = torch.randperm(nodes, generator=generator)
-    if batch is None:
-        return order
-    return order[batch.cpu()[order].argsort(stable=True)]
+def _ratio(difference: float, spread: float) -> float:
+    """Infinite where a network gives what is not finite, or a constant that changes."""
+    if not math.isfinite(difference) or not math.isfinite(spread) or (spread == 0 and difference > 0):
+        return math.inf
+    return difference / spread if spread else 0.0

@@ -52,14 +52,16 @@ def load_nbody(path: str | Path) -> dict[str, Particles]:
         with np.load(path, allow_pickle=False) as file:
             return {split: _split(path, file, split) for split in SPLITS}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
-        raise UnreadableFile(f"{path} is no .npz, or damaged ({error}); leave --data out to have it made") from error
+        raise UnreadableFile(
+            f"{path} is no .npz, or damaged ({error}); delete it, or name another file with --data"
+        ) from error
 
 
 def _split(path: Path, file: Mapping[str, np.ndarray], split: str) -> Particles:
     tensors: dict[str, Tensor] = {}
     for field, name in _FIELDS.items():
         if f"{split}_{name}" not in file:
-            raise UnreadableFile(f"{path} holds no array {split}_{name}; leave --data out to have the file made")
+            raise UnreadableFile(f"{path} holds no array {split}_{name}; delete it, or name another file with --data")
         array = file[f"{split}_{name}"]
         shape = (PARTICLES,) if field == "charges" else (PARTICLES, 3)
         count = len(tensors["x0"]) if tensors else (*array.shape, 0)[0]

@@ -48,6 +48,7 @@ class PointCloudSettings(TrainSettings):
         for name in ("train", "valid", "test", "neighbors", "hidden", "layers"):
             self.check_whole(name, 1)
         self.check_whole("points", _FEWEST, _MOST)
+        self.check_whole("batch", 2)
         if self.neighbors >= self.points:
             raise InvalidInput(f"neighbors must be fewer than points, got {self.neighbors} and {self.points}")
         if self.pose not in POSES:

@@ -62,5 +62,7 @@ def test_operator_is_sound_and_compiles():
 
 def test_wrong_shapes_get_a_sentence():
     features, kernel = arguments(3, 4, 5)
+    with pytest.raises(InvalidInput, match="an orientation and a channel"):
+        orientation_convolution(torch.zeros(3, 0, 16), torch.zeros(0, 0, 16))
     with pytest.raises(InvalidInput, match="kernel must have shape"):
         orientation_convolution(features, kernel[:3])

@@ -62,7 +62,7 @@ def arrays(few, **changes):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"valid_q": None}, "holds no array valid_q; leave --data out"),
+        ({"valid_q": None}, "holds no array valid_q; delete it"),
         ({"test_v0": np.zeros((5, 4, 3))}, "test_v0 has shape (5, 4, 3), wanted (5, 5, 3)"),
         ({"test_v0": np.zeros((4, 5, 3))}, "test_v0 has shape (4, 5, 3), wanted (5, 5, 3)"),
         ({"train_x0": np.zeros((0, 5, 3))}, "train_x0 has shape (0, 5, 3), wanted (S, 5, 3)"),

@@ -19,7 +19,7 @@ class MatrixTransform:
     def __init__(
         self, matrix: np.ndarray, halved: bool, dtype: torch.dtype, device: torch.device, shift: int = 0
     ) -> None:
-        self.points = matrix.shape[1]
+        self.points = matrix.shape[1] * (1 + halved)
         degree = round(len(matrix) ** 0.5) - 1
         parity = (degrees_of(degree) + shift) % 2 if halved else torch.zeros(len(matrix), dtype=torch.int64)
         order = parity.argsort(stable=True)

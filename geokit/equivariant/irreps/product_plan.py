@@ -18,7 +18,7 @@ ROUTES = {"gaunt": ("fastest", "full", "halved", "separable", "fourier"), "brack
 
 
 class Transform(Protocol):
-    """A linear map from coefficients (N, K) to values at `points` points, in one class or in an even and an odd one."""
+    """A linear map from coefficients (N, K) to `points` values, in one class or in an even and an odd one."""
 
     points: int
 

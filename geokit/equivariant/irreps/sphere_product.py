@@ -122,4 +122,4 @@ def _pointwise(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
     if len(first) == 1:
         return [second[0].mul_(first[0])]
     (even, odd), (even2, odd2) = first, second
-    return [torch.addcmul(even * even2, odd, odd2), torch.addcmul(even * odd2, odd, even2)]
+    return [(even * even2).addcmul_(odd, odd2), (even * odd2).addcmul_(odd, even2)]

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from geokit.backend.checks import check_tensor
 from geokit.equivariant.frames import principal_frames
 from geokit.equivariant.position_orientation.convolution import Block, OrientationConvolution
-from geokit.equivariant.position_orientation.graph import Graph
+from geokit.equivariant.position_orientation.graph import Graph, nearest_edges
 from geokit.equivariant.position_orientation.harmonics import zonal
 from geokit.equivariant.position_orientation.orientations import OrientationGrid, grid
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
@@ -52,12 +53,13 @@ class PointClassifier(nn.Module):
         self.head = nn.Sequential(*_layer(4 * width, width), nn.Dropout(0.3), nn.Linear(width, classes))
 
     def forward(self, points: Tensor) -> Tensor:
-        """Scores of clouds (B, N, 3)."""
+        """Scores of clouds (B, N, 3). Raises InvalidInput for another shape or dtype than the weights'."""
+        check_tensor("points", points, ("B", "N", 3), self.kernels.dtype)
         clouds, count = points.shape[:2]
         axes, _ = principal_frames(points.mT @ points / count)
         positions = (points @ axes).flatten(0, 1)
         batch = torch.arange(clouds, device=points.device).repeat_interleave(count)
-        graph = Graph.from_edges(nearest(points, self.neighbors), batch, clouds, "all")
+        graph = Graph.from_edges(nearest_edges(positions, self.neighbors - 1, batch), batch, clouds, "all")
         height = positions @ self.points.T
         distance = positions.norm(dim=1, keepdim=True).expand_as(height)
         across = (distance.square() - height.square()).clamp(min=0).sqrt()
@@ -91,13 +93,3 @@ def _layer(before: int, after: int) -> tuple[nn.Module, ...]:
 def _pooled(features: Tensor) -> Tensor:
     """(B, ..., 2 C) mean and maximum of (B, N, ..., C) over N."""
     return torch.cat([features.mean(1), features.amax(1)], -1)
-
-
-@torch.no_grad()
-def nearest(points: Tensor, count: int) -> Tensor:
-    """(2, E) edges to each point of clouds (B, N, 3) from the `count` nearest points of its cloud, itself included."""
-    clouds, size = points.shape[:2]
-    near = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").topk(count, largest=False).indices
-    near = near + size * torch.arange(clouds, device=points.device)[:, None, None]
-    receivers = torch.arange(clouds * size, device=points.device).repeat_interleave(count)
-    return torch.stack([near.flatten(), receivers])

@@ -78,6 +78,7 @@ class Geometry:
     invariants: Tensor
     across: Tensor
     within: Tensor
+    window: Tensor | None  # (S, 1): what is left of an edge so near to the cut-off, 1 for loops
 
 
 class Surveyor(nn.Module):
@@ -122,7 +123,14 @@ class Surveyor(nn.Module):
             torch.cat(parts, -1),
             self._harmonics(orientations, graph.across, -1),
             self._harmonics(orientations, graph.within, 1),
+            self._window(distances, edges),
         )
+
+    def _window(self, distances: Tensor, edges: int) -> Tensor | None:
+        if self.embedding.cutoff is None:
+            return None
+        window = self.embedding.window(distances[:edges])
+        return torch.cat([window, window.new_ones(len(distances) - edges)])[:, None]
 
     def _harmonics(self, orientations: Tensor, pairs: Pairs, sign: int) -> Tensor:
         a, b = (orientations.index_select(0, side) for side in (pairs.senders, pairs.receivers))
@@ -149,8 +157,10 @@ class DirectionalLayer(nn.Module):
 
     def forward(self, f: Tensor, graph: DirectionGraph, geometry: Geometry) -> Tensor:
         """Features (S, C) of the slots to features (S, C)."""
-        y = fiber_convolution(f[:, None], self.turn, geometry.across, graph.across.groups)
-        weights = self.radial(geometry.invariants).unflatten(-1, (self.count, -1))
+        heard = f if geometry.window is None else f * geometry.window
+        y = fiber_convolution(heard[:, None], self.turn, geometry.across, graph.across.groups)
+        weights = self.radial(geometry.invariants)
+        weights = (weights if geometry.window is None else weights * geometry.window).unflatten(-1, (self.count, -1))
         y = fiber_convolution(y, weights, geometry.within, graph.within.groups)
         y = self.norm(y[:, 0])
         y = torch.cat([y, geometry.invariants], -1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from geokit.equivariant.position_orientation.directional import DirectionalLayer, DirectionGraph, Surveyor
+from geokit.equivariant.position_orientation.directional import DirectionalLayer, DirectionGraph, Geometry, Surveyor
 from geokit.equivariant.position_orientation.graph import Graph
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
 
@@ -32,16 +32,17 @@ class DirectionalBody(nn.Module):
     ) -> None:
         super().__init__()
         self.outputs, self.moving, self.neighbors = outputs, moving, neighbors
-        self.survey = Surveyor(embedding, inputs[1], degree)
+        vectors = max(1, inputs[1])
+        self.survey = Surveyor(embedding, vectors, degree)
         features = self.survey.features
         self.embed = nn.Sequential(nn.Linear(features + 2 * inputs[0], hidden), nn.SiLU(), nn.Linear(hidden, hidden))
         self.layers = nn.ModuleList(
             DirectionalLayer(hidden, features, degree, kernel_features, widening, neighbors) for _ in range(layers)
         )
-        self.moves = nn.ModuleList(nn.Linear(hidden, 1 + inputs[1]) for _ in range(layers if moving else 0))
+        self.moves = nn.ModuleList(nn.Linear(hidden, 1 + vectors) for _ in range(layers if moving else 0))
         for parameter in self.moves.parameters():
             nn.init.zeros_(parameter)
-        self.drift = nn.Parameter(torch.zeros(layers, inputs[1])) if moving else None
+        self.drift = nn.Parameter(torch.zeros(layers, vectors)) if moving else None
         self.head = nn.Linear(hidden, sum(outputs)) if sum(outputs) else None
 
     def forward(
@@ -49,18 +50,22 @@ class DirectionalBody(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """positions (N, n), scalars (N, S), vectors (N, V, n), edge_scalars (E, D) to scalars (N, S') and vectors (N,
         V', n): the mean of a node's features over its slots, and the mean of features times orientations."""
-        slots, f, _, _, orientations = self.run(positions, scalars, vectors, graph, edge_scalars)
-        s, v = self.head(f).split(list(self.outputs), -1)  # type: ignore[misc]
-        products = v[:, :, None] * orientations[:, None]
-        count = torch.bincount(slots.receivers, minlength=len(positions)).clamp(min=1).to(s)
-        gathered = [t.new_zeros(len(positions), *t.shape[1:]).index_add(0, slots.receivers, t) for t in (s, products)]
-        return gathered[0] / count[:, None], gathered[1] / count[:, None, None]
+        slots, f, geometry, _, _ = self.run(positions, scalars, vectors, graph, edge_scalars)
+        window = f.new_ones(len(f), 1) if geometry.window is None else geometry.window
+        s, v = (self.head(f) * window).split(list(self.outputs), -1)  # type: ignore[misc]
+        products = v[:, :, None] * geometry.orientations[:, None]
+        sums = [
+            t.new_zeros(len(positions), *t.shape[1:]).index_add(0, slots.receivers, t) for t in (window, s, products)
+        ]
+        return sums[1] / sums[0], sums[2] / sums[0][:, :, None]
 
     def run(
         self, positions: Tensor, scalars: Tensor, vectors: Tensor, graph: Graph, edge_scalars: Tensor | None = None
-    ) -> tuple[DirectionGraph, Tensor, Tensor, Tensor, Tensor]:
-        """The slots, their features (S, C), and positions (N, n), vectors (N, V, n) and orientations (S, n) as they
+    ) -> tuple[DirectionGraph, Tensor, Geometry, Tensor, Tensor]:
+        """The slots, their features (S, C) and last geometry, and positions (N, n) and vectors (N, V, n) as they
         end."""
+        if not vectors.shape[1]:  # one that vanishes: a node without neighbours has a slot too
+            vectors = positions.new_zeros(len(positions), 1, positions.shape[1])
         slots = graph.directions(vectors.shape[1])
         if edge_scalars is not None:
             edge_scalars = edge_scalars[slots.kept]
@@ -72,8 +77,11 @@ class DirectionalBody(nn.Module):
                 geometry = self.survey(slots, positions, vectors, edge_scalars)
             f = layer(f, slots, geometry)
             if self.drift is not None:
-                shifts = self.moves[index](f)[:, :, None] * geometry.spokes[:, None]
+                amounts = self.moves[index](f)
+                if geometry.window is not None:
+                    amounts = amounts * geometry.window
+                shifts = amounts[:, :, None] * geometry.spokes[:, None]
                 shifts = shifts.new_zeros(len(positions), *shifts.shape[1:]).index_add(0, slots.receivers, shifts)
                 vectors = vectors + shifts[:, 1:]
                 positions = positions + shifts[:, 0] + torch.einsum("v,nvi->ni", self.drift[index], vectors)
-        return slots, f, positions, vectors, geometry.orientations
+        return slots, f, geometry, positions, vectors

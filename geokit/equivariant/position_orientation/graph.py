@@ -1,7 +1,6 @@
 """Graphs of nodes in space: which node hears which, grouped once for all layers."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,6 +11,8 @@ from geokit.backend.graph_ops import EdgeGroups, edge_groups
 from geokit.equivariant.position_orientation.directional import DirectionGraph
 from geokit.errors import InvalidInput
 from geokit.geometry import PointTree
+
+SHARES = ("pairs", "symmetric", "none", "all")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Graph:
     rows: Tensor
     representatives: Tensor
     groups: EdgeGroups
+    share: str
 
     @staticmethod
     def from_edges(edges: Tensor, batch: Tensor, clouds: int | None = None, share: str = "pairs") -> "Graph":
@@ -38,6 +40,7 @@ class Graph:
         (N,).
 
         share="pairs": one row of the kernel for the two directions between two nodes, and one for all self loops.
+        "symmetric": the same, with the promise that scalars of the edges are the same for both, and for all loops.
         "none": one for every edge, for kernels that differ between the directions, and where shapes must not depend
         on the edges' values (torch.compile, torch.export). "all": one row, for kernels that differ by their profiles
         only.
@@ -46,7 +49,9 @@ class Graph:
         check_tensor("batch", batch, ("N",), torch.int64)
         senders, receivers = edges[0].contiguous(), edges[1].contiguous()
         nodes, count = len(batch), len(senders)
-        if share == "pairs":
+        if share not in SHARES:
+            raise InvalidInput(f"share must be one of {', '.join(SHARES)}, got {share!r}")
+        if share in ("pairs", "symmetric"):
             key = torch.minimum(senders, receivers) * nodes + torch.maximum(senders, receivers)
             key = torch.where(senders == receivers, -1, key)
             _, rows = key.unique(return_inverse=True)
@@ -61,9 +66,9 @@ class Graph:
         groups = edge_groups(senders, receivers, rows, nodes, nodes, number)
         if clouds is None:
             clouds = int(batch.max()) + 1 if nodes else 0
-        return Graph(senders, receivers, batch, clouds, rows, representatives, groups)
+        return Graph(senders, receivers, batch, clouds, rows, representatives, groups, share)
 
-    @cached_property
+    @property
     def groups_of_edges(self) -> EdgeGroups:
         """The same messages where every edge has a sender of its own: features (E, O, C) that were brought to the
         receivers."""
@@ -133,6 +138,8 @@ def check_ascending(batch: Tensor) -> None:
 
 def _cloud_by_cloud(positions: Tensor, batch: Tensor | None, loops: bool, of_cloud: Any) -> Tensor:
     check_tensor("positions", positions, ("N", "n"))
+    if positions.shape[1] not in (2, 3):
+        raise InvalidInput(f"positions must be (N, 2) or (N, 3), got {tuple(positions.shape)}")
     nodes = torch.arange(len(positions), device=positions.device)
     batch = torch.zeros_like(nodes) if batch is None else batch
     check_tensor("batch", batch, (len(positions),), torch.int64)

@@ -47,7 +47,7 @@ def pair_invariants(
     dim = 2 if space.startswith("R2") else 3
     _check(displacement, (dim,), "displacement")
     if space in ("R2", "R3"):
-        return displacement.norm(dim=-1, keepdim=True)
+        return length(displacement)[..., None]
     shape = (3, 3) if space == "SE3" else (dim,)
     if receiver is None or sender is None:
         raise InvalidInput(f"points of {space} have orientations: give those of the receiver and the sender")
@@ -59,7 +59,7 @@ def pair_invariants(
     if space == "R2xS1" and group == "SE":
         ahead = quarter_turn(receiver)
         return torch.stack([_dot(a, b) for b in (displacement, sender) for a in (receiver, ahead)], -1)
-    gram = [displacement.norm(dim=-1), _dot(displacement, receiver), _dot(displacement, sender), _dot(receiver, sender)]
+    gram = [length(displacement), _dot(displacement, receiver), _dot(displacement, sender), _dot(receiver, sender)]
     if group == "SE":
         gram.append(_dot(torch.linalg.cross(displacement, receiver), sender))
     return torch.stack(gram, -1)
@@ -75,12 +75,19 @@ def separable_invariants(displacement: Tensor, orientation: Tensor, group: str =
     if displacement.shape[-1] == 2:
         across = _dot(displacement, quarter_turn(orientation))
         return torch.stack([along, across if group == "SE" else across.abs()], -1)
-    return torch.stack([along, (displacement - along[..., None] * orientation).norm(dim=-1)], -1)
+    return torch.stack([along, length(displacement - along[..., None] * orientation)], -1)
 
 
 def quarter_turn(vectors: Tensor) -> Tensor:
     """Vectors of the plane (..., 2) turned by 90 degrees counter-clockwise."""
     return torch.stack([-vectors[..., 1], vectors[..., 0]], -1)
+
+
+def length(vectors: Tensor) -> Tensor:
+    """(...) of vectors (..., n), with derivatives 0 at 0."""
+    squared = (vectors**2).sum(-1)
+    some = squared > 0
+    return torch.where(some, torch.where(some, squared, 1).sqrt(), 0)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from geokit.equivariant.position_orientation.graph import Graph
 from geokit.equivariant.position_orientation.harmonics import odd_zonal, zonal
-from geokit.equivariant.position_orientation.invariants import quarter_turn, separable_invariants
+from geokit.equivariant.position_orientation.invariants import length, quarter_turn, separable_invariants
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
 
 Kernel = tuple[Tensor, list[Tensor]]
@@ -146,13 +146,6 @@ def calibrate(kernel: HarmonicKernel | PolynomialKernel, weight: Tensor, neighbo
     weights = torch.stack(kernel.weights(length(sample), scalars)).expand(-1, 256, -1, -1)
     values = torch.einsum("eop,lepc->leoc", profiles, weights)
     weight /= values.square().mean().sqrt() * neighbors**0.5
-
-
-def length(vectors: Tensor) -> Tensor:
-    """(...) of vectors (..., n), with gradient 0 at 0."""
-    squared = (vectors**2).sum(-1)
-    some = squared > 0
-    return torch.where(some, torch.where(some, squared, 1).sqrt(), 0)
 
 
 def _dots(vectors: Tensor, orientations: Tensor) -> Tensor:

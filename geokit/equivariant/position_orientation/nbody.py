@@ -8,6 +8,7 @@ from geokit.equivariant.position_orientation.directional_body import Directional
 from geokit.equivariant.position_orientation.graph import Graph, complete_edges
 from geokit.equivariant.position_orientation.network import PositionOrientationNet
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
+from geokit.errors import InvalidInput
 
 
 class NBodyNet(nn.Module):
@@ -33,6 +34,8 @@ class NBodyNet(nn.Module):
         self.equivariance = equivariance
         self.graphs: dict[tuple[int, int, torch.device], Graph] = {}
         if equivariance == "data":
+            if options:
+                raise InvalidInput(f'with equivariance="data" there are no options {", ".join(options)}')
             self.moving = DirectionalBody(
                 RadialEmbedding(3, 1.0, None, edge_scalars=1),
                 inputs=(0, 1),
@@ -73,7 +76,7 @@ class NBodyNet(nn.Module):
         q = charges.flatten()
         products = (q[graph.senders] * q[graph.receivers])[:, None]
         if self.equivariance == "data":
-            x = self.moving.run(x, x[:, :0], v[:, None], graph, products)[2]
+            x = self.moving.run(x, x[:, :0], v[:, None], graph, products)[3]
         else:
             scalars = torch.stack([q, (v**2).sum(-1)], 1)
             x = x + v + self.net(x, graph, scalars, torch.stack([x, v], 1), products)[1][:, 0]
@@ -84,5 +87,5 @@ class NBodyNet(nn.Module):
         key = (clouds, bodies, device)
         if key not in self.graphs:
             batch = torch.arange(clouds, device=device).repeat_interleave(bodies)
-            self.graphs[key] = Graph.from_edges(complete_edges(batch), batch, clouds, "pairs")
+            self.graphs[key] = Graph.from_edges(complete_edges(batch), batch, clouds, "symmetric")
         return self.graphs[key]

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.checks import check_tensor
 from geokit.equivariant.frames import centers, node_counts, principal_frames, second_moments
 from geokit.equivariant.position_orientation.directional_body import DirectionalBody
 from geokit.equivariant.position_orientation.graph import Graph
@@ -17,6 +17,8 @@ from geokit.equivariant.position_orientation.radial import RadialEmbedding
 from geokit.errors import InvalidInput
 from geokit.geometry.rotations import random_rotations
 
+# What graphs a kernel can use, by how it shares rows itself.
+SHARED = {"pairs": ("pairs", "symmetric", "none"), "none": ("symmetric", "none"), "all": ("all",)}
 EQUIVARIANCE = ("cloud", "node", "data", "fixed", "random", "steerable")
 
 
@@ -30,7 +32,8 @@ class PositionOrientationNet(nn.Module):
 
     equivariance, the one choice (measured in docs/position_orientation.md):
     - "cloud": the grid stands on the principal axes of each cloud. Exact, as cheap as "fixed"; the grid needs mirror
-      symmetry (all polyhedra but the tetrahedron). Wrong where two spreads of a cloud agree (see `frame_gaps`).
+      symmetry (all polyhedra but the tetrahedron). Where two spreads of a cloud agree (`frames` gives the gaps) the
+      axes are arbitrary and it is not equivariant.
     - "node": the grid stands on the principal axes of each node's neighbourhood. Exact under the same conditions.
     - "data": the orientations are the directions to neighbours and the node's own vectors. Exact always; no grid.
     - "fixed": the paper: one grid for all. Exact for the grid's own rotations only.
@@ -41,7 +44,8 @@ class PositionOrientationNet(nn.Module):
     group: "E" or, in the plane, "SE", whose kernels tell left from right. kernel: "harmonic" (default) or
     "polynomial", the paper's. degree: of the kernel's polynomials. length: the typical distance between neighbours
     and neighbors how many a node has: both set the scale at construction. cutoff: beyond it nothing is heard. pooled:
-    one result a cloud, the mean of its nodes. layer_scale: the factor of each block's addition at construction,
+    one result a cloud, the mean of its nodes. moving: with "data", every layer moves the nodes by what it has
+    learned, before the next looks where they are. layer_scale: the factor of each block's addition at construction,
     learned; None for no such factor.
     """
 
@@ -65,14 +69,30 @@ class PositionOrientationNet(nn.Module):
         cutoff: float | None = None,
         neighbors: float = 16,
         pooled: bool = False,
+        moving: bool = False,
         widening: int = 4,
         layer_scale: float | None = None,
         kernel_features: int | None = None,
     ) -> None:
         super().__init__()
         _check(dim, equivariance, group, kernel, orientations)
-        if out_scalars + out_vectors == 0:
-            raise InvalidInput("a network needs something to give: out_scalars or out_vectors of 1 or more")
+        _check_numbers(
+            in_scalars=in_scalars,
+            in_vectors=in_vectors,
+            hidden=hidden,
+            layers=layers,
+            out_scalars=out_scalars,
+            out_vectors=out_vectors,
+            edge_scalars=edge_scalars,
+            degree=degree,
+            widening=widening,
+            length=length,
+            cutoff=cutoff,
+            neighbors=neighbors,
+            kernel_features=kernel_features,
+        )
+        if (moving and equivariance != "data") or (layer_scale is not None and equivariance == "data"):
+            raise InvalidInput('moving belongs to equivariance="data", layer_scale to the others')
         self.dim, self.equivariance, self.group, self.pooled = dim, equivariance, group, pooled
         self.inputs, self.edge_scalars = (in_scalars, in_vectors), edge_scalars
         self.share = "all" if kernel == "polynomial" else "none" if edge_scalars else "pairs"
@@ -89,11 +109,16 @@ class PositionOrientationNet(nn.Module):
                 kernel_features=kernel_features or hidden,
                 neighbors=neighbors,
                 widening=widening,
+                moving=moving,
             )
             return
         chosen = orientations if orientations is not None else grid("icosahedral") if dim == 3 else circle(8)
         if chosen.dim != dim:
             raise InvalidInput(f"orientations must be of R^{dim}, as dim says, got {chosen}")
+        if torch.linalg.matrix_rank(chosen.moment) < dim:
+            raise InvalidInput(f"{chosen} does not span R^{dim}, so that no vector can be read out; take more of them")
+        if equivariance == "steerable" and chosen.degree < 2:
+            raise InvalidInput(f"{chosen} cannot project onto polynomials; take a polyhedron or a product grid")
         if equivariance in ("cloud", "node") and not chosen.mirrored:
             raise InvalidInput(
                 f"{chosen.name} has no mirror symmetry, so that the signs of a frame's axes would matter; take a "
@@ -124,28 +149,31 @@ class PositionOrientationNet(nn.Module):
         vectors: Tensor | None = None,
         edge_scalars: Tensor | None = None,
         batch: Tensor | None = None,
+        clouds: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Scalars (N, out_scalars) and vectors (N, out_vectors, n) of the nodes, or of the clouds (B, ...) if pooled.
 
         positions (N, n); edges (2, E) int64, senders and receivers, or a `Graph` of them; scalars (N, in_scalars);
-        vectors (N, in_vectors, n); edge_scalars (E, edge_scalars); batch (N,) int64, the cloud of each node.
+        vectors (N, in_vectors, n); edge_scalars (E, edge_scalars); batch (N,) int64, the cloud of each node, of
+        `clouds` in all (where it is not said, as many as `batch` names; a compiled network wants it said).
         Positions may be a torch-geometric `Data` instead, with pos, edge_index and, where needed, x, vec, edge_attr
         and batch. Raises InvalidInput for what is missing or of another shape or dtype than the network's own.
         """
         if edges is None and hasattr(positions, "edge_index"):
             return self(*_of_data(positions))
         positions, scalars, vectors = self._checked(positions, scalars, vectors)
-        graph = edges if isinstance(edges, Graph) else self._graph(edges, positions, batch)
+        graph = self._graph(edges, positions, batch, clouds)
+        wanted = (len(graph), self.edge_scalars)
         if self.edge_scalars:
             if edge_scalars is None:
-                raise InvalidInput(f"the network wants edge_scalars of shape ({len(graph)}, {self.edge_scalars})")
-            check_tensor("edge_scalars", edge_scalars, (len(graph), self.edge_scalars), positions.dtype)
+                raise InvalidInput(f"the network wants edge_scalars of shape {wanted}")
+            check_tensor("edge_scalars", edge_scalars, wanted, positions.dtype)
+        elif edge_scalars is not None:
+            raise InvalidInput("edge_scalars are given to a network that was made without: edge_scalars=0")
         if isinstance(self.body, DirectionalBody):
-            outputs = self.body(positions, scalars, vectors, graph, edge_scalars if self.edge_scalars else None)
+            outputs = self.body(positions, scalars, vectors, graph, edge_scalars)
         else:
-            outputs = self._on_grid(
-                self.body, positions, scalars, vectors, graph, edge_scalars if self.edge_scalars else None
-            )
+            outputs = self._on_grid(self.body, positions, scalars, vectors, graph, edge_scalars)
         if not self.pooled:
             return outputs
         counts = node_counts(graph.batch, graph.clouds, positions)
@@ -199,21 +227,42 @@ class PositionOrientationNet(nn.Module):
             return random_rotations(graph.clouds, self.dim).to(positions)[graph.batch]
         return None
 
-    def _graph(self, edges: Tensor | None, positions: Tensor, batch: Tensor | None) -> Graph:
+    def _graph(
+        self, edges: Tensor | Graph | None, positions: Tensor, batch: Tensor | None, clouds: int | None
+    ) -> Graph:
         if edges is None:
             raise InvalidInput(
                 "edges are missing: give a (2, E) int64 tensor, as complete_edges or nearest_edges make, or a Graph"
             )
-        clouds = 1 if batch is None else None
+        if isinstance(edges, Graph):
+            if batch is not None or clouds is not None:
+                raise InvalidInput("a Graph knows its clouds: give batch and clouds with edges that are a tensor")
+            if len(edges.batch) != len(positions):
+                raise InvalidInput(f"the graph has {len(edges.batch)} nodes, positions {len(positions)}")
+            if self.equivariance != "data" and edges.share not in SHARED[self.share]:
+                allowed = " or ".join(f'"{share}"' for share in SHARED[self.share])
+                raise InvalidInput(
+                    f'the graph was made with share="{edges.share}", but this kernel wants one of {allowed}'
+                )
+            return edges
+        compiling = torch.compiler.is_compiling()
         if batch is None:
-            batch = torch.zeros(len(positions), dtype=torch.int64, device=positions.device)
-        share = "none" if self.share == "pairs" and torch.compiler.is_compiling() else self.share
-        return Graph.from_edges(edges, batch, clouds, share)
+            batch, clouds = torch.zeros(len(positions), dtype=torch.int64, device=positions.device), 1
+        check_tensor("batch", batch, (len(positions),), torch.int64)
+        if not compiling and len(batch):
+            least, most = int(batch.min()), int(batch.max())
+            if least < 0 or (clouds is not None and most >= clouds):
+                below = "" if clouds is None else f" and below {clouds}"
+                raise InvalidInput(f"batch must number clouds from 0{below}, got {least} to {most}")
+        return Graph.from_edges(edges, batch, clouds, "none" if self.share == "pairs" and compiling else self.share)
 
     def _checked(
         self, positions: Tensor, scalars: Tensor | None, vectors: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        check_tensor("positions", positions, ("N", self.dim), FLOATS)
+        dtype = next(self.parameters()).dtype
+        check_tensor("positions", positions, ("N", self.dim), dtype)
+        if not torch.compiler.is_compiling():
+            check_tensor("positions", positions, ("N", self.dim), finite=True)
         count, (s, v) = len(positions), self.inputs
         scalars = positions.new_empty(count, 0) if scalars is None and not s else scalars
         vectors = positions.new_empty(count, 0, self.dim) if vectors is None and not v else vectors
@@ -248,3 +297,17 @@ def _check(dim: int, equivariance: str, group: str, kernel: str, orientations: O
         raise InvalidInput(
             'with equivariance="data" the orientations come from the data, kernels are harmonic and the group is E'
         )
+
+
+def _check_numbers(**numbers: float | None) -> None:
+    least = {"hidden": 1, "layers": 1, "widening": 1, "kernel_features": 1, "degree": 1}
+    for name, value in numbers.items():
+        if value is None:
+            continue
+        if name in ("length", "cutoff", "neighbors"):
+            if not 0 < value < float("inf"):
+                raise InvalidInput(f"{name} must be positive and finite, got {value}")
+        elif value != int(value) or value < least.get(name, 0):
+            raise InvalidInput(f"{name} must be a whole number of at least {least.get(name, 0)}, got {value}")
+    if not numbers["out_scalars"] and not numbers["out_vectors"]:
+        raise InvalidInput("a network needs something to give: out_scalars or out_vectors of 1 or more")

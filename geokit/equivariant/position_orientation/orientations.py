@@ -70,8 +70,11 @@ class OrientationGrid:
     @property
     def mirrored(self) -> bool:
         """Whether every change of signs of the coordinates carries the grid onto itself."""
-        axes = 1 - 2 * torch.eye(self.dim, dtype=torch.float64)
-        return all(self.permutation(torch.diag(signs)) is not None for signs in axes)
+        for signs in 1 - 2 * torch.eye(self.dim, dtype=torch.float64):
+            indices = self.permutation(torch.diag(signs))
+            if indices is None or (self.weights[indices] - self.weights).abs().max() > 1e-9:
+                return False
+        return True
 
     def permutation(self, matrix: Tensor) -> Tensor | None:
         """indices (O,) with points[indices[o]] = matrix @ points[o], or None where the matrix does not carry the grid

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from geokit.equivariant.position_orientation import grid
-from geokit.equivariant.position_orientation.classifier import PointClassifier, nearest
+from geokit.equivariant.position_orientation.classifier import PointClassifier
 from geokit.geometry.rotations import random_rotations
 from geokit.pipelines.shape_clouds import shape_clouds
 
@@ -29,10 +29,3 @@ def test_rotations_reflections_and_the_order_of_points_change_nothing(orientatio
         for changed in (clouds @ turns, -clouds, clouds[:, order]):
             torch.testing.assert_close(network(changed), scores, atol=1e-9, rtol=1e-9)
         torch.testing.assert_close(network(clouds[3:5]), scores[3:5])  # clouds do not hear each other
-
-
-def test_the_nearest_points_are_of_the_same_cloud():
-    points = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [3, 0, 0]], [[0.0, 0, 0], [0, 5, 0], [0, 6, 0]]])
-    edges = nearest(points, 2)
-    assert edges[1].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert edges[0].tolist() == [0, 1, 1, 0, 2, 1, 3, 4, 4, 5, 5, 4]

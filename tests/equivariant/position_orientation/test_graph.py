@@ -58,3 +58,9 @@ def test_slots_join_what_they_should():
 def test_clouds_out_of_order_get_a_sentence():
     with pytest.raises(InvalidInput, match="ascending"):
         po.complete_edges(torch.tensor([1, 0]))
+
+
+def test_positions_of_other_dimensions_get_a_sentence():
+    for n in (1, 4):
+        with pytest.raises(InvalidInput, match="positions must be"):
+            po.nearest_edges(torch.zeros(5, n), 2)

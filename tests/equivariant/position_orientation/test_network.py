@@ -159,11 +159,19 @@ def test_features_keep_their_size_at_construction():
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
-@pytest.mark.parametrize("equivariance", ["cloud", "fixed"])
-@pytest.mark.parametrize("kernel", ["harmonic", "polynomial"])
+@pytest.mark.parametrize(
+    ("equivariance", "kernel"),
+    [
+        ("cloud", "harmonic"),
+        ("cloud", "polynomial"),
+        ("node", "harmonic"),
+        ("fixed", "harmonic"),
+        ("steerable", "harmonic"),
+    ],
+)
 def test_compiles_whole_and_exports(equivariance, kernel):
-    net, data = network(3, equivariance, kernel=kernel).eval(), example(3, torch.float32)
-    arguments = (data["positions"], data["edges"], data["scalars"], data["vectors"])
+    net, data = network(3, equivariance, kernel=kernel, pooled=True).eval(), example(3, torch.float32)
+    arguments = (*(data[k] for k in ("positions", "edges", "scalars", "vectors")), None, data["batch"], 3)
     want = net(*arguments)
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
     exported = torch.export.export(net, arguments).module()
@@ -198,11 +206,96 @@ def test_takes_the_data_of_torch_geometric():
         torch.testing.assert_close(got, want)
 
 
-def test_a_graph_prepared_once_gives_the_same_as_its_edges():
+@pytest.mark.parametrize("equivariance", ["cloud", "data"])
+def test_a_graph_prepared_once_gives_the_same_as_its_edges(equivariance):
     data = example(3)
-    net = network(3, "data").double()
+    net = network(3, equivariance).double()
     graph = po.Graph.from_edges(data["edges"], data["batch"])
-    for got, want in zip(net(**(data | {"edges": graph})), net(**data)):
+    for got, want in zip(net(data["positions"], graph, data["scalars"], data["vectors"]), net(**data)):
+        torch.testing.assert_close(got, want)
+
+
+def test_a_graph_that_shares_more_than_the_kernel_is_refused():
+    """With scalars of the edges the two directions differ, unless the graph says that they do not."""
+    data = example(3)
+    net = network(3, "cloud", edge_scalars=1).double()
+    scalars = torch.randn(data["edges"].shape[1], 1, dtype=torch.float64, generator=generator())
+    arguments = (data["scalars"], data["vectors"], scalars)
+    with pytest.raises(InvalidInput, match='share="pairs"'):
+        net(data["positions"], po.Graph.from_edges(data["edges"], data["batch"]), *arguments)
+    own = po.Graph.from_edges(data["edges"], data["batch"], share="none")
+    for got, want in zip(net(data["positions"], own, *arguments), net(**data, edge_scalars=scalars)):
+        torch.testing.assert_close(got, want)
+    arguments = (*arguments[:2], torch.ones_like(scalars))
+    promised = po.Graph.from_edges(data["edges"], data["batch"], share="symmetric")
+    for got, want in zip(net(data["positions"], promised, *arguments), net(data["positions"], own, *arguments)):
+        torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize("equivariance", ["cloud", "node", "data", "fixed"])
+def test_nothing_is_heard_beyond_the_cutoff(equivariance):
+    data = example(3, clouds=1)
+    data["positions"][-1] = torch.tensor([60.0, 5.0, 0.0])
+    net = network(3, equivariance, cutoff=8.0, layers=3).double()
+    changed = data["scalars"].clone()
+    changed[-1] += 3
+    before, after = net(**data), net(**(data | {"scalars": changed}))
+    for a, b in zip(before, after):
+        torch.testing.assert_close(a[:-1], b[:-1], rtol=0, atol=1e-12)
+        assert (a[-1] - b[-1]).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("equivariance", ["cloud", "node", "data", "fixed"])
+def test_a_symmetric_molecule_has_finite_forces(equivariance):
+    """Methane: three equal spreads, so that axes are arbitrary, but no derivative is infinite."""
+    x = torch.tensor([[0.0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
+    x.requires_grad_()
+    net = network(3, equivariance, in_scalars=0, in_vectors=0).double()
+    energy = net(x, po.complete_edges(torch.zeros(5, dtype=torch.int64)))[0].sum()
+    assert torch.autograd.grad(energy, x)[0].isfinite().all()
+
+
+def test_a_lonely_node_still_speaks():
+    net = network(3, "data", in_vectors=0).double()
+    x, loop = torch.zeros(1, 3, dtype=torch.float64), torch.zeros(2, 1, dtype=torch.int64)
+    one, two = (net(x, loop, torch.full((1, 2), s, dtype=torch.float64))[0] for s in (1.0, 5.0))
+    assert (one - two).abs().max() > 1e-3
+
+
+def test_layers_may_move_the_nodes():
+    data = example(3)
+    net = network(3, "data", moving=True).double()
+    train_a_little(net, data)
+    assert float(net.body.drift.detach().abs().max()) > 1e-3
+    assert equivariance_error(net, **data, count=20, generator=generator()).worst < 1e-10
+
+
+def test_second_derivatives_are_finite_on_self_loops_in_every_kernel():
+    for kernel in ("harmonic", "polynomial"):
+        data = example(3, clouds=1, size=4)
+        x = data["positions"].requires_grad_()
+        energy = network(3, "fixed", kernel=kernel).double()(**data)[0].sum()
+        force = torch.autograd.grad(energy, x, create_graph=True)[0]
+        assert torch.autograd.grad(force.square().sum(), x)[0].isfinite().all()
+
+
+def test_a_broken_network_is_not_called_exact():
+    data = example(3)
+
+    def broken(positions, *_):
+        return positions.new_full((len(positions), 1), float("nan")), positions.new_zeros(len(positions), 1, 3)
+
+    assert equivariance_error(broken, **data, count=2).scalars == math.inf
+
+
+def test_an_unsorted_batch_is_as_exact():
+    data = example(3)
+    order = torch.randperm(21, generator=generator())
+    place = torch.empty_like(order).index_copy(0, order, torch.arange(21))
+    mixed = {k: v[order] for k, v in data.items() if k != "edges"} | {"edges": place[data["edges"]]}
+    net = network(3, "cloud", pooled=True).double()
+    assert equivariance_error(net, **mixed, count=10, generator=generator()).worst < 1e-10
+    for got, want in zip(net(**mixed), net(**data)):
         torch.testing.assert_close(got, want)
 
 
@@ -251,6 +344,14 @@ def test_an_empty_graph_and_single_nodes():
         ({"orientations": po.fibonacci(12)}, "no mirror symmetry"),
         ({"orientations": po.grid("icosahedral"), "equivariance": "data"}, "come from the data"),
         ({"out_scalars": 0}, "something to give"),
+        ({"layers": 0}, "layers must be a whole number of at least 1"),
+        ({"in_scalars": -1}, "in_scalars must be a whole number"),
+        ({"cutoff": 0.0}, "cutoff must be positive"),
+        ({"neighbors": 0}, "neighbors must be positive"),
+        ({"orientations": po.fibonacci(2), "equivariance": "fixed"}, "does not span"),
+        ({"orientations": po.fibonacci(30), "equivariance": "steerable"}, "cannot project"),
+        ({"equivariance": "data", "layer_scale": 0.1}, "moving belongs to"),
+        ({"moving": True}, "moving belongs to"),
     ],
 )
 def test_bad_options_get_a_sentence(options, message):
@@ -267,6 +368,11 @@ def test_bad_options_get_a_sentence(options, message):
         ({"edges": None}, "edges are missing"),
         ({"edges": torch.zeros(3, 4, dtype=torch.int64)}, "edges must have shape"),
         ({"edges": torch.full((2, 1), 21)}, "21"),
+        ({"batch": torch.zeros(20, dtype=torch.int64)}, "batch must have shape"),
+        ({"batch": torch.full((21,), -1)}, "batch must number clouds from 0"),
+        ({"positions": torch.zeros(21, 3)}, "positions must be float64"),
+        ({"positions": torch.full((21, 3), float("nan"), dtype=torch.float64)}, "positions must be finite"),
+        ({"edge_scalars": torch.zeros(147, 1, dtype=torch.float64)}, "made without"),
     ],
 )
 def test_bad_input_gets_a_sentence(change, message):

@@ -78,3 +78,10 @@ def test_permutation_of_a_rotation_that_is_no_symmetry_is_none():
 def test_bad_grids_get_a_sentence(make):
     with pytest.raises(InvalidInput, match="grid"):
         make()
+
+
+def test_weights_that_differ_break_the_mirror_symmetry():
+    even = po.grid("octahedral")
+    weights = torch.tensor([0.3, 0.1, 0.15, 0.15, 0.15, 0.15], dtype=torch.float64)
+    assert even.mirrored
+    assert not po.OrientationGrid(even.points, weights, even.symmetries[:1]).mirrored
