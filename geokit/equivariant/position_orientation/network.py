@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from geokit.backend.checks import check_tensor
 from geokit.equivariant.frames import centers, node_counts, principal_frames, second_moments
+from geokit.equivariant.position_orientation.choices import check_choices, check_grid, check_numbers
 from geokit.equivariant.position_orientation.directional_body import DirectionalBody
 from geokit.equivariant.position_orientation.graph import Graph
 from geokit.equivariant.position_orientation.grid_body import GridBody
-from geokit.equivariant.position_orientation.kernels import KERNELS
 from geokit.equivariant.position_orientation.orientations import OrientationGrid, circle, grid
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
 from geokit.errors import InvalidInput
@@ -19,7 +19,6 @@ from geokit.geometry.rotations import random_rotations
 
 # What graphs a kernel can use, by how it shares rows itself.
 SHARED = {"pairs": ("pairs", "symmetric", "none"), "none": ("symmetric", "none"), "all": ("all",)}
-EQUIVARIANCE = ("cloud", "node", "data", "fixed", "random", "steerable")
 
 
 class PositionOrientationNet(nn.Module):
@@ -75,8 +74,8 @@ class PositionOrientationNet(nn.Module):
         kernel_features: int | None = None,
     ) -> None:
         super().__init__()
-        _check(dim, equivariance, group, kernel, orientations)
-        _check_numbers(
+        check_choices(dim, equivariance, group, kernel, orientations)
+        check_numbers(
             in_scalars=in_scalars,
             in_vectors=in_vectors,
             hidden=hidden,
@@ -113,17 +112,7 @@ class PositionOrientationNet(nn.Module):
             )
             return
         chosen = orientations if orientations is not None else grid("icosahedral") if dim == 3 else circle(8)
-        if chosen.dim != dim:
-            raise InvalidInput(f"orientations must be of R^{dim}, as dim says, got {chosen}")
-        if torch.linalg.matrix_rank(chosen.moment) < dim:
-            raise InvalidInput(f"{chosen} does not span R^{dim}, so that no vector can be read out; take more of them")
-        if equivariance == "steerable" and chosen.degree < 2:
-            raise InvalidInput(f"{chosen} cannot project onto polynomials; take a polyhedron or a product grid")
-        if equivariance in ("cloud", "node") and not chosen.mirrored:
-            raise InvalidInput(
-                f"{chosen.name} has no mirror symmetry, so that the signs of a frame's axes would matter; take a "
-                'polyhedron or an even circle, or equivariance="fixed"'
-            )
+        check_grid(chosen, dim, equivariance)
         self.body = GridBody(
             chosen,
             embedding,
@@ -282,32 +271,3 @@ def _moments_of(vectors: Tensor) -> Tensor:
 def _of_data(data: Any) -> tuple[Tensor | None, ...]:
     """The arguments of `forward` from a torch-geometric `Data`."""
     return (data.pos, data.edge_index, *(getattr(data, name, None) for name in ("x", "vec", "edge_attr", "batch")))
-
-
-def _check(dim: int, equivariance: str, group: str, kernel: str, orientations: OrientationGrid | None) -> None:
-    if dim not in (2, 3):
-        raise InvalidInput(f"dim must be 2 or 3, got {dim}")
-    if equivariance not in EQUIVARIANCE:
-        raise InvalidInput(f"equivariance must be one of {', '.join(EQUIVARIANCE)}, got {equivariance!r}")
-    if group not in ("E", "SE") or (group, dim) == ("SE", 3):
-        raise InvalidInput(f'group must be "E" or, in the plane, "SE", got {group!r} with dim {dim}')
-    if kernel not in KERNELS:
-        raise InvalidInput(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
-    if equivariance == "data" and (orientations is not None or kernel != "harmonic" or group != "E"):
-        raise InvalidInput(
-            'with equivariance="data" the orientations come from the data, kernels are harmonic and the group is E'
-        )
-
-
-def _check_numbers(**numbers: float | None) -> None:
-    least = {"hidden": 1, "layers": 1, "widening": 1, "kernel_features": 1, "degree": 1}
-    for name, value in numbers.items():
-        if value is None:
-            continue
-        if name in ("length", "cutoff", "neighbors"):
-            if not 0 < value < float("inf"):
-                raise InvalidInput(f"{name} must be positive and finite, got {value}")
-        elif value != int(value) or value < least.get(name, 0):
-            raise InvalidInput(f"{name} must be a whole number of at least {least.get(name, 0)}, got {value}")
-    if not numbers["out_scalars"] and not numbers["out_vectors"]:
-        raise InvalidInput("a network needs something to give: out_scalars or out_vectors of 1 or more")
