@@ -45,12 +45,12 @@ class ChannelMixing(nn.Module):
         self.up, self.down = nn.Linear(channels, widening * channels), nn.Linear(widening * channels, channels)
         self.scale = None if layer_scale is None else nn.Parameter(torch.full((channels,), layer_scale))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., C) to (..., C)."""
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """(..., C) to (..., C); bias (C,) is added before the norm."""
         scale = self.norm.weight.new_ones(()) if self.scale is None else self.scale[:, None]
         down, bias = self.down.weight * scale, self.down.bias * scale.flatten()
         rows = x.reshape(-1, x.shape[-1])
-        y = channel_mixing(rows, self.norm.weight, self.norm.bias, self.up.weight, self.up.bias, down, bias)
+        y = channel_mixing(rows, bias, self.norm.weight, self.norm.bias, self.up.weight, self.up.bias, down, bias)
         return y.view(x.shape)
 
 
@@ -80,8 +80,7 @@ class Block(nn.Module):
         transport (E, O, O) brings a sender's features to the receiver's orientations where grids differ from node to
         node; project (O, O) takes from what is added all that the grid cannot integrate.
         """
-        y = self.turn(spatial_convolution(x, profiles, weights, graph, transport)) + self.bias
-        y = self.mix(y)
+        y = self.mix(self.turn(spatial_convolution(x, profiles, weights, graph, transport)), self.bias)
         return x + (y if project is None else project @ y)
 
 
