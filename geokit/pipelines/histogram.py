@@ -27,7 +27,7 @@ def draw_histogram(panels: Sequence[tuple[str, Tensor]], ceiling: float, thresho
     """
     picture = Image.new("RGB", (_WIDTH, _TITLE + _PANEL * len(panels)), _PAPER)
     draw = ImageDraw.Draw(picture)
-    _text(draw, (_WIDTH / 2, _TITLE / 2 + 6), "distance to the other shape", 24, _INK, "mm")
+    draw_text(draw, (_WIDTH / 2, _TITLE / 2 + 6), "distance to the other shape", 24, _INK, "mm")
     for i, (title, errors) in enumerate(panels):
         _draw_panel(draw, _TITLE + i * _PANEL, title, errors.detach().double().cpu(), ceiling, threshold)
     return torch.from_numpy(np.array(picture))
@@ -45,7 +45,7 @@ def _draw_panel(
     for value in ticks(most * 100, 4):
         y = lower - high * value / 100 / most
         draw.line((left, y, right, y), _GRID, 1)
-        _text(draw, (left - 10, y), f"{value:g} %", 15, _FAINT, "rm")
+        draw_text(draw, (left - 10, y), f"{value:g} %", 15, _FAINT, "rm")
     colors = (viridis((torch.arange(_BARS) + 0.5) / _BARS * shown / ceiling) * 255).round().int().tolist()
     for i, (share, color) in enumerate(zip(shares.tolist(), colors)):
         x0, x1 = left + wide * i / _BARS, left + wide * (i + 1) / _BARS
@@ -55,7 +55,7 @@ def _draw_panel(
     for value in ticks(shown, 6):
         x = left + wide * value / shown
         draw.line((x, lower, x, lower + 6), _INK, 2)
-        _text(draw, (x, lower + 10), f"{value:.6g}", 15, _INK, "mt")
+        draw_text(draw, (x, lower + 10), f"{value:.6g}", 15, _INK, "mt")
     values = [float(ordered[min(int(share * len(ordered)), len(ordered) - 1)]) for share in (0.5, 0.95)]
     marks = [(name, value, color) for (name, color), value in zip(_MARKS, values)]
     marks.append(("F-score threshold", threshold, _FAINT))
@@ -63,7 +63,7 @@ def _draw_panel(
     for name, value, color in marks:
         text = f"{name} {value:.4g}"
         draw.line((x, lower + 48, x + 22, lower + 48), color, 3)
-        _text(draw, (x + 30, lower + 48), text, 16, _INK, "lm")
+        draw_text(draw, (x + 30, lower + 48), text, 16, _INK, "lm")
         x += 56 + draw.textlength(text, _font(16))
         if 0 < value <= shown:
             place = left + wide * value / shown
@@ -74,8 +74,8 @@ def _draw_panel(
         if beyond
         else f"{len(errors):,} places"
     )
-    _text(draw, (right, lower + 48), words, 16, _FAINT, "rm")
-    _text(draw, (left, top + _TOP - 24), title, 19, _INK, "lm")
+    draw_text(draw, (right, lower + 48), words, 16, _FAINT, "rm")
+    draw_text(draw, (left, top + _TOP - 24), title, 19, _INK, "lm")
 
 
 def ticks(highest: float, wanted: int) -> list[float]:
@@ -92,7 +92,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _text(
+def draw_text(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],
     text: str,
@@ -100,4 +100,5 @@ def _text(
     color: tuple[int, int, int],
     anchor: str,
 ) -> None:
+    """Words at a place of a picture, anchored as Pillow says."""
     draw.text(place, text, color, _font(size), anchor)

@@ -1,6 +1,7 @@
 """The folder that a reconstruction leaves: which file is where, and the curve in metrics.jsonl."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left; other files stay."""
-        try:
-            for file in self.contents():
-                file.unlink()
-        except OSError as error:
-            raise GeokitError(
-                f"{error.filename} cannot be removed ({error.strerror}); choose another folder"
-            ) from error
+        remove(self.contents())
 
     def append_to_curve(self, line: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
@@ -104,6 +99,15 @@ class RunFolder:
         if missing:
             raise _damaged(self.metrics, f"it has no {min(missing)!r}")
         return dict(metrics)
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Delete files of an earlier run, or say which cannot be."""
+    try:
+        for file in files:
+            file.unlink()
+    except OSError as error:
+        raise GeokitError(f"{error.filename} cannot be removed ({error.strerror}); choose another folder") from error
 
 
 def _damaged(file: Path, reason: object) -> UnreadableFile:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
-from geokit.pipelines.histogram import ticks
+from geokit.pipelines.histogram import draw_text, ticks
 
 _WIDTH, _HEIGHT = 560, 420  # pixels of a panel
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 56, 62
@@ -46,20 +46,20 @@ def _panel(
     for value in _round_values(low, high):
         y = place(0, value)[1]
         draw.line((left, y, right, y), _GRID, 1)
-        _text(draw, (left - 10, y), f"{value:g}", 15, _FAINT, "rm")
+        draw_text(draw, (left - 10, y), f"{value:g}", 15, _FAINT, "rm")
     draw.line((left, lower, right, lower), _INK, 2)
     for time in ticks(latest, 5):
         x = place(time, top)[0]
         draw.line((x, lower, x, lower + 6), _INK, 2)
-        _text(draw, (x, lower + 10), f"{time:g}", 15, _INK, "mt")
-    _text(draw, ((left + right) / 2, lower + 34), f"CPU seconds ({curve[-1]['epoch']:.0f} epochs)", 16, _INK, "mt")
+        draw_text(draw, (x, lower + 10), f"{time:g}", 15, _INK, "mt")
+    draw_text(draw, ((left + right) / 2, lower + 34), f"CPU seconds ({curve[-1]['epoch']:.0f} epochs)", 16, _INK, "mt")
     points = [place(time, value) for time, value in zip(times, values)]
     draw.line(points, _LINE, 3, joint="curve")
     best = min(range(len(values)), key=values.__getitem__)
     x, y = points[best]
     draw.ellipse((x - 5, y - 5, x + 5, y + 5), _BEST)
-    _text(draw, (left, _TOP - 26), title, 19, _INK, "lm")
-    _text(draw, (right, _TOP - 26), f"least {curve[best][column]:.4g}", 16, _BEST, "rm")
+    draw_text(draw, (left, _TOP - 26), title, 19, _INK, "lm")
+    draw_text(draw, (right, _TOP - 26), f"least {curve[best][column]:.4g}", 16, _BEST, "rm")
 
 
 def _round_values(low: float, high: float) -> list[float]:
@@ -68,14 +68,3 @@ def _round_values(low: float, high: float) -> list[float]:
     factors = (1, 2, 5) if high - low < 2 else (1,)
     values = [factor * 10.0**power for power in powers for factor in factors]
     return [value for value in values if low <= math.log10(value) <= high]
-
-
-def _text(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    text: str,
-    size: int,
-    color: tuple[int, int, int],
-    anchor: str,
-) -> None:
-    draw.text(place, text, color, ImageFont.load_default(size), anchor)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geokit.errors import GeokitError, InvalidInput, UnreadableFile
+from geokit.errors import InvalidInput, UnreadableFile
 from geokit.io.safe import atomic_write, read_bytes
+from geokit.pipelines.run_folder import remove
 from geokit.pipelines.train_settings import Settings, refuse_changes, settings_of
 
 
@@ -82,13 +83,7 @@ class TrainFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left; other files stay."""
-        try:
-            for file in self.contents():
-                file.unlink()
-        except OSError as error:
-            raise GeokitError(
-                f"{error.filename} cannot be removed ({error.strerror}); choose another folder"
-            ) from error
+        remove(self.contents())
 
 
 def save_json(path: Path, content: Any) -> None:

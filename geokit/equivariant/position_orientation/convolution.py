@@ -15,8 +15,7 @@ class OrientationConvolution(nn.Module):
     """x'[i, p, c] = sum_o w_o k_c(o . p) x[i, o, c]: a kernel of the angle between two orientations for each channel.
 
     The kernel is a sum of zonal polynomials up to `degree`: as many as the grid tells apart make it any function of the
-    angle. Constant input passes unchanged at construction, where the kernel is near the identity of the grid's band
-    limit.
+    angle. At construction each degree is multiplied by about 1: features keep their size.
     """
 
     basis: Tensor

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend.fiber_ops import fiber_convolution
-from geokit.backend.graph_ops import EdgeGroups, edge_groups
+from geokit.backend.graph_ops import EdgeGroups, edge_groups, group_edges
 from geokit.equivariant.position_orientation.harmonics import zonal
 from geokit.equivariant.position_orientation.radial import RadialEmbedding
 
@@ -43,8 +43,7 @@ class DirectionGraph:
         edges = edges[:, kept]
         loops = torch.arange(nodes, device=edges.device).repeat(vectors)
         senders, receivers = torch.cat([edges, torch.stack([loops, loops])], 1)
-        order = receivers.argsort(stable=True)
-        offsets = torch.cat([receivers.new_zeros(1), torch.bincount(receivers, minlength=nodes).cumsum(0)])
+        offsets, order = group_edges(receivers, nodes, "receivers")
         across = _slots_of(senders, offsets, order)
         within = _slots_of(receivers, offsets, order)
         count = len(senders)

@@ -31,7 +31,7 @@ class DirectionalBody(nn.Module):
         moving: bool = False,
     ) -> None:
         super().__init__()
-        self.outputs, self.moving, self.neighbors = outputs, moving, neighbors
+        self.outputs, self.moving = outputs, moving
         vectors = max(1, inputs[1])
         self.survey = Surveyor(embedding, vectors, degree)
         features = self.survey.features
