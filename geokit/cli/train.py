@@ -92,13 +92,44 @@ class PointClouds(Training):
         return _run(self, train_pointclouds, _pointcloud_rows)
 
 
+@dataclass(kw_only=True)
+class AffNist(Training):
+    """Learn digits from upright ones, and test on digits under affine maps that were never seen."""
+
+    data: Annotated[Path | None, _defaults_to("of the run with --resume", "FILE")] = None
+    """The mnist.npz that Keras distributes: arrays x_train, y_train, x_test, y_test."""
+    network: Annotated[Literal["canonical", "sampled"] | None, _defaults_to("canonical", "KIND")] = None
+    """canonical: images in the frame of their moments, then convolutions on the circle. sampled: convolutions over
+    sampled group elements, slower and less exact."""
+    group: Annotated[Literal["gl", "sl", "cso", "so"] | None, _defaults_to("gl", "GROUP")] = None
+    """Linear maps to be invariant to: all that keep the orientation, those that keep areas, rotations with scale, or
+    rotations."""
+    precision: Annotated[Literal["float32", "bfloat16"] | None, _defaults_to("float32", "TYPE")] = None
+    """Of the convolutions in training; bfloat16 is faster on processors that have it, such as those with AMX."""
+    digits: Annotated[int | None, _defaults_to("50000")] = None
+    """Training digits."""
+    epochs: Annotated[int | None, _defaults_to("8, or what --cpu-seconds allows")] = None
+    """Passes over the training data."""
+    batch: Annotated[int | None, _defaults_to("64")] = None
+    """Digits a step."""
+    rate: Annotated[float | None, _defaults_to("0.003", "RATE")] = None
+    """The largest learning rate."""
+
+    def run(self) -> int:
+        """Train, then say how good it is."""
+        from geokit.pipelines.train_affnist import train_affnist
+
+        return _run(self, train_affnist, _affnist_rows)
+
+
 @dataclass
 class Train:
     """Train an equivariant network on a task, and say how well it does."""
 
     task: Annotated[
         Annotated[NBody, tyro.conf.subcommand("nbody", prefix_name=False)]
-        | Annotated[PointClouds, tyro.conf.subcommand("pointclouds", prefix_name=False)],
+        | Annotated[PointClouds, tyro.conf.subcommand("pointclouds", prefix_name=False)]
+        | Annotated[AffNist, tyro.conf.subcommand("affnist", prefix_name=False)],
         tyro.conf.arg(name=""),
     ]
     debug: bool = field(init=False)
@@ -148,6 +179,23 @@ def _pointcloud_rows(test: dict[str, Any]) -> list[tuple[str, str]]:
             for i, (name, c) in enumerate(hardest)
         ),
     ]
+
+
+_LAWS = {
+    "centered": "as they are",
+    "affnist": "turned by up to 20 degrees, sheared, stretched and moved as in affNIST",
+    "wide": "in any pose, half to twice the size, sheared by up to 0.5",
+    "wide_noisy": "the same with background noise of 0.05",
+    "stretched": "in any pose, each axis half to twice as long",
+}
+
+
+def _affnist_rows(test: dict[str, Any]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for law, ways in test["laws"].items():
+        shares = ", ".join(f"{share:.1%} ({way})" if len(ways) > 1 else f"{share:.1%}" for way, share in ways.items())
+        rows.append(("" if rows else "test accuracy", f"{shares}\n{_LAWS[law]}"))
+    return [*rows, ("", f"over {test['digits']:,} digits")]
 
 
 def _print_results(results: dict[str, Any], rows: list[tuple[str, str]], output: Path) -> None:

@@ -1,0 +1,192 @@
+"""Convolutions on an affine group R^2 x| G over sampled group elements: lifting, group correlation, both on grids.
+
+    lifting:  out(x, g) = 1 / |det g|  sum_y  k(g^-1 (y - x)) f(y)
+    group:    out(x, g) = 1 / sqrt(S)  sum_h w_h / |det h|  sum_y  k(g^-1 (y - x), g^-1 h) f(y, h)
+
+(Mironenco and Forre, ICLR 2024, section 4), with y over pixels and h over a `SampleSet` of S elements; k is a network
+on the relative position, in units of its radius, and on continuous coordinates of g^-1 h. If f moves by an element a,
+the result at (a x, a g) is what it was at (x, g), up to resampling and, for the sum over h, up to sampling of the
+group.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+from geokit.equivariant.lie.group import LieGroup
+from geokit.equivariant.lie.kernels import disc_mask, make_kernel
+from geokit.equivariant.lie.sampling import SampleSet
+from geokit.errors import InvalidInput
+
+MIXINGS = ("separable", "dense")
+
+
+class LiftingConv2d(nn.Module):
+    """Images (B, C_in, H, W) to features (B, C_out, S, H', W') on the S elements of a sample set.
+
+    kernel_size: of the window, odd, in pixels. radius: of the kernel at the identity, in pixels, by default half the
+    window; an element that stretches by s reaches s radius, and is cut off by the window. padding: zeros on each side.
+    kernel: a name of `make_kernel`, options go there. Raises `InvalidInput` for an even window.
+    """
+
+    def __init__(
+        self,
+        group: LieGroup,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 5,
+        *,
+        radius: float | None = None,
+        padding: int = 0,
+        kernel: str = "siren",
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.group, self.shape, self.padding = group, (out_channels, in_channels), padding
+        self.window = _Window(group, kernel_size, radius)
+        fan_in = in_channels * self.window.area
+        self.kernel = make_kernel(kernel, 2, out_channels * in_channels, fan_in=fan_in, **options)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, images: Tensor, samples: SampleSet) -> Tensor:
+        """(B, C_out, S, H', W'). Raises `InvalidInput` for samples of another group and images of another shape."""
+        _check_shape("images", images, (self.shape[1],), self.window.size - 2 * self.padding)
+        places, mask = self.window.places(samples, self.group)
+        # The kernel at identity sums over `area` pixels, at g over |det g| area: the factor keeps the mean.
+        values = self.kernel(places) * (mask / samples.group.determinant(samples.elements).abs()[:, None])[..., None]
+        size = self.window.size
+        weight = values.view(len(samples), size, size, *self.shape).permute(3, 0, 4, 1, 2).flatten(0, 1)
+        result = conv2d(images, weight, padding=self.padding)
+        return result.unflatten(1, (self.shape[0], len(samples))) + self.bias[:, None, None, None]
+
+
+class GroupConv2d(nn.Module):
+    """Features (B, C_in, S, H, W) on the elements of a sample set to (B, C_out, S', H', W') on those of another.
+
+    mixing: "dense", a kernel for every pair of channels, as in the paper; or "separable": a kernel k(g^-1 (y - x)) of
+    each channel, one k(g^-1 h) of each channel, and a matrix that mixes channels, which costs a small part of it.
+    Otherwise as `LiftingConv2d`. Raises `InvalidInput` for an unknown mixing and an even window.
+    """
+
+    def __init__(
+        self,
+        group: LieGroup,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 5,
+        *,
+        mixing: str = "separable",
+        radius: float | None = None,
+        padding: int = 0,
+        kernel: str = "siren",
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if mixing not in MIXINGS:
+            raise InvalidInput(f"mixing must be {' or '.join(MIXINGS)}, got {mixing!r}")
+        self.group, self.shape, self.mixing, self.padding = group, (out_channels, in_channels), mixing, padding
+        self.window = _Window(group, kernel_size, radius)
+        relative = pair_features(group, group.identity(1, dtype=torch.float32), group.identity(1, dtype=torch.float32))
+        features, area = relative.shape[-1], self.window.area
+        if mixing == "dense":
+            values = out_channels * in_channels
+            self.kernel = make_kernel(kernel, 2 + features, values, fan_in=in_channels * area, **options)
+        else:
+            self.spatial_kernel = make_kernel(kernel, 2, in_channels, fan_in=area, **options)
+            self.group_kernel = make_kernel(kernel, features, in_channels, fan_in=1, **options)
+            self.channels = nn.Linear(in_channels, out_channels, bias=False)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(
+        self, features: Tensor, samples: SampleSet, outputs: SampleSet | None = None, relative: Tensor | None = None
+    ) -> Tensor:
+        """(B, C_out, S', H', W') of features (B, C_in, S, H, W) on `samples`, at `outputs` (by default the same).
+
+        relative: `pair_features` of outputs and samples, where they have been computed for another layer. Raises
+        `InvalidInput` for samples of another group and features of another shape.
+        """
+        _check_group(samples, self.group)
+        _check_shape("features", features, (self.shape[1], len(samples)), self.window.size - 2 * self.padding)
+        outputs = samples if outputs is None else outputs
+        if relative is None:
+            relative = pair_features(self.group, outputs.inverses, samples.elements)
+        # Root: a mean over independent samples keeps the variance, as a sum over pixels does by `fan_in`.
+        weights = samples.weights / samples.group.determinant(samples.elements).abs() / len(samples) ** 0.5
+        apply: Callable[..., Tensor] = self._dense if self.mixing == "dense" else self._separable
+        return apply(features, outputs, relative, weights) + self.bias[:, None, None, None]
+
+    def _dense(self, features: Tensor, outputs: SampleSet, relative: Tensor, weights: Tensor) -> Tensor:
+        places, mask = self.window.places(outputs, self.group)
+        s_out, s_in, size = len(outputs), relative.shape[1], self.window.size
+        pairs = torch.cat(
+            [
+                places[:, None].expand(-1, s_in, -1, -1),
+                relative[:, :, None].expand(-1, -1, size * size, -1),
+            ],
+            dim=-1,
+        )
+        values = self.kernel(pairs) * (mask[:, None] * weights[:, None])[..., None]
+        values = values.view(s_out, s_in, size, size, *self.shape)
+        weight = values.permute(4, 0, 5, 1, 2, 3).flatten(2, 3).flatten(0, 1)
+        result = conv2d(features.flatten(1, 2), weight, padding=self.padding)
+        return result.unflatten(1, (self.shape[0], s_out))
+
+    def _separable(self, features: Tensor, outputs: SampleSet, relative: Tensor, weights: Tensor) -> Tensor:
+        s_out, size, channels = len(outputs), self.window.size, self.shape[1]
+        mixed = torch.einsum("gsc,bcshw->bcghw", self.group_kernel(relative) * weights[:, None], features)
+        places, mask = self.window.places(outputs, self.group)
+        weight = (self.spatial_kernel(places) * mask[..., None]).view(s_out, size, size, channels)
+        weight = weight.permute(3, 0, 1, 2).flatten(0, 1)[:, None]
+        moved = conv2d(mixed.flatten(1, 2), weight, padding=self.padding, groups=len(weight))
+        return torch.einsum("dc,bcghw->bdghw", self.channels.weight, moved.unflatten(1, (channels, s_out)))
+
+
+def pair_features(group: LieGroup, inverses: Tensor, elements: Tensor) -> Tensor:
+    """(S', S, F) continuous coordinates of g^-1 h, for inverses g^-1 (S', n, n) and elements h (S, n, n).
+
+    The same for all layers on these samples; pass them on.
+    """
+    with torch.no_grad():
+        return group.features(group.compose(inverses[:, None], elements))
+
+
+class _Window:
+    """The pixels of a kernel's window, as group elements see them."""
+
+    def __init__(self, group: LieGroup, size: int, radius: float | None) -> None:
+        if group.n != 2 or group.size != 2:
+            raise InvalidInput(f"convolutions of images need a linear group of the plane, got {group}")
+        if size < 1 or size % 2 == 0:
+            raise InvalidInput(f"the window of a kernel must be an odd number of pixels, got {size}")
+        self.size, self.radius = size, 0.5 * size if radius is None else radius
+        if not self.radius > 0:
+            raise InvalidInput(f"the radius of a kernel must be positive, got {radius}")
+        line = torch.arange(size, dtype=torch.float64) - size // 2
+        self.offsets = torch.stack(torch.broadcast_tensors(line, line[:, None]), dim=-1).flatten(0, 1) / self.radius
+
+    @property
+    def area(self) -> float:
+        """How many pixels the kernel covers at the identity, the windowing counted."""
+        return float(disc_mask(self.offsets).square().sum())
+
+    def places(self, samples: SampleSet, group: LieGroup) -> tuple[Tensor, Tensor]:
+        """(S, size^2, 2) positions g^-1 y over the radius, and (S, size^2) the mask that ends at 1."""
+        _check_group(samples, group)
+        places = self.offsets.to(samples.inverses) @ samples.inverses.mT
+        return places, disc_mask(places)
+
+
+def _check_group(samples: SampleSet, group: LieGroup) -> None:
+    if samples.group != group:
+        raise InvalidInput(f"this layer is for samples of {group}, got some of {samples.group}")
+
+
+def _check_shape(name: str, values: Tensor, inner: tuple[int, ...], least: int) -> None:
+    """Values must be (B, *inner, H, W), at least `least` pixels a side."""
+    shape = tuple(values.shape)
+    if len(shape) != len(inner) + 3 or shape[1:-2] != inner or min(shape[-2:]) < least:
+        wanted = ", ".join(map(str, ("B", *inner, "H", "W")))
+        raise InvalidInput(f"{name} must be ({wanted}) with H and W of at least {max(least, 1)} pixels, got {shape}")
