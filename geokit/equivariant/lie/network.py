@@ -47,14 +47,14 @@ class AffineConvNet(nn.Module):
         angles: int = 64,
         radii: int = 16,
         reach: float = 3.0,
-        blur: float = 0.3,
+        blur: float = 0.2,
         unit: float = 4.0,
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
         self.group = linear_part_of(group)
-        doublings = math.log2(angles / poses) if 0 < poses <= angles else math.inf
-        if min([in_channels, classes, radii, *widths]) < 1 or not widths or doublings % 1 != 0:
+        halves = 0 < poses <= angles > 1 and math.log2(angles / poses).is_integer()
+        if min([in_channels, classes, radii, *widths]) < 1 or not widths or not halves:
             raise InvalidInput(
                 "channels, widths, classes and radii must be at least 1, and angles poses times a power of two; got "
                 f"in_channels = {in_channels}, widths = {tuple(widths)}, classes = {classes}, radii = {radii}, poses = "
