@@ -10,6 +10,8 @@ from geokit.equivariant.lie.group_network import GroupConvNet
 from geokit.equivariant.lie.linear import LinearGroup
 from geokit.equivariant.lie.network import AffineConvNet
 from geokit.equivariant.lie.orthogonal import SO, O
+from geokit.equivariant.lie.point_layers import PointGroupConvolution, PointLifting
+from geokit.equivariant.lie.points import invariant_readout, neighbourhood
 from geokit.equivariant.lie.polar import polar
 from geokit.equivariant.lie.positive_definite import SPD
 from geokit.equivariant.lie.rotation_sets import rotation_set
@@ -33,9 +35,13 @@ __all__ = [
     "LiftingConv2d",
     "LinearGroup",
     "O",
+    "PointGroupConvolution",
+    "PointLifting",
     "SampleSet",
     "Sim",
     "canonical_points",
+    "invariant_readout",
+    "neighbourhood",
     "polar",
     "rotation_set",
     "sample_set",

@@ -20,7 +20,8 @@ class CircularBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, outputs, angles / stride, radii / stride)."""
-        return relu(self.norm(self.convolution(_WrapAround.apply(features, self.around))), inplace=True)
+        wrapped = _WrapAround.apply(features, self.around) if self.around else features
+        return relu(self.norm(self.convolution(wrapped)), inplace=True)
 
 
 class PoseReadout(nn.Module):
@@ -43,7 +44,7 @@ class PoseReadout(nn.Module):
 
 
 class _WrapAround(torch.autograd.Function):
-    """The last and first `around` angles put before and behind; its gradient adds them in place."""
+    """The last and first `around` angles put before and behind, around > 0; its gradient adds them in place."""
 
     @staticmethod
     def forward(features: Tensor, around: int) -> Tensor:
