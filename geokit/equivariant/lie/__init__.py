@@ -11,7 +11,7 @@ from geokit.equivariant.lie.linear import LinearGroup
 from geokit.equivariant.lie.network import AffineConvNet
 from geokit.equivariant.lie.orthogonal import SO, O
 from geokit.equivariant.lie.point_layers import PointGroupConvolution, PointLifting
-from geokit.equivariant.lie.points import invariant_readout, neighbourhood
+from geokit.equivariant.lie.points import invariant_readout, neighborhood
 from geokit.equivariant.lie.polar import polar
 from geokit.equivariant.lie.positive_definite import SPD
 from geokit.equivariant.lie.rotation_sets import rotation_set
@@ -41,7 +41,7 @@ __all__ = [
     "Sim",
     "canonical_points",
     "invariant_readout",
-    "neighbourhood",
+    "neighborhood",
     "polar",
     "rotation_set",
     "sample_set",

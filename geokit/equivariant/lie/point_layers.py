@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.kernels import Localised, make_kernel
-from geokit.equivariant.lie.points import Neighbourhood
+from geokit.equivariant.lie.points import Neighborhood
 from geokit.equivariant.lie.sampling import SampleSet
 from geokit.errors import InvalidInput
 
@@ -48,7 +48,7 @@ class PointLifting(nn.Module):
         self.mix = None if self.dense else nn.Linear(in_channels, out_channels, bias=False)
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
-    def forward(self, features: Tensor, cloud: Neighbourhood, samples: SampleSet) -> Tensor:
+    def forward(self, features: Tensor, cloud: Neighborhood, samples: SampleSet) -> Tensor:
         """(N, S, C_out) of features (N, C_in). Raises InvalidInput for other shapes and samples of another group."""
         check_tensor("features", features, (len(cloud), self.in_channels), FLOATS)
         check_group(self.group, samples)
@@ -121,7 +121,7 @@ class PointGroupConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(
-        self, features: Tensor, cloud: Neighbourhood, samples: SampleSet, out_samples: SampleSet | None = None
+        self, features: Tensor, cloud: Neighborhood, samples: SampleSet, out_samples: SampleSet | None = None
     ) -> Tensor:
         """(N, S_out, C_out) of features (N, S_in, C_in) on `samples`; `out_samples` are the same unless given.
 
@@ -157,7 +157,7 @@ class PointGroupConvolution(nn.Module):
         return torch.cat([numbers[..., :bounded] / self.reach, numbers[..., bounded:]], -1)
 
 
-def inside(cloud: Neighbourhood, samples: SampleSet) -> tuple[Tensor, Tensor, Tensor]:
+def inside(cloud: Neighborhood, samples: SampleSet) -> tuple[Tensor, Tensor, Tensor]:
     """Pairs of an edge and an element with g^-1 (x_j - x_i) / radius in the unit disc: edges (P,), elements (P,), and
     these coordinates (P, n). Everywhere else a kernel is 0."""
     inverses = samples.group.linear_part(samples.inverses)
@@ -166,7 +166,7 @@ def inside(cloud: Neighbourhood, samples: SampleSet) -> tuple[Tensor, Tensor, Te
     return edges, elements, local[edges, elements]
 
 
-def pair_weights(cloud: Neighbourhood, samples: SampleSet, edges: Tensor, elements: Tensor) -> Tensor:
+def pair_weights(cloud: Neighborhood, samples: SampleSet, edges: Tensor, elements: Tensor) -> Tensor:
     """(P,) w_j / |det g|."""
     return cloud.weights[cloud.senders[edges]] / samples.group.determinant(samples.elements).abs()[elements]
 

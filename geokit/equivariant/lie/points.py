@@ -17,7 +17,7 @@ OUTLIER = 4.0  # times the median: the ball about a lonely point is mostly empty
 
 
 @dataclass(frozen=True)
-class Neighbourhood:
+class Neighborhood:
     """Clouds of points (N, n) with their edges j -> i and quadrature weights.
 
     receivers, senders: (E,) int64, each point is a neighbour of itself. displacements: (E, n), (x_j - x_i) / radius.
@@ -35,10 +35,10 @@ class Neighbourhood:
         return len(self.weights)
 
     def __repr__(self) -> str:
-        return f"Neighbourhood({self.clouds} clouds, {len(self):,} points, {len(self.senders):,} edges)"
+        return f"Neighborhood({self.clouds} clouds, {len(self):,} points, {len(self.senders):,} edges)"
 
 
-def neighbourhood(
+def neighborhood(
     points: Tensor,
     samples: SampleSet,
     radius: float,
@@ -46,7 +46,7 @@ def neighbourhood(
     *,
     weights: str | Tensor = "density",
     neighbors: int = 8,
-) -> Neighbourhood:
+) -> Neighborhood:
     """Whom each point has to listen to under any of the elements g: all x_j with |x_j - x_i| <= radius * |g|.
 
     points: (N, n), n = 2 or 3, float32 or float64; displacements carry a gradient to them, weights do not. radius: of a
@@ -89,7 +89,7 @@ def neighbourhood(
         check_tensor("weights", weights, (len(points),), points.dtype, finite=True)
         volumes = weights
     displacements = (points[senders] - points[receivers]) / radius
-    return Neighbourhood(receivers, senders, displacements, volumes, batch, clouds)
+    return Neighborhood(receivers, senders, displacements, volumes, batch, clouds)
 
 
 def samples_of(group: LieGroup, elements: Tensor) -> SampleSet:
@@ -106,7 +106,7 @@ def samples_of(group: LieGroup, elements: Tensor) -> SampleSet:
     return SampleSet(group, x, k, elements, group.inverse_from(x, k), one, one[0])
 
 
-def invariant_readout(x: Tensor, cloud: Neighbourhood, samples: SampleSet, mode: str = "mean") -> Tensor:
+def invariant_readout(x: Tensor, cloud: Neighborhood, samples: SampleSet, mode: str = "mean") -> Tensor:
     """(B, C) of features (N, S, C) on points and elements: what no element of the group changes.
 
     mode: "mean", by the volumes of the points and the weights of the elements; "max". The integral over a group does

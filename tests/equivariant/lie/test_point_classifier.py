@@ -7,7 +7,7 @@ from torch import nn
 
 from geokit.equivariant.lie import SO, sample_set
 from geokit.equivariant.lie.point_layers import PointGroupConvolution, PointLifting
-from geokit.equivariant.lie.points import invariant_readout, neighbourhood
+from geokit.equivariant.lie.points import invariant_readout, neighborhood
 
 
 def shape_clouds(count: int, points: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,7 +36,7 @@ class Classifier(nn.Module):
 
     def forward(self, x, samples):
         batch = torch.arange(len(x)).repeat_interleave(x.shape[1])
-        cloud = neighbourhood(x.flatten(0, 1), samples, 0.7, batch, weights=x.new_full((len(batch),), 0.1))
+        cloud = neighborhood(x.flatten(0, 1), samples, 0.7, batch, weights=x.new_full((len(batch),), 0.1))
 
         def activated(norm, y):
             return nn.functional.gelu(norm(y.flatten(0, 1)).view_as(y))

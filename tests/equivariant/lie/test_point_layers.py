@@ -8,7 +8,7 @@ from torch import nn
 
 from geokit.equivariant.lie import SE, SL, SO, GLPlus, sample_set
 from geokit.equivariant.lie.point_layers import PointGroupConvolution, PointLifting
-from geokit.equivariant.lie.points import invariant_readout, neighbourhood, samples_of
+from geokit.equivariant.lie.points import invariant_readout, neighborhood, samples_of
 from geokit.errors import InvalidInput
 
 
@@ -71,7 +71,7 @@ def test_any_element_moves_the_output_along_when_the_samples_move_too(group, for
 
     def run(points, samples):
         samples = samples.to(dtype=dtype)
-        return net(features.to(dtype), neighbourhood(points.to(dtype), samples, 1.0, batch), samples)
+        return net(features.to(dtype), neighborhood(points.to(dtype), samples, 1.0, batch), samples)
 
     before = run(points, samples)
     assert before.abs().max() > 1e-2
@@ -97,7 +97,7 @@ def test_an_element_that_permutes_the_samples_permutes_the_output(case, form, dt
     net, samples = Net(group, form).to(dtype), samples.to(dtype=dtype)
 
     def run(points):
-        cloud = neighbourhood(points.to(dtype), samples, 1.0, batch)
+        cloud = neighborhood(points.to(dtype), samples, 1.0, batch)
         out = net(features.to(dtype), cloud, samples)
         return out, [invariant_readout(out, cloud, samples, mode) for mode in ("mean", "max")]
 
@@ -113,7 +113,7 @@ def test_points_in_another_order_and_clouds_one_by_one_give_the_same(group):
     samples, net = sample_set(group, 4, spread=0.2, dtype=torch.float64), Net(group, "separable").double()
 
     def run(points, batch, features):
-        cloud = neighbourhood(points, samples, 1.0, batch)
+        cloud = neighborhood(points, samples, 1.0, batch)
         out = net(features, cloud, samples)
         return out, invariant_readout(out, cloud, samples)
 
@@ -132,7 +132,7 @@ def test_lifting_is_the_sum_that_it_says():
     points, _, features = clouds(2, 12)
     samples = sample_set(group, 3, spread=0.3, dtype=torch.float64)
     weights = torch.rand(len(points), dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    cloud = neighbourhood(points, samples, 0.8, weights=weights)
+    cloud = neighborhood(points, samples, 0.8, weights=weights)
     lift = PointLifting(group, 3, 2, form="dense", hidden=8).double()
     expected = torch.zeros(len(points), 3, 2, dtype=torch.float64)
     for i, s, j in product(range(len(points)), range(3), range(len(points))):
@@ -149,7 +149,7 @@ def test_the_group_convolution_is_the_sum_that_it_says(form):
     samples = sample_set(group, 3, spread=0.3, haar=True, dtype=torch.float64)
     outer = sample_set(group, 2, spread=0.2, offset=0.4, dtype=torch.float64)
     f = torch.randn(len(points), 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    cloud = neighbourhood(points, outer, 1.2, neighbors=4)
+    cloud = neighborhood(points, outer, 1.2, neighbors=4)
     conv = PointGroupConvolution(group, 2, 2, form=form, hidden=6, reach=1.5).double()
     expected = torch.zeros(len(points), 2, 2, dtype=torch.float64)
     for i, g, j, h in product(range(len(points)), range(2), range(len(points)), range(3)):
@@ -177,7 +177,7 @@ def test_the_error_of_a_general_rotation_falls_with_the_number_of_samples(form):
         samples = sample_set(group, count, dtype=torch.float64)
 
         def run(points):
-            cloud = neighbourhood(points, samples, 1.0, batch)
+            cloud = neighborhood(points, samples, 1.0, batch)
             return invariant_readout(net(features, cloud, samples), cloud, samples)
 
         before = run(points)
@@ -202,8 +202,8 @@ def test_the_error_of_a_general_linear_map_falls_with_the_number_of_samples():
         samples = sample_set(group, count, spread=0.3, haar=True, dtype=torch.float64)
 
         def run(points, outer):
-            cloud = neighbourhood(points, outer, 1.0, batch)
-            wide = neighbourhood(points, samples, 1.0, batch)
+            cloud = neighborhood(points, outer, 1.0, batch)
+            wide = neighborhood(points, samples, 1.0, batch)
             return conv(torch.tanh(lift(features, wide, samples)), cloud, samples, outer)
 
         before = run(points, outer)
@@ -224,7 +224,7 @@ def test_every_kernel_is_drop_in_and_gradients_reach_points_features_and_paramet
     conv = PointGroupConvolution(group, 4, 2, kernel=name).double()
     points.requires_grad_()
     features.requires_grad_()
-    cloud = neighbourhood(points, samples, 1.5, batch, neighbors=4)
+    cloud = neighborhood(points, samples, 1.5, batch, neighbors=4)
     conv(torch.tanh(lift(features, cloud, samples)), cloud, samples).square().sum().backward()
     for value in (points, features, *lift.parameters(), *conv.parameters()):
         assert value.grad is not None
@@ -241,7 +241,7 @@ def test_gradients_by_points_and_features(form):
     weights = torch.ones(len(points), dtype=torch.float64)
 
     def run(points, features):
-        return net(features, neighbourhood(points, samples, 2.0, weights=weights), samples)
+        return net(features, neighborhood(points, samples, 2.0, weights=weights), samples)
 
     assert torch.autograd.gradcheck(run, (points.requires_grad_(), features.requires_grad_()))
 
@@ -253,7 +253,7 @@ def test_independent_features_keep_their_size():
     radius = (16 / 400 / math.pi) ** 0.5
     sizes = []
     for form in ("separable", "dense"):
-        cloud = neighbourhood(points, samples, radius, weights="uniform")
+        cloud = neighborhood(points, samples, radius, weights="uniform")
         for _ in range(2):
             out = PointLifting(SO(2), 32, 32, form=form)(torch.randn(400, 32), cloud, samples)
             sizes.append(out.std().item() * (3**0.5 if form == "separable" else 1))  # torch's Linear keeps a third
@@ -262,11 +262,11 @@ def test_independent_features_keep_their_size():
 
 def test_no_points_and_clouds_without_any():
     samples = sample_set(SO(3), 4)
-    cloud = neighbourhood(torch.zeros(0, 3), samples, 1.0)
+    cloud = neighborhood(torch.zeros(0, 3), samples, 1.0)
     net = Net(SO(3), "separable")
     assert net(torch.zeros(0, 3), cloud, samples).shape == (0, 4, 5)
     points = torch.randn(20, 3)
-    cloud = neighbourhood(points, samples, 1.0, torch.full((20,), 2))
+    cloud = neighborhood(points, samples, 1.0, torch.full((20,), 2))
     out = net(torch.randn(20, 3), cloud, samples)
     for mode in ("mean", "max"):
         read = invariant_readout(out, cloud, samples, mode)
@@ -292,7 +292,7 @@ def test_bad_layers_are_told(message, make):
 
 def test_bad_features_and_samples_are_told():
     samples, points = sample_set(SO(2), 3), torch.randn(20, 2)
-    cloud, lift = neighbourhood(points, samples, 1.0), PointLifting(SO(2), 2, 4)
+    cloud, lift = neighborhood(points, samples, 1.0), PointLifting(SO(2), 2, 4)
     with pytest.raises(InvalidInput, match=r"features must have shape \(20, 2\)"):
         lift(torch.randn(20, 3), cloud, samples)
     with pytest.raises(InvalidInput, match=r"samples must be elements of SO\(2\)"):
