@@ -163,9 +163,12 @@ class TrainLoop:
         self.averaged.load_state_dict(part("averaged."))
         self.best = part("best.")
         now = self._optimizer.state_dict()
-        count = sum(len(group["params"]) for group in now["param_groups"])
+        ordered = [p for group in self._optimizer.param_groups for p in group["params"]]
         if numbers["step_number"]:
-            moments = {i: {name: tensors[f"optimizer.{i}.{name}"] for name in _MOMENTS} for i in range(count)}
+            moments = {
+                i: {name: _laid_out_as(p, tensors[f"optimizer.{i}.{name}"]) for name in _MOMENTS}
+                for i, p in enumerate(ordered)
+            }
             self._optimizer.load_state_dict({"state": moments, "param_groups": now["param_groups"]})
         for name in _NUMBERS:
             setattr(self, name, numbers[name])
@@ -178,6 +181,11 @@ def schedule(progress: float, warm_up: float) -> float:
         return max(progress / warm_up, _LEAST_RATE)
     share = (progress - warm_up) / (1 - warm_up)
     return _LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
+    """A moment with the strides of its parameter, as the fused optimizer takes them to have."""
+    return moment if moment.shape != parameter.shape else torch.empty_like(parameter).copy_(moment)
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:

@@ -1,12 +1,14 @@
 """Networks of convolutions over sampled elements of the affine group: the construction of the paper, made cheaper."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, max_pool2d
+from torch.utils.checkpoint import checkpoint
 
 from geokit.equivariant.lie.convolution import GroupConv2d, LiftingConv2d, pair_features
 from geokit.equivariant.lie.group import LieGroup
@@ -14,6 +16,8 @@ from geokit.equivariant.lie.network import linear_part_of
 from geokit.equivariant.lie.patches import check_images
 from geokit.equivariant.lie.sampling import SampleSet, sample_set
 from geokit.errors import InvalidInput
+
+_TOGETHER = 8  # images
 
 
 class GroupConvNet(nn.Module):
@@ -97,11 +101,28 @@ class GroupConvNet(nn.Module):
     def features(self, images: Tensor, samples: SampleSet) -> Tensor:
         """(B, C, S, H', W') what the last convolution gives, on the elements of the samples."""
         relative = pair_features(self.group, samples.inverses, samples.elements)
-        x = gelu(_normalised(self.lifting(images, samples)))
-        for block in self.blocks:
+
+        def halved(block: nn.Module, x: Tensor) -> Tensor:
             x = block(x, samples, relative)
-            x = max_pool2d(x.flatten(1, 2), 2).unflatten(1, x.shape[1:3])
-        return gelu(_normalised(self.last(x, samples, relative=relative)))
+            return max_pool2d(x.flatten(1, 2), 2).unflatten(1, x.shape[1:3])
+
+        x = self._by_parts(lambda some: gelu(_normalised(self.lifting(some, samples))), images)
+        for block in self.blocks:
+            x = self._by_parts(partial(halved, block), x)
+        return self._by_parts(lambda some: gelu(_normalised(self.last(some, samples, relative=relative))), x)
+
+    def _by_parts(self, step: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """A step of a few images at a time, of which only the beginning and the end are kept for gradients.
+
+        What lies between is far larger. Dense kernels are not: they cost more to make again than the memory is worth.
+        """
+        if self.last.mixing == "dense":
+            return step(x)
+        if not torch.is_grad_enabled():
+            return torch.cat([step(some) for some in x.split(_TOGETHER)])
+        return torch.cat(
+            [checkpoint(step, some, use_reentrant=False, preserve_rng_state=False) for some in x.split(_TOGETHER)]
+        )
 
 
 class _ResidualBlock(nn.Module):

@@ -44,7 +44,7 @@ def polar_patches(
     Gaussian that the whole of image and sampling amounts to, in canonical units; no less than 0.12 is added. Turning
     the image by 2 pi j / angles shifts the patch cyclically by j, up to sampling errors.
     """
-    side = 3 * radii
+    side = 3 * radii | 1  # odd: at the highest frequency of an even side a slanted Gaussian has no sign to go by
     cartesian = _square_patches(images, found, side, reach)
     cartesian = _blurred(cartesian, _missing_blur(found, blur), 2 * reach / side)
     a = torch.arange(angles, dtype=images.dtype, device=images.device) * (2 * math.pi / angles)
