@@ -18,7 +18,11 @@ from geokit.pipelines.affine_digits import LAWS, moved_digits
 from geokit.pipelines.digits import Digits, load_digits
 
 CELL, GAP, LEFT = 150, 10, 150
-LABELS = ("image, and the ellipse\nof its moments", "in its canonical frame,\na disc", "the same disc, angle\nupwards, radius across")
+LABELS = (
+    "image, and the ellipse\nof its moments",
+    "in its canonical frame,\na disc",
+    "the same disc, angle\nupwards, radius across",
+)
 ORANGE = (255, 140, 40)
 
 

@@ -53,7 +53,7 @@ class DirectLearner:
 
     def scores(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         """One way of asking."""
-        return {"any pose": _in_parts(network, images)}
+        return {"any pose": _in_parts(network, images, _TOGETHER // 10)}
 
 
 class CanonicalLearner:
@@ -116,5 +116,5 @@ class CanonicalLearner:
 
 
 @torch.no_grad()
-def _in_parts(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    return torch.cat([function(some) for some in images.split(_TOGETHER)])
+def _in_parts(function: Callable[[Tensor], Tensor], images: Tensor, together: int = _TOGETHER) -> Tensor:
+    return torch.cat([function(some) for some in images.split(together)])
