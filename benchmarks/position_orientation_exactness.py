@@ -6,7 +6,7 @@ import torch
 from common import in_own_process, measure, print_table
 
 from geokit.equivariant import position_orientation as po
-from geokit.equivariant.measure import equivariance_error
+from geokit.equivariant.graph_measure import graph_equivariance_error
 
 CHOICES = {
     "cloud, octahedral 6": ("cloud", "octahedral"),
@@ -59,7 +59,7 @@ def row(name: str) -> dict[str, Any]:
         for dtype in (torch.float64, torch.float32):
             cast = {k: t.to(dtype) if t.is_floating_point() else t for k, t in inputs.items()}
             generator = torch.Generator().manual_seed(0)
-            found = equivariance_error(net.to(dtype), **cast, count=50, generator=generator)
+            found = graph_equivariance_error(net.to(dtype), **cast, count=50, generator=generator)
             short = "64" if dtype == torch.float64 else "32"
             result[f"{state} {short}: scalars"], result[f"{state} {short}: vectors"] = found.scalars, found.vectors
         net.train()

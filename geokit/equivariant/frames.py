@@ -2,7 +2,7 @@
 
 The principal axes of a cloud are fixed up to their signs (and are not fixed at all where two spreads are equal).
 Networks whose work is the same for either sign, as those on an orientation grid with mirror symmetry, are exactly
-equivariant on them; others must average over the signs (Puny et al., "Frame Averaging", ICLR 2022).
+equivariant on them; others must average over the signs (`frame_averaging`).
 """
 
 import torch
@@ -20,13 +20,14 @@ def principal_frames(moments: Tensor) -> tuple[Tensor, Tensor]:
     the gap is below `LEAST_GAP` they pass none.
     """
     if moments.requires_grad:
-        known = _gaps(torch.linalg.eigvalsh(moments.detach())) > LEAST_GAP
+        known = gaps_of(torch.linalg.eigvalsh(moments.detach())) > LEAST_GAP
         moments = torch.where(known[:, None, None], moments, moments.detach())
     values, axes = torch.linalg.eigh(moments)
-    return axes, _gaps(values)
+    return axes, gaps_of(values)
 
 
-def _gaps(values: Tensor) -> Tensor:
+def gaps_of(values: Tensor) -> Tensor:
+    """The smallest difference of ascending eigenvalues (..., n), divided by their sum."""
     return values.diff(dim=-1).amin(-1) / values.sum(-1).clamp(min=torch.finfo(values.dtype).tiny)
 
 
@@ -37,6 +38,17 @@ def second_moments(vectors: Tensor, owners: Tensor, count: int) -> Tensor:
     total = products.new_zeros(count, *products.shape[1:]).index_add(0, owners, products)
     size = total.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
     return total / size.clamp(min=torch.finfo(total.dtype).tiny)
+
+
+def weighted_center(points: Tensor, weights: Tensor) -> Tensor:
+    """The mean (B, n) of clouds (B, N, n) under weights (B, N) that are not negative; 0 where all weights are."""
+    total = weights.sum(1, keepdim=True)
+    return (weights[:, :, None] * points).sum(1) / torch.where(total > 0, total, 1.0)
+
+
+def weighted_moments(points: Tensor, weights: Tensor) -> Tensor:
+    """sum w x x^T of clouds (B, N, n) under weights (B, N), (B, n, n)."""
+    return (weights[:, :, None] * points).mT @ points
 
 
 def centers(positions: Tensor, batch: Tensor, clouds: int) -> Tensor:

@@ -17,7 +17,7 @@ from geokit.equivariant.lie.patches import check_images
 from geokit.equivariant.lie.sampling import SampleSet, sample_set
 from geokit.errors import InvalidInput
 
-_TOGETHER = 8  # images
+_TOGETHER = 2  # images
 
 
 class GroupConvNet(nn.Module):
@@ -104,7 +104,8 @@ class GroupConvNet(nn.Module):
 
         def halved(block: nn.Module, x: Tensor) -> Tensor:
             x = block(x, samples, relative)
-            return max_pool2d(x.flatten(1, 2), 2).unflatten(1, x.shape[1:3])
+            pixels = x.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # three times faster so
+            return max_pool2d(pixels, 2).unflatten(1, x.shape[1:3])
 
         x = self._by_parts(lambda some: gelu(_normalised(self.lifting(some, samples))), images)
         for block in self.blocks:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from geokit.equivariant import position_orientation as po
-from geokit.equivariant.measure import equivariance_error
+from geokit.equivariant.graph_measure import graph_equivariance_error
 from geokit.errors import InvalidInput
 
 EXACT = [
@@ -62,7 +62,7 @@ def test_exact_in_float64(dim, equivariance, group, kernel, trained):
     net, data = network(dim, equivariance, group, kernel).double(), example(dim)
     if trained:
         train_a_little(net, data)
-    error = equivariance_error(net, **data, reflections=group == "E", count=100, generator=generator())
+    error = graph_equivariance_error(net, **data, reflections=group == "E", count=100, generator=generator())
     assert error.worst < 1e-10, error
 
 
@@ -71,7 +71,7 @@ def test_exact_in_float32(dim, equivariance, group, kernel):
     net = network(dim, equivariance, group, kernel)
     data = example(dim, torch.float32)
     train_a_little(net, data)
-    error = equivariance_error(net, **data, reflections=group == "E", count=100, generator=generator())
+    error = graph_equivariance_error(net, **data, reflections=group == "E", count=100, generator=generator())
     assert error.worst < 1e-4, error
 
 
@@ -81,7 +81,7 @@ def test_exact_on_sparse_graphs_pooled_with_edge_scalars(equivariance):
     data["edge_scalars"] = torch.randn(data["edges"].shape[1], 2, dtype=torch.float64, generator=generator())
     net = network(3, equivariance, edge_scalars=2, pooled=True, cutoff=4.0).double()
     assert net(**data)[0].shape == (3, 2)
-    assert equivariance_error(net, **data, count=20, generator=generator()).worst < 1e-10
+    assert graph_equivariance_error(net, **data, count=20, generator=generator()).worst < 1e-10
 
 
 def test_a_fixed_grid_is_exact_for_its_own_rotations_only():
@@ -92,13 +92,13 @@ def test_a_fixed_grid_is_exact_for_its_own_rotations_only():
         after = net(**turned)
         torch.testing.assert_close(after[0], before[0], rtol=0, atol=1e-10)
         torch.testing.assert_close(after[1], before[1] @ matrix.T, rtol=0, atol=1e-10)
-    assert equivariance_error(net, **data, count=10, generator=generator()).worst > 1e-3
+    assert graph_equivariance_error(net, **data, count=10, generator=generator()).worst > 1e-3
 
 
 def test_steerable_errors_fall_as_the_grid_grows():
     data = example(3)
     errors = [
-        equivariance_error(
+        graph_equivariance_error(
             network(3, "steerable", orientations=po.product(d)).double(), **data, count=5, generator=generator()
         )
         for d in (5, 11, 19)
@@ -267,7 +267,7 @@ def test_layers_may_move_the_nodes():
     net = network(3, "data", moving=True).double()
     train_a_little(net, data)
     assert float(net.body.drift.detach().abs().max()) > 1e-3
-    assert equivariance_error(net, **data, count=20, generator=generator()).worst < 1e-10
+    assert graph_equivariance_error(net, **data, count=20, generator=generator()).worst < 1e-10
 
 
 def test_second_derivatives_are_finite_on_self_loops_in_every_kernel():
@@ -285,7 +285,7 @@ def test_a_broken_network_is_not_called_exact():
     def broken(positions, *_):
         return positions.new_full((len(positions), 1), float("nan")), positions.new_zeros(len(positions), 1, 3)
 
-    assert equivariance_error(broken, **data, count=2).scalars == math.inf
+    assert graph_equivariance_error(broken, **data, count=2).scalars == math.inf
 
 
 def test_an_unsorted_batch_is_as_exact():
@@ -294,7 +294,7 @@ def test_an_unsorted_batch_is_as_exact():
     place = torch.empty_like(order).index_copy(0, order, torch.arange(21))
     mixed = {k: v[order] for k, v in data.items() if k != "edges"} | {"edges": place[data["edges"]]}
     net = network(3, "cloud", pooled=True).double()
-    assert equivariance_error(net, **mixed, count=10, generator=generator()).worst < 1e-10
+    assert graph_equivariance_error(net, **mixed, count=10, generator=generator()).worst < 1e-10
     for got, want in zip(net(**mixed), net(**data)):
         torch.testing.assert_close(got, want)
 
