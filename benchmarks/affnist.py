@@ -69,7 +69,7 @@ def main() -> None:
         print_table(
             f"{group}: accuracy in % on test digits, by how they are moved",
             rows,
-            "affnist: poses learned from the test images, without labels; [upright]: within 45 degrees; others: any pose",
+            "affnist: poses learned from the test images, no labels; [upright]: within 45 degrees; others: any pose",
         )
         print(f"  -> {save('affnist', group, {'table': rows, 'runs': runs})}", flush=True)
 
@@ -101,6 +101,7 @@ def row(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "stretched": share("stretched", "any pose"),
         "parameters": first["parameters"],
         "CPU s": round(statistics.mean(run["cpu_seconds"] for run in runs)),
+        "preparing": round(statistics.mean(run["test"]["preparation_cpu_seconds"] for run in runs), 1),
         "ms a step": round(statistics.mean(run["cpu_milliseconds_per_step"] for run in runs)),
         "epochs": round(statistics.mean(run["epochs"] for run in runs), 1),
         "tests": first["test"]["digits"],

@@ -23,7 +23,7 @@ def lifting(layer: LiftingConv2d, images: Tensor, samples: SampleSet, radius: fl
                 total = layer.bias.expand(len(images), -1)
                 for offset in pixels(reach):
                     place = torch.linalg.solve(g, offset.to(g)) / radius
-                    kernel = layer.kernel(place).view(c_out, c_in) * window(place) / float(torch.linalg.det(g).abs())
+                    kernel = layer.kernel.kernel(place).view(c_out, c_in) * window(place) / float(torch.linalg.det(g).abs())
                     pixel = images[:, :, row + int(offset[1]), column + int(offset[0])]
                     total = total + pixel @ kernel.T
                 result[:, :, s, row - reach, column - reach] = total
@@ -33,14 +33,14 @@ def lifting(layer: LiftingConv2d, images: Tensor, samples: SampleSet, radius: fl
 def group_convolution(
     layer: GroupConv2d, features: Tensor, samples: SampleSet, outputs: SampleSet, radius: float, size: int
 ) -> Tensor:
-    """S^(-1/2) sum_h w_h / |det h| sum_y k(g^-1 (y - x), g^-1 h) f(y, h) + bias, without padding."""
+    """mean_h w_h mass / |det h| sum_y k(g^-1 (y - x), g^-1 h) f(y, h) + bias, without padding."""
     c_out, c_in = layer.bias.shape[0], features.shape[1]
     reach, (height, width) = size // 2, features.shape[3:]
     result = features.new_zeros(len(features), c_out, len(outputs), height - 2 * reach, width - 2 * reach)
     for o, g in enumerate(outputs.elements):
         for s, (h, weight) in enumerate(zip(samples.elements, samples.weights)):
             between = layer.group.features(torch.linalg.solve(g, h))
-            factor = weight / torch.linalg.det(h).abs() / len(samples) ** 0.5
+            factor = weight * samples.mass / torch.linalg.det(h).abs() / len(samples)
             for offset in pixels(reach):
                 place = torch.linalg.solve(g, offset.to(g)) / radius
                 kernel = _kernel(layer, place, between, c_out, c_in) * window(place) * factor
@@ -58,6 +58,10 @@ def pixels(reach: int) -> list[Tensor]:
 
 
 def _kernel(layer: GroupConv2d, place: Tensor, between: Tensor, c_out: int, c_in: int) -> Tensor:
+    m = layer.group.complement_dim
+    between = torch.cat([between[:m] / layer.reach, between[m:]])
+    near = window(between[:m])
     if layer.mixing == "dense":
-        return layer.kernel(torch.cat([place, between])).view(c_out, c_in)
-    return layer.channels.weight * (layer.spatial_kernel(place) * layer.group_kernel(between))
+        return near * layer.kernel.kernel(torch.cat([place, between])).view(c_out, c_in)
+    turned = layer.group_kernel.kernel(between) if m else layer.group_kernel(between)
+    return near * layer.channels.weight * (layer.spatial_kernel.kernel(place) * turned)

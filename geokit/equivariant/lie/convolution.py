@@ -1,14 +1,18 @@
 """Convolutions on an affine group R^2 x| G over sampled group elements: lifting, group correlation, both on grids.
 
     lifting:  out(x, g) = 1 / |det g|  sum_y  k(g^-1 (y - x)) f(y)
-    group:    out(x, g) = 1 / sqrt(S)  sum_h w_h / |det h|  sum_y  k(g^-1 (y - x), g^-1 h) f(y, h)
+    group:    out(x, g) = mean_h v_h / |det h|  sum_y  k(g^-1 (y - x), g^-1 h) f(y, h)
 
-(Mironenco and Forre, ICLR 2024, section 4), with y over pixels and h over a `SampleSet` of S elements; k is a network
-on the relative position, in units of its radius, and on continuous coordinates of g^-1 h. If f moves by an element a,
-the result at (a x, a g) is what it was at (x, g), up to resampling and, for the sum over h, up to sampling of the
-group.
+(Mironenco and Forre, ICLR 2024, section 4), with y over pixels and h over a `SampleSet` with weights v_h; k is a
+network on the relative position, in units of its radius, and on continuous coordinates of g^-1 h. It ends at its
+radius, and where the coordinates of the symmetric part of g^-1 h reach `reach`: sums are integrals over bounded sets.
+
+If f moves by an element a, the result at (a x, a g) is what it was at (x, g), up to resampling and, for the mean over
+h, up to the sampling of the group: with Haar weights the error falls to zero with more samples. Without them, as
+published, the law of the samples is part of the result, and for groups that are not compact an error stays.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
 from geokit.equivariant.lie.group import LieGroup
-from geokit.equivariant.lie.kernels import disc_mask, make_kernel
+from geokit.equivariant.lie.kernels import Localised, make_kernel
 from geokit.equivariant.lie.sampling import SampleSet
 from geokit.errors import InvalidInput
 
@@ -48,15 +52,16 @@ class LiftingConv2d(nn.Module):
         self.group, self.shape, self.padding = group, (out_channels, in_channels), padding
         self.window = _Window(group, kernel_size, radius)
         fan_in = in_channels * self.window.area
-        self.kernel = make_kernel(kernel, 2, out_channels * in_channels, fan_in=fan_in, **options)
+        self.kernel = Localised(make_kernel(kernel, 2, out_channels * in_channels, fan_in=fan_in, **options))
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, images: Tensor, samples: SampleSet) -> Tensor:
         """(B, C_out, S, H', W'). Raises `InvalidInput` for samples of another group and images of another shape."""
-        _check_shape("images", images, (self.shape[1],), self.window.size - 2 * self.padding)
-        places, mask = self.window.places(samples, self.group)
+        least = self.window.size - 2 * self.padding
+        check_features("images", images, (self.shape[1],), least, samples, self.group, self.bias)
         # The kernel at identity sums over `area` pixels, at g over |det g| area: the factor keeps the mean.
-        values = self.kernel(places) * (mask / samples.group.determinant(samples.elements).abs()[:, None])[..., None]
+        scale = samples.group.determinant(samples.elements).abs()[:, None, None]
+        values = self.kernel(self.window.places(samples)) / scale
         size = self.window.size
         weight = values.view(len(samples), size, size, *self.shape).permute(3, 0, 4, 1, 2).flatten(0, 1)
         result = conv2d(images, weight, padding=self.padding)
@@ -68,7 +73,8 @@ class GroupConv2d(nn.Module):
 
     mixing: "dense", a kernel for every pair of channels, as in the paper; or "separable": a kernel k(g^-1 (y - x)) of
     each channel, one k(g^-1 h) of each channel, and a matrix that mixes channels, which costs a small part of it.
-    Otherwise as `LiftingConv2d`. Raises `InvalidInput` for an unknown mixing and an even window.
+    reach: how far, in the coordinates of log p, g and h may be apart. Otherwise as `LiftingConv2d`. Raises
+    `InvalidInput` for an unknown mixing, an even window and a reach that is not positive.
     """
 
     def __init__(
@@ -81,22 +87,27 @@ class GroupConv2d(nn.Module):
         mixing: str = "separable",
         radius: float | None = None,
         padding: int = 0,
+        reach: float = 1.0,
         kernel: str = "siren",
         **options: Any,
     ) -> None:
         super().__init__()
+        if not 0 < reach < math.inf:
+            raise InvalidInput(f"reach must be positive and finite, got {reach}")
         if mixing not in MIXINGS:
             raise InvalidInput(f"mixing must be {' or '.join(MIXINGS)}, got {mixing!r}")
         self.group, self.shape, self.mixing, self.padding = group, (out_channels, in_channels), mixing, padding
+        self.reach = reach
         self.window = _Window(group, kernel_size, radius)
-        relative = pair_features(group, group.identity(1, dtype=torch.float32), group.identity(1, dtype=torch.float32))
-        features, area = relative.shape[-1], self.window.area
+        numbers, bounded, area = len(group.features(group.identity())), group.complement_dim, self.window.area
         if mixing == "dense":
             values = out_channels * in_channels
-            self.kernel = make_kernel(kernel, 2 + features, values, fan_in=in_channels * area, **options)
+            joint = make_kernel(kernel, 2 + numbers, values, fan_in=in_channels * area, **options)
+            self.kernel = Localised(joint, spatial=(2, bounded) if bounded else 2)
         else:
-            self.spatial_kernel = make_kernel(kernel, 2, in_channels, fan_in=area, **options)
-            self.group_kernel = make_kernel(kernel, features, in_channels, fan_in=1, **options)
+            self.spatial_kernel = Localised(make_kernel(kernel, 2, in_channels, fan_in=area, **options))
+            turn = make_kernel(kernel, numbers, in_channels, **options)
+            self.group_kernel = Localised(turn, spatial=bounded) if bounded else turn
             self.channels = nn.Linear(in_channels, out_channels, bias=False)
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
@@ -108,18 +119,26 @@ class GroupConv2d(nn.Module):
         relative: `pair_features` of outputs and samples, where they have been computed for another layer. Raises
         `InvalidInput` for samples of another group and features of another shape.
         """
-        _check_group(samples, self.group)
-        _check_shape("features", features, (self.shape[1], len(samples)), self.window.size - 2 * self.padding)
-        outputs = samples if outputs is None else outputs
+        outputs, least = samples if outputs is None else outputs, self.window.size - 2 * self.padding
+        check_group(self.group, samples)
+        check_features("features", features, (self.shape[1], len(samples)), least, samples, self.group, self.bias)
+        check_group(self.group, outputs)
         if relative is None:
             relative = pair_features(self.group, outputs.inverses, samples.elements)
-        # Root: a mean over independent samples keeps the variance, as a sum over pixels does by `fan_in`.
-        weights = samples.weights / samples.group.determinant(samples.elements).abs() / len(samples) ** 0.5
+        if relative.shape[:2] != (len(outputs), len(samples)):
+            raise InvalidInput(
+                f"relative coordinates must be ({len(outputs)}, {len(samples)}, F), got {tuple(relative.shape)}; see "
+                "`pair_features`"
+            )
+        bounded = self.group.complement_dim
+        relative = torch.cat([relative[..., :bounded] / self.reach, relative[..., bounded:]], dim=-1)
+        determinants = samples.group.determinant(samples.elements).abs()
+        weights = samples.weights * samples.mass / determinants / len(samples)
         apply: Callable[..., Tensor] = self._dense if self.mixing == "dense" else self._separable
         return apply(features, outputs, relative, weights) + self.bias[:, None, None, None]
 
     def _dense(self, features: Tensor, outputs: SampleSet, relative: Tensor, weights: Tensor) -> Tensor:
-        places, mask = self.window.places(outputs, self.group)
+        places = self.window.places(outputs)
         s_out, s_in, size = len(outputs), relative.shape[1], self.window.size
         pairs = torch.cat(
             [
@@ -128,7 +147,7 @@ class GroupConv2d(nn.Module):
             ],
             dim=-1,
         )
-        values = self.kernel(pairs) * (mask[:, None] * weights[:, None])[..., None]
+        values = self.kernel(pairs) * weights[:, None, None]
         values = values.view(s_out, s_in, size, size, *self.shape)
         weight = values.permute(4, 0, 5, 1, 2, 3).flatten(2, 3).flatten(0, 1)
         result = conv2d(features.flatten(1, 2), weight, padding=self.padding)
@@ -136,8 +155,7 @@ class GroupConv2d(nn.Module):
 
     def _separable(self, features: Tensor, outputs: SampleSet, relative: Tensor, weights: Tensor) -> Tensor:
         group = (self.group_kernel(relative) * weights[:, None]).permute(2, 0, 1)
-        places, mask = self.window.places(outputs, self.group)
-        spatial = self.spatial_kernel(places) * mask[..., None]
+        spatial = self.spatial_kernel(self.window.places(outputs))
         spatial = spatial.transpose(1, 2).reshape(-1, 1, self.window.size, self.window.size)
         return _separated(features, group, spatial, self.channels.weight, self.padding)
 
@@ -179,24 +197,41 @@ class _Window:
 
     @property
     def area(self) -> float:
-        """How many pixels the kernel covers at the identity, the windowing counted."""
-        return float(disc_mask(self.offsets).square().sum())
+        """Pixels in the square about the kernel at the identity: what a kernel's mean square is taken over."""
+        return (2 * self.radius) ** 2
 
-    def places(self, samples: SampleSet, group: LieGroup) -> tuple[Tensor, Tensor]:
-        """(S, size^2, 2) positions g^-1 y over the radius, and (S, size^2) the mask that ends at 1."""
-        _check_group(samples, group)
-        places = self.offsets.to(samples.inverses) @ samples.inverses.mT
-        return places, disc_mask(places)
+    def places(self, samples: SampleSet) -> Tensor:
+        """(S, size^2, 2) positions g^-1 y over the radius."""
+        return self.offsets.to(samples.inverses) @ samples.inverses.mT
 
 
-def _check_group(samples: SampleSet, group: LieGroup) -> None:
+def check_group(group: LieGroup, samples: SampleSet) -> None:
+    """Raise `InvalidInput` unless the samples are of this group."""
     if samples.group != group:
         raise InvalidInput(f"this layer is for samples of {group}, got some of {samples.group}")
 
 
-def _check_shape(name: str, values: Tensor, inner: tuple[int, ...], least: int) -> None:
-    """Values must be (B, *inner, H, W), at least `least` pixels a side."""
-    shape = tuple(values.shape)
-    if len(shape) != len(inner) + 3 or shape[1:-2] != inner or min(shape[-2:]) < least:
-        wanted = ", ".join(map(str, ("B", *inner, "H", "W")))
-        raise InvalidInput(f"{name} must be ({wanted}) with H and W of at least {max(least, 1)} pixels, got {shape}")
+def check_features(
+    name: str,
+    features: Tensor,
+    middle: tuple[int, ...],
+    least: int,
+    samples: SampleSet,
+    group: LieGroup,
+    like: Tensor,
+) -> None:
+    """Raise `InvalidInput` unless features are (B, *middle, H, W) with sides of at least `least`, and they and the
+    samples have the dtype of `like`."""
+    check_group(group, samples)
+    shape = tuple(features.shape)
+    if len(shape) != len(middle) + 3 or shape[1:-2] != middle or min(shape[-2:]) < least:
+        wanted = ", ".join(str(size) for size in middle)
+        raise InvalidInput(
+            f"{name} must be (B, {wanted}, H, W) with sides of at least {least} pixels for this layer and {samples}, "
+            f"got {shape}"
+        )
+    if not features.dtype == samples.elements.dtype == like.dtype:
+        raise InvalidInput(
+            f"{name}, samples and the layer must have one dtype, got {features.dtype}, {samples.elements.dtype} and "
+            f"{like.dtype}; convert with .to"
+        )

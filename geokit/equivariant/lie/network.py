@@ -97,10 +97,13 @@ class AffineConvNet(nn.Module):
         return self.readout(self.body(canonical.contiguous(memory_format=torch.channels_last)))
 
     def random_phase(self, canonical: Tensor) -> Tensor:
-        """Canonical images turned by a random angle below half the distance of two poses: for training, so that poses
-        between the `poses` are learned as well."""
+        """Canonical images (B, C, angles, radii) turned by a random angle of at most half the distance of two poses:
+        for training, so that poses between the `poses` are learned as well. Both halves are as likely; ends count
+        half."""
         step = self.angles // self.poses
-        return canonical.roll(int(torch.randint(-(step // 2), max(1, (step + 1) // 2), ())), dims=2)
+        if step == 1:
+            return canonical
+        return canonical.roll((int(torch.randint(2 * step, ())) + 1) // 2 - step // 2, dims=2)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, classes) scores, whose softmax are probabilities. Raises `InvalidInput` as `canonical_images`."""

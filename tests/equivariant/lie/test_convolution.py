@@ -164,23 +164,53 @@ def test_haar_weights_count():
         # Weights are linear: those of one element alone leave that one.
         single = set_of(group, plain.elements, torch.eye(6)[2])
         alone = set_of(group, plain.elements[2:3], torch.ones(1))
-        one = layer(features[:, :, 2:3], alone, plain) / 6**0.5
+        one = layer(features[:, :, 2:3], alone, plain) / 6
         assert error(layer(features, single, plain), one) < 1e-12
 
 
-def test_size_of_the_results_does_not_depend_on_the_number_of_samples():
-    """White noise of unit variance stays so at initialisation, within a factor, for few and for many elements."""
+@pytest.mark.parametrize("mixing", MIXINGS)
+@pytest.mark.parametrize("haar", [False, True])
+def test_more_samples_lead_to_a_limit(mixing, haar):
+    """The mean over the group is an estimate of an integral: more samples change it less, and its size stays."""
     group = GLPlus(2)
-    for mixing in MIXINGS:
-        torch.manual_seed(0)
-        layer = GroupConv2d(group, 16, 16, 5, mixing=mixing)
-        sizes = []
-        for count in (2, 8, 32):
-            samples = sample_set(group, count, spread=0.1)
-            sizes.append(float(layer(torch.randn(1, 16, count, 9, 9), samples).detach().square().mean().sqrt()))
-        assert max(sizes) < 2 * min(sizes)
-        assert min(sizes) > 0.2
-        assert max(sizes) < 3
+    torch.manual_seed(0)
+    layer = GroupConv2d(group, 4, 4, 3, mixing=mixing, omega=3.0).double()
+    outputs, pictures = sample_set(group, 3, spread=0.1, dtype=torch.float64), noise(1, 4, 1, 3, 3)
+    results = []
+    for count in (16, 128, 4096):
+        samples = sample_set(group, count, spread=0.3, haar=haar, dtype=torch.float64)
+        waves = torch.cos(samples.features.sum(-1))[:, None, None]
+        with torch.no_grad():
+            results.append(layer(pictures * waves, samples, outputs))
+    few, some, many = results
+    assert error(some, many) < 0.5 * error(few, many)
+    assert error(some, many) < 0.2
+
+
+def test_moved_features_differ_less_with_more_haar_samples():
+    """On GL+(2), whose samples no element maps onto themselves: out'(a x, a g) tends to out(x, g)."""
+    group, shear = GLPlus(2), torch.tensor([[1.0, 0.5], [0.0, 1.0]], dtype=torch.float64)
+    torch.manual_seed(0)
+    layer = GroupConv2d(group, 4, 4, 1, reach=0.7, omega=2.0).double()
+    at = sample_set(group, 4, spread=0.1, dtype=torch.float64)
+    moved = set_of(group, shear @ at.elements, torch.ones(4))
+    pictures = noise(1, 4, 1, 1, 1)
+
+    def features(elements):
+        """A function of the group that falls off."""
+        return pictures * torch.exp(-(elements - torch.eye(2)).square().sum((-2, -1)))[:, None, None]
+
+    errors = {}
+    for haar, count in ((True, 64), (True, 4096), (False, 4096)):
+        samples = sample_set(group, count, spread=0.35, haar=haar, dtype=torch.float64)
+        with torch.no_grad():
+            before = layer(features(samples.elements), samples, at)
+            after = layer(features(torch.linalg.solve(shear, samples.elements)), samples, moved)
+            # The factor 1 / |det h| is the same on both sides: a shear keeps areas.
+            errors[haar, count] = error(after, before)
+    assert errors[True, 4096] < 0.05
+    assert errors[True, 4096] < 0.3 * errors[True, 64]
+    assert errors[False, 4096] > 0.1
 
 
 def test_refusals():
@@ -211,7 +241,7 @@ def test_refusals():
         with pytest.raises(InvalidInput, match=sentence):
             layer_of("separable", SL(2))(noise(*shape), shears)
     for shape in ((1, 3, 5, 5), (2, 5, 5), (1, 2, 2, 5)):
-        with pytest.raises(InvalidInput, match=r"images must be \(B, 2, H, W\) with H and W of at least 3 pixels"):
+        with pytest.raises(InvalidInput, match=r"images must be \(B, 2, H, W\) with sides of at least 3 pixels"):
             layer_of("lifting", SL(2))(noise(*shape), shears)
 
 
