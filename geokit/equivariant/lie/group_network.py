@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, layer_norm, max_pool2d
+from torch.nn.functional import gelu
 from torch.utils.checkpoint import checkpoint
 
 from geokit.equivariant.lie.convolution import GroupConv2d, LiftingConv2d, pair_features
 from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.network import linear_part_of
 from geokit.equivariant.lie.patches import check_images
+from geokit.equivariant.lie.pooling import halved, invariant_maximum, normalised
 from geokit.equivariant.lie.sampling import SampleSet, sample_set
 from geokit.errors import InvalidInput
 
@@ -25,9 +26,10 @@ class GroupConvNet(nn.Module):
 
     Lifting convolution, then residual blocks of two group convolutions each, halving the image after every block, a
     last group convolution, and the maximum over positions and elements (Mironenco and Forre, ICLR 2024, section 5).
-    Equivariant up to the error of sums over `samples` elements, the cut of kernels by their windows and the pixels.
-    Every forward pass in training draws a new low-discrepancy set; evaluation uses one that is fixed, so that its
-    result is reproducible (`resample` for other ones). `AffineConvNet` does the same task far better and faster.
+    Equivariant up to the error of means over `samples` elements, which falls with their number if they have Haar
+    weights, the cut of kernels by their windows, and the pixels. Every forward pass in training draws a new
+    low-discrepancy set; evaluation uses one that is fixed, so that its result is reproducible (`resample` for other
+    ones). `AffineConvNet` does the same task far better and faster.
 
     group: as in `AffineConvNet`. widths: channels after lifting and of each block. spread: of the samples, the standard
     deviation of log p; the paper's is that of log p^2, twice as large. mixing: of `GroupConv2d`. haar: weigh samples to
@@ -90,7 +92,7 @@ class GroupConvNet(nn.Module):
         check_images(images, self.in_channels, self.least)
         if samples is None:
             samples = self.resample(_fresh_generator() if self.training else None, like=images)
-        pooled = self.features(images, samples).amax((2, 3, 4)) if len(images) else images.new_zeros(0, self.width)
+        pooled = invariant_maximum(self.features(images, samples)) if len(images) else images.new_zeros(0, self.width)
         return self.head(pooled)
 
     @property
@@ -102,15 +104,13 @@ class GroupConvNet(nn.Module):
         """(B, C, S, H', W') what the last convolution gives, on the elements of the samples."""
         relative = pair_features(self.group, samples.inverses, samples.elements)
 
-        def halved(block: nn.Module, x: Tensor) -> Tensor:
-            x = block(x, samples, relative)
-            pixels = x.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # three times faster so
-            return max_pool2d(pixels, 2).unflatten(1, x.shape[1:3])
+        def smaller(block: nn.Module, x: Tensor) -> Tensor:
+            return halved(block(x, samples, relative))
 
-        x = self._by_parts(lambda some: gelu(_normalised(self.lifting(some, samples))), images)
+        x = self._by_parts(lambda some: gelu(normalised(self.lifting(some, samples))), images)
         for block in self.blocks:
-            x = self._by_parts(partial(halved, block), x)
-        return self._by_parts(lambda some: gelu(_normalised(self.last(some, samples, relative=relative))), x)
+            x = self._by_parts(partial(smaller, block), x)
+        return self._by_parts(lambda some: gelu(normalised(self.last(some, samples, relative=relative))), x)
 
     def _by_parts(self, step: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """A step of a few images at a time, of which only the beginning and the end are kept for gradients.
@@ -141,16 +141,11 @@ class _ResidualBlock(nn.Module):
         self.shortcut = nn.Linear(before, after, bias=False) if before != after else None
 
     def forward(self, features: Tensor, samples: SampleSet, relative: Tensor) -> Tensor:
-        x = gelu(_normalised(self.first(features, samples, relative=relative)))
-        x = gelu(_normalised(self.second(x, samples, relative=relative)))
+        x = gelu(normalised(self.first(features, samples, relative=relative)))
+        x = gelu(normalised(self.second(x, samples, relative=relative)))
         if self.shortcut is not None:
             features = torch.einsum("dc,bcshw->bdshw", self.shortcut.weight, features)
         return gelu(x + features)
-
-
-def _normalised(features: Tensor) -> Tensor:
-    """Features (B, C, S, H, W) of mean zero and variance one in each image: it commutes with every motion."""
-    return layer_norm(features, features.shape[1:])
 
 
 def _fresh_generator() -> torch.Generator:

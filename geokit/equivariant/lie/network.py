@@ -53,13 +53,18 @@ class AffineConvNet(nn.Module):
     ) -> None:
         super().__init__()
         self.group = linear_part_of(group)
-        halves = 0 < poses <= angles > 1 and math.log2(angles / poses).is_integer()
+        halves = 1 < poses <= angles and math.log2(angles / poses).is_integer()
         if min([in_channels, classes, radii, *widths]) < 1 or not widths or not halves:
             raise InvalidInput(
-                "channels, widths, classes and radii must be at least 1, and angles poses times a power of two; got "
+                "channels, widths, classes and radii must be at least 1, poses 2, angles poses times a power of two; got "
                 f"in_channels = {in_channels}, widths = {tuple(widths)}, classes = {classes}, radii = {radii}, poses = "
                 f"{poses}, angles = {angles}"
             )
+        for name, value in (("reach", reach), ("blur", blur), ("unit", unit)):
+            if not 0 < value < math.inf:
+                raise InvalidInput(f"{name} of canonical images must be positive and finite, got {value}")
+        if not 0 <= dropout < 1:
+            raise InvalidInput(f"dropout must be at least 0 and below 1, got {dropout}")
         if 2 ** len(widths) * poses < angles:
             raise InvalidInput(f"{len(widths)} convolutions cannot lead from {angles} angles to {poses} poses; add one")
         self.in_channels, self.classes, self.poses = in_channels, classes, poses
@@ -113,10 +118,10 @@ class AffineConvNet(nn.Module):
     def learn_rotation_prior(self, images: Tensor) -> Tensor:
         """Learn how images (B, C, H, W), without labels, are rotated; returns the prior (poses,), which is kept.
 
-        For a set of images from one source, which the network was trained for: `learn_prior`. Also from canonical
-        images. Use `set_rotation_prior` to go back.
+        For a set of images from one source, which the network was trained for: `learn_prior`. Use
+        `set_rotation_prior` to go back. Raises `InvalidInput` as `canonical_images`, and for fewer than two images.
         """
-        canonical = images if images.shape[2:] == (self.angles, self.radii) else self.canonical_images(images)
+        canonical = self.canonical_images(images)
         was = self.training
         self.eval()
         scores = torch.cat([self.pose_scores(some) for some in canonical.split(_TOGETHER)])

@@ -60,7 +60,7 @@ def check_images(images: Tensor, channels: int, least: int = 8) -> None:
         raise InvalidInput(f"images must be (B, {channels}, H, W) with H and W of at least {least} pixels, got {shape}")
     if images.dtype not in (torch.float32, torch.float64):
         raise InvalidInput(f"images must be float32 or float64, got {images.dtype}; convert bytes with / 255")
-    if not bool(images.isfinite().all()):
+    if not torch.compiler.is_compiling() and not bool(images.isfinite().all()):
         bad = int((~images.isfinite().flatten(1).all(1)).nonzero()[0, 0])
         raise InvalidInput(f"image {bad} of {len(images)} holds values that are NaN or infinite; mend or drop it")
 
@@ -70,9 +70,11 @@ def clamp_eigenvalues(symmetric: Tensor, least: float | None = None, most: float
     identity = torch.eye(2, dtype=symmetric.dtype, device=symmetric.device)
     middle = 0.5 * symmetric.diagonal(dim1=-2, dim2=-1).sum(-1)
     deviation = symmetric - middle[..., None, None] * identity
-    radius = (deviation[..., 0, 0].square() + deviation[..., 0, 1].square()).sqrt()
+    square = deviation[..., 0, 0].square() + deviation[..., 0, 1].square()
+    apart = square > 0
+    radius = torch.where(apart, torch.where(apart, square, 1.0).sqrt(), 0.0)  # whose gradient at 0 is 0, not infinite
     low, high = (middle - radius).clamp(least, most), (middle + radius).clamp(least, most)
-    stretch = torch.where(radius > 0, 0.5 * (high - low) / radius.clamp(min=torch.finfo(symmetric.dtype).tiny), 0.0)
+    stretch = torch.where(apart, 0.5 * (high - low) / torch.where(apart, radius, 1.0), 1.0)
     return 0.5 * (low + high)[..., None, None] * identity + stretch[..., None, None] * deviation
 
 

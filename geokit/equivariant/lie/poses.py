@@ -6,8 +6,6 @@ rotations of the training images would give the same loss. Where poses are not a
 changes: the logarithm of their frequency is added. That prior can be given, or learned from images without labels.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -42,6 +40,8 @@ def learn_prior(scores: Tensor, iterations: int = 50, least: float = 1e-4) -> Te
     """
     if len(scores) < 2:
         raise InvalidInput(f"a prior of poses is learned from many images, got {len(scores)}; keep the uniform one")
+    if not bool(scores.isfinite().all()):
+        raise InvalidInput("a prior of poses is learned from finite scores, got some that are not; mend the network")
     poses = scores.shape[-1]
     evidence = torch.logsumexp(scores, dim=1).double()
     prior = evidence.new_full((poses,), 1 / poses)
@@ -61,12 +61,3 @@ def window_prior(poses: int, degrees: float) -> Tensor:
     index = torch.arange(poses)
     inside = torch.minimum(index, poses - index) * (360 / poses) <= degrees
     return torch.where(inside, 1 / inside.sum(), torch.tensor(_TINY))
-
-
-def mean_angle(prior: Tensor) -> tuple[float, float]:
-    """The circular mean and standard deviation, in degrees, of a distribution (poses,) over the circle."""
-    angles = torch.arange(len(prior), dtype=torch.float64) * (2 * math.pi / len(prior))
-    weights = prior.double().cpu() / prior.double().cpu().sum()
-    c, s = float(weights @ angles.cos()), float(weights @ angles.sin())
-    length = min(1.0, math.hypot(c, s))
-    return math.degrees(math.atan2(s, c)), math.degrees(math.sqrt(-2 * math.log(max(length, _TINY))))

@@ -149,7 +149,6 @@ def test_priors_of_rotations():
     assert torch.allclose(plain, scores.logsumexp(-1) - math.log(16), atol=1e-5)
     prior = net.learn_rotation_prior(images)
     assert torch.allclose(prior, learn_prior(scores), atol=1e-5)
-    assert torch.allclose(net.learn_rotation_prior(canonical), prior, atol=1e-5)
     assert torch.allclose(net(images), (scores + prior.log()).logsumexp(-1), atol=1e-4)
     assert error(net(images), plain) > 1e-3
     twin = network(seed=5)
@@ -157,7 +156,7 @@ def test_priors_of_rotations():
     twin.load_state_dict(net.state_dict())
     assert torch.equal(twin(images), net(images))
     net.train()
-    net.learn_rotation_prior(canonical)
+    net.learn_rotation_prior(images)
     assert net.training
     assert torch.allclose(net.set_rotation_prior(), torch.full((16,), 1 / 16))
     assert torch.allclose(net.eval()(images), plain, atol=1e-5)
@@ -204,8 +203,36 @@ def test_groups_and_sizes_that_cannot_be():
         {"poses": 128},
         {"poses": 0},
         {"poses": 1, "angles": 1},
+        {"poses": 1},
     ):
         with pytest.raises(InvalidInput, match="angles poses times a power of two"):
             AffineConvNet(GLPlus(2), **options)
     with pytest.raises(InvalidInput, match="1 convolutions cannot lead from 64 angles to 16 poses"):
         AffineConvNet(GLPlus(2), widths=(8,))
+    for options, sentence in (
+        ({"reach": 0.0}, "reach of canonical images must be positive and finite, got 0.0"),
+        ({"blur": -5.0}, "blur of canonical images must be positive"),
+        ({"unit": math.inf}, "unit of canonical images must be positive"),
+        ({"dropout": 2.0}, "dropout must be at least 0 and below 1, got 2.0"),
+    ):
+        with pytest.raises(InvalidInput, match=sentence):
+            AffineConvNet(GLPlus(2), **options)
+
+
+@pytest.mark.parametrize("group", [GLPlus(2), SL(2), CSO(2), SO(2)], ids=str)
+def test_gradients_of_images_are_finite(group):
+    """Of strokes, a dot, a square, whose spread is the same in all directions, and of nothing."""
+    dot, square = torch.zeros(2, 1, 1, 40, 40, dtype=torch.float64)
+    dot[..., 20, 20] = 1
+    square[..., 15:25, 15:25] = 1
+    images = torch.cat([strokes(seed=3), dot, square, torch.zeros_like(dot)]).float().requires_grad_()
+    network(group)(images).square().sum().backward()
+    assert bool(images.grad.isfinite().all())
+    assert float(images.grad[0].abs().max()) > 0
+
+
+def test_the_whole_network_compiles():
+    net, images = network(), torch.cat([strokes(seed=seed) for seed in range(2)]).float()
+    compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
+    with torch.no_grad():
+        assert torch.allclose(compiled(images), net(images), atol=1e-5)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from geokit.equivariant.lie.poses import class_scores, joint_loss, learn_prior, mean_angle, window_prior
+from geokit.equivariant.lie.poses import class_scores, joint_loss, learn_prior, window_prior
 from geokit.errors import InvalidInput
 
 
@@ -99,18 +99,12 @@ def test_windows():
             window_prior(8, degrees)
 
 
+def test_scores_must_be_finite():
+    with pytest.raises(InvalidInput, match="learned from finite scores"):
+        learn_prior(torch.full((3, 2, 8), torch.nan))
+
+
 def test_one_image_has_no_distribution():
     for count in (0, 1):
         with pytest.raises(InvalidInput, match=f"learned from many images, got {count}; keep the uniform one"):
             learn_prior(random_scores(count))
-
-
-def test_mean_angles():
-    angles = torch.arange(64) * (2 * math.pi / 64)
-    for center, spread in ((0.0, 0.2), (2.0, 0.3), (-3.0, 0.4)):
-        off = torch.remainder(angles - center + math.pi, 2 * math.pi) - math.pi
-        mean, deviation = mean_angle(torch.exp(-0.5 * (off / spread).square()))
-        assert abs(math.radians(mean) - center) < 1e-3
-        assert abs(math.radians(deviation) - spread) < 5e-3
-    assert mean_angle(torch.ones(16))[1] > 200
-    assert mean_angle(torch.eye(16)[4]) == pytest.approx((90.0, 0.0), abs=1e-5)
