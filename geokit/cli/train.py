@@ -2,16 +2,30 @@
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 from geokit.cli.options import Debug, Switch
 
 
-def _defaults_to(value: str, metavar: str = "N") -> Any:
-    """An option that is None when it is not given: the default then is that of the settings, or of the resumed run."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {value})")
+def _defaults_to(value: str, metavar: str = "N", help: str | None = None) -> Any:
+    """An option that is None when it is not given: the default then is that of the settings, or of the resumed run.
+
+    help: what is longer than one line of a docstring, whose breaks would be kept.
+    """
+    return tyro.conf.arg(metavar=metavar, help=help, help_behavior_hint=f"(default: {value})")
+
+
+# A word as it was typed, even "None": the settings say which words there are.
+_WORD = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="WORD",
+    instance_from_str=lambda words: words[0],
+    is_instance=lambda word: word is None or isinstance(word, str),
+    str_from_instance=lambda word: [str(word)],
+)
 
 
 @dataclass(kw_only=True)
@@ -20,9 +34,16 @@ class Training:
 
     output: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The folder for the results: results.json, curve.png, network.safetensors, and what --resume needs."""
-    cpu_seconds: Annotated[float | None, _defaults_to("none", "SECONDS")] = None
-    """End after this many seconds in training steps, by all threads and over all sittings, whatever the epochs. The
-    learning rate follows the clock then, so that such a run is not reproducible."""
+    cpu_seconds: Annotated[
+        float | None,
+        _defaults_to(
+            "none",
+            "SECONDS",
+            "End after this many seconds in training steps, by all threads and over all sittings, whatever the epochs. "
+            "What is done before training, validation and tests come on top. The learning rate follows the clock, so "
+            "that such a run is not reproducible.",
+        ),
+    ] = None
     seed: Annotated[int | None, _defaults_to("0")] = None
     """Seed of all random numbers."""
     resume: Switch = False
@@ -57,16 +78,17 @@ class NBody(Training):
 
     def run(self) -> int:
         """Train, then say how good it is."""
+        from geokit.cli.train_report import show_nbody
         from geokit.pipelines.train_nbody import train_nbody
 
-        return _run(self, train_nbody, _nbody_rows)
+        return _run(self, "nbody", train_nbody, show_nbody)
 
 
 @dataclass(kw_only=True)
 class PointClouds(Training):
     """Learn sixteen classes of generated shapes from upright point clouds, and test on rotated ones."""
 
-    pose: Annotated[Literal["upright", "turned", "rotated"] | None, _defaults_to("turned", "POSE")] = None
+    pose: Annotated[str | None, _WORD, _defaults_to("turned", "{upright,turned,rotated}")] = None
     """Of the training clouds: upright, turned about the vertical at random, or rotated at random."""
     train: Annotated[int | None, _defaults_to("200")] = None
     """Training clouds of each class."""
@@ -87,9 +109,10 @@ class PointClouds(Training):
 
     def run(self) -> int:
         """Train, then say how good it is."""
+        from geokit.cli.train_report import show_pointclouds
         from geokit.pipelines.train_pointclouds import train_pointclouds
 
-        return _run(self, train_pointclouds, _pointcloud_rows)
+        return _run(self, "pointclouds", train_pointclouds, show_pointclouds)
 
 
 @dataclass(kw_only=True)
@@ -97,14 +120,28 @@ class AffNist(Training):
     """Learn digits from upright ones, and test on digits under affine maps that were never seen."""
 
     data: Annotated[Path | None, _defaults_to("of the run with --resume", "FILE")] = None
-    """The mnist.npz that Keras distributes: arrays x_train, y_train, x_test, y_test."""
-    network: Annotated[Literal["canonical", "sampled"] | None, _defaults_to("canonical", "KIND")] = None
-    """canonical: images in the frame of their moments, then convolutions on the circle. sampled: convolutions over
-    sampled group elements, slower and less exact."""
-    group: Annotated[Literal["gl", "sl", "cso", "so"] | None, _defaults_to("gl", "GROUP")] = None
-    """Linear maps to be invariant to: all that keep the orientation, those that keep areas, rotations with scale, or
-    rotations."""
-    precision: Annotated[Literal["float32", "bfloat16"] | None, _defaults_to("float32", "TYPE")] = None
+    """The mnist.npz that Keras distributes (arrays x_train, y_train, x_test, y_test), wherever it is now."""
+    network: Annotated[
+        str | None,
+        _WORD,
+        _defaults_to(
+            "canonical",
+            "{canonical,sampled}",
+            "canonical: images in the frame of their moments, then convolutions on the circle. sampled: convolutions "
+            "over sampled group elements; slower (18 ms and more an image) and less exact.",
+        ),
+    ] = None
+    group: Annotated[
+        str | None,
+        _WORD,
+        _defaults_to(
+            "gl",
+            "{gl,sl,cso,so}",
+            "Linear maps to be invariant to. gl: all that keep the orientation. sl: those that keep areas. cso: "
+            "rotations with scale. so: rotations.",
+        ),
+    ] = None
+    precision: Annotated[str | None, _WORD, _defaults_to("float32", "{float32,bfloat16}")] = None
     """Of the convolutions in training; bfloat16 is faster on processors that have it, such as those with AMX."""
     digits: Annotated[int | None, _defaults_to("50000")] = None
     """Training digits."""
@@ -114,12 +151,19 @@ class AffNist(Training):
     """Digits a step."""
     rate: Annotated[float | None, _defaults_to("0.003", "RATE")] = None
     """The largest learning rate."""
+    valid: Annotated[int | None, _defaults_to("2000, sampled: 100")] = None
+    """Digits that weights are selected by, each moved by two laws."""
+    evaluations: Annotated[int | None, _defaults_to("20, sampled: 4")] = None
+    """How often to validate, from beginning to end."""
+    test: Annotated[int | None, _defaults_to("10000, sampled: 500")] = None
+    """Test digits, each shown centered and moved by four laws."""
 
     def run(self) -> int:
         """Train, then say how good it is."""
+        from geokit.cli.train_report import show_affnist
         from geokit.pipelines.train_affnist import train_affnist
 
-        return _run(self, train_affnist, _affnist_rows)
+        return _run(self, "affnist", train_affnist, show_affnist)
 
 
 @dataclass
@@ -142,11 +186,15 @@ class Train:
         return self.task.run()
 
 
-def _run(task: Training, train: Any, rows: Any) -> int:
+def _run(task: Training, kind: str, train: Any, show: Any) -> int:
+    """Train, and show the results: with `show`, or as JSON. kind: the name of the task."""
     from geokit.cli.pipes import printing
     from geokit.cli.progress import shown_progress
+    from geokit.pipelines.train_folder import TrainFolder
+    from geokit.pipelines.train_run import told_when_stopped
 
-    with shown_progress(quiet=task.json) as observer:
+    folder = TrainFolder(task.output)
+    with told_when_stopped(folder, kind, task.resume), shown_progress(quiet=task.json) as observer:
         results = train(**task.options(), observer=observer)
     with printing():
         if task.json:
@@ -154,71 +202,5 @@ def _run(task: Training, train: Any, rows: Any) -> int:
 
             print(json.dumps(results, indent=1))
         else:
-            _print_results(results, rows(results["test"]), task.output)
+            show(results, folder)
     return 0
-
-
-def _nbody_rows(test: dict[str, Any]) -> list[tuple[str, str]]:
-    return [
-        ("test error", f"{test['mse']:.4f}  mean squared error of a coordinate, over {test['samples']:,} samples"),
-        ("to compare", f"{test['mse_straight_on']:.4f} if particles went straight on"),
-        ("", f"{test['mse_where_they_are']:.4f} if they stayed where they are"),
-        ("equivariance", f"{test['equivariance_error']:.1e}  change under a rotation and a shift, of the motion"),
-    ]
-
-
-def _pointcloud_rows(test: dict[str, Any]) -> list[tuple[str, str]]:
-    upright, rotated = test["upright"], test["rotated"]
-    hardest = sorted(test["classes"].items(), key=lambda item: item[1]["rotated"])[:3]
-    return [
-        ("test accuracy", f"{upright:.1%} of {test['clouds']:,} upright clouds, {len(test['classes'])} classes"),
-        ("", f"{rotated:.1%} of the same clouds in any orientation"),
-        ("drop", f"{100 * (upright - rotated):.1f} points"),
-        *(
-            ("hardest" if i == 0 else "", f"{name}: {c['rotated']:.0%}" + (f", else {c['else']}" if c["else"] else ""))
-            for i, (name, c) in enumerate(hardest)
-        ),
-    ]
-
-
-_LAWS = {
-    "centered": "as they are",
-    "affnist": "turned by up to 20 degrees, sheared, stretched and moved as in affNIST",
-    "wide": "in any pose, half to twice the size, sheared by up to 0.5",
-    "wide_noisy": "the same with background noise of 0.05",
-    "stretched": "in any pose, each axis half to twice as long",
-}
-
-
-def _affnist_rows(test: dict[str, Any]) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for law, ways in test["laws"].items():
-        shares = ", ".join(f"{share:.1%} ({way})" if len(ways) > 1 else f"{share:.1%}" for way, share in ways.items())
-        rows.append(("" if rows else "test accuracy", f"{shares}\n{_LAWS[law]}"))
-    return [*rows, ("", f"over {test['digits']:,} digits")]
-
-
-def _print_results(results: dict[str, Any], rows: list[tuple[str, str]], output: Path) -> None:
-    from geokit.cli.report import console, size, table
-    from geokit.pipelines.train_folder import TrainFolder
-
-    folder, selected = TrainFolder(output), results["selected"]
-    out = console()
-    out.print()
-    out.print(
-        table(
-            [
-                *rows,
-                ("network", f"{results['parameters']:,} parameters, those of epoch {selected['epoch']:.0f}"),
-                (
-                    "training",
-                    f"{results['epochs']:.0f} epochs, {results['steps']:,} steps, {results['seconds']:.0f} s "
-                    f"({results['cpu_seconds']:.0f} CPU s, {results['cpu_milliseconds_per_step']:.0f} ms a step)",
-                ),
-                ("memory", f"{size(results['peak_memory_bytes'])} at most"),
-                ("weights", str(folder.network)),
-                ("curve", str(folder.picture)),
-                ("figures", str(folder.results)),
-            ]
-        )
-    )

@@ -16,6 +16,13 @@ _TOGETHER = 500  # images at a time
 _NOISES = 4000  # pictures of noise that are drawn from
 
 
+Teller = Callable[[int], None]
+
+
+def _nobody(done: int) -> None:
+    """Hears nothing."""
+
+
 class Learner(Protocol):
     """A network with what it needs to learn from images (N, 1, H, W)."""
 
@@ -32,8 +39,11 @@ class Learner(Protocol):
         """() of the network in training, of some rows of what was prepared."""
         ...
 
-    def scores(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
-        """(N, classes) by each way of asking, the first of which is for images in any pose."""
+    def scores(self, network: nn.Module, images: Tensor, tell: Teller = _nobody) -> dict[str, Tensor]:
+        """(N, classes) by each way of asking, the first of which is for images in any pose.
+
+        tell: hears how many images are done, after each part of them.
+        """
         ...
 
 
@@ -51,9 +61,9 @@ class DirectLearner:
         """The cross-entropy."""
         return cross_entropy(self.network(prepared), labels)
 
-    def scores(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    def scores(self, network: nn.Module, images: Tensor, tell: Teller = _nobody) -> dict[str, Tensor]:
         """One way of asking."""
-        return {"any pose": _in_parts(network, images, _TOGETHER // 10)}
+        return {"any pose": _in_parts(network, images, tell, _TOGETHER // 10)}
 
 
 class CanonicalLearner:
@@ -104,10 +114,10 @@ class CanonicalLearner:
         classes = cross_entropy(class_scores(scores), labels)
         return self.joint * joint_loss(scores, labels) + (1 - self.joint) * classes
 
-    def scores(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    def scores(self, network: nn.Module, images: Tensor, tell: Teller = _nobody) -> dict[str, Tensor]:
         """For any pose; with the poses' prior learned from the images; for poses within 45 degrees."""
         assert isinstance(network, AffineConvNet)
-        scores = _in_parts(lambda some: network.pose_scores(network.canonical_images(some)), images)
+        scores = _in_parts(lambda some: network.pose_scores(network.canonical_images(some)), images, tell)
         return {
             "any pose": class_scores(scores),
             "learned poses": class_scores(scores, learn_prior(scores).log()),
@@ -116,5 +126,9 @@ class CanonicalLearner:
 
 
 @torch.no_grad()
-def _in_parts(function: Callable[[Tensor], Tensor], images: Tensor, together: int = _TOGETHER) -> Tensor:
-    return torch.cat([function(some) for some in images.split(together)])
+def _in_parts(function: Callable[[Tensor], Tensor], images: Tensor, tell: Teller, together: int = _TOGETHER) -> Tensor:
+    results = []
+    for some in images.split(together):
+        results.append(function(some))
+        tell(sum(map(len, results)))
+    return torch.cat(results)

@@ -1,9 +1,12 @@
 """Handwritten digits from the file that many libraries share, and the splits that affNIST is made from."""
 
+import math
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -14,7 +17,9 @@ from geokit.errors import InvalidInput, UnreadableFile
 from geokit.io.safe import existing_file
 
 TRAIN, VALID = 50_000, 10_000  # of the 60,000 training images, in their order
-SIDE = 28
+SIDE, CLASSES = 28, 10
+_AGAIN = "get the mnist.npz that Keras distributes, and name it with --data"
+_DAMAGED = (KeyError, ValueError, EOFError, OSError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -42,28 +47,61 @@ class Digits:
 def load_digits(path: str | Path) -> dict[str, Digits]:
     """Splits train (50,000), valid (10,000) and test (10,000) of mnist.npz, as Keras distributes it.
 
-    The file has arrays x_train (60000, 28, 28), y_train, x_test (10000, 28, 28) and y_test, uint8. Raises
-    `UnreadableFile` for anything else.
+    The file has arrays x_train (60000, 28, 28), y_train (60000,), x_test (10000, 28, 28) and y_test (10000,): uint8,
+    and integers 0 to 9. Raises `UnreadableFile` for anything else; no more is read than such a file holds.
     """
-    path = existing_file(path, "mnist.npz file of digits")
+    path = existing_file(path, "file of digits (mnist.npz)")
+    arrays = {}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("x_train", "y_train", "x_test", "y_test")}
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
+        with zipfile.ZipFile(path) as archive:
+            for part, count in (("train", TRAIN + VALID), ("test", 10_000)):
+                arrays[f"x_{part}"] = _array(path, archive, f"x_{part}", (count, SIDE, SIDE))
+                arrays[f"y_{part}"] = _array(path, archive, f"y_{part}", (count,))
+    except _DAMAGED as error:
         raise UnreadableFile(
-            f"{path} does not hold MNIST as arrays x_train, y_train, x_test and y_test ({error}); get the mnist.npz "
-            "that Keras distributes, and name it with --data"
+            f"{path} does not hold MNIST as arrays x_train, y_train, x_test and y_test ({error}); {_AGAIN}"
         ) from error
-    for part, count in (("train", TRAIN + VALID), ("test", 10_000)):
-        images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        if images.shape != (count, SIDE, SIDE) or labels.shape != (count,) or images.dtype != np.uint8:
-            raise UnreadableFile(
-                f"{path}: x_{part} is {images.dtype} {images.shape} with labels {labels.shape}, wanted uint8 "
-                f"({count}, {SIDE}, {SIDE}) with labels ({count},); get the mnist.npz that Keras distributes"
-            )
-    images, labels = torch.from_numpy(arrays["x_train"]), torch.from_numpy(arrays["y_train"]).long()
+    images, labels = arrays["x_train"], _labels(path, "y_train", arrays["y_train"])
     return {
-        "train": Digits(images[:TRAIN], labels[:TRAIN]),
-        "valid": Digits(images[TRAIN:], labels[TRAIN:]),
-        "test": Digits(torch.from_numpy(arrays["x_test"]), torch.from_numpy(arrays["y_test"]).long()),
+        "train": Digits(torch.from_numpy(images[:TRAIN]), labels[:TRAIN]),
+        "valid": Digits(torch.from_numpy(images[TRAIN:]), labels[TRAIN:]),
+        "test": Digits(torch.from_numpy(arrays["x_test"]), _labels(path, "y_test", arrays["y_test"])),
     }
+
+
+def _array(path: Path, archive: zipfile.ZipFile, name: str, wanted: tuple[int, ...]) -> np.ndarray:
+    """An array of the shape `wanted`, which its header must promise before anything is read: uint8, or integers."""
+    if archive.getinfo(f"{name}.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed in an unusual way")
+    with archive.open(f"{name}.npy") as file:
+        shape, by_columns, dtype = _header(file)
+        good = dtype == np.uint8 if len(wanted) > 1 else dtype.kind in "iu"
+        if shape != wanted or not good:
+            kind = "uint8" if len(wanted) > 1 else "integers"
+            raise UnreadableFile(f"{path}: {name} is {dtype} {shape}, wanted {kind} {wanted}; {_AGAIN}")
+        size = dtype.itemsize * math.prod(wanted)
+        content = file.read(size)
+        if len(content) < size or file.read(1):  # which also compares checksums, at the end
+            raise ValueError(f"{name} is not as long as its header says")
+    return np.frombuffer(bytearray(content), dtype).reshape(wanted, order="F" if by_columns else "C")
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and type. Raises ValueError for what is no array of version 1.0.
+
+    Later versions are for names of columns; their headers may be gigabytes long.
+    """
+    try:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("version 1.0 is wanted")
+        return np.lib.format.read_array_header_1_0(file)
+    except Exception as error:  # the header is a Python literal: parsing another text fails in many ways
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"no NumPy array: {reason}") from error
+
+
+def _labels(path: Path, name: str, labels: np.ndarray) -> Tensor:
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= CLASSES:
+        raise UnreadableFile(f"{path}: {name} holds labels from {least} to {most}, wanted 0 to {CLASSES - 1}; {_AGAIN}")
+    return torch.from_numpy(labels.astype(np.int64))

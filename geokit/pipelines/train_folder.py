@@ -9,7 +9,7 @@ from typing import Any
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.io.safe import atomic_write, read_bytes
 from geokit.pipelines.run_folder import remove
-from geokit.pipelines.train_settings import Settings, refuse_changes, settings_of
+from geokit.pipelines.train_settings import Settings, resumed, settings_of
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ class TrainFolder:
         if self.root.exists() and not self.root.is_dir():
             raise InvalidInput(f"{self.root} is a file, but the output is a folder; choose another name")
         if resume:
-            settings = self._saved(kind)
-            refuse_changes(settings, given, self.root)
-            return settings
+            return resumed(self._saved(kind), given, self.root)
         settings = settings_of(kind, given)
         if self.contents() and not overwrite:
             raise InvalidInput(

@@ -6,7 +6,9 @@ import resource
 import shlex
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -39,7 +41,7 @@ def train(
         _go_on(loop, folder, digest, observer)
     else:
         folder.clear()
-        save_json(folder.settings, loop.settings.as_json())
+    save_json(folder.settings, loop.settings.as_json())  # of a resumed run too, whose data may have moved
     saved_at = time.monotonic()
     with StopRequest() as stop:
         for evaluated in loop.steps():
@@ -51,9 +53,46 @@ def train(
                 saved_at = time.monotonic()
         _save(loop, folder, digest)
     if stop.requested:
-        line = shlex.join(["geokit", "train", kind, "--output", str(folder.root), "--resume"])
+        line = resuming(folder, kind)
         raise Interrupted(f"stopped in epoch {loop.epoch:.1f}; all is saved, go on with: {line}")
     loop.averaged.load_state_dict(loop.best)
+
+
+def resuming(folder: TrainFolder, kind: str) -> str:
+    """The command that goes on with a run."""
+    return shlex.join(["geokit", "train", kind, "--output", str(folder.root), "--resume"])
+
+
+@contextmanager
+def told_when_stopped(folder: TrainFolder, kind: str, resume: bool) -> Iterator[None]:
+    """Around all of a training: Ctrl-C before and after `train` raises `Interrupted` with what is saved, as it does.
+
+    kind, resume: as in `train`.
+    """
+    before = _version(folder.checkpoint)
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt as error:
+        now = _version(folder.checkpoint)
+        if now is not None and now != before:
+            said = f"what was trained is saved, go on with: {resuming(folder, kind)}"
+        elif resume:
+            said = f"the run is as it was before, go on with: {resuming(folder, kind)}"
+        elif now is not None:
+            said = f"the run that was in {folder.root} before is still there"
+        else:
+            said = "there was nothing to save yet"
+        raise Interrupted(f"stopped; {said}") from error
+
+
+def _version(file: Path) -> tuple[int, int] | None:
+    """Another one for every file that was written here; None where there is none."""
+    if not file.is_file():
+        return None
+    status = file.stat()
+    return status.st_ino, status.st_mtime_ns
 
 
 def save_results(loop: TrainLoop, folder: TrainFolder, kind: str, test: dict[str, Any]) -> dict[str, Any]:

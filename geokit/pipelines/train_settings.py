@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 from geokit.errors import InvalidInput
@@ -20,10 +20,12 @@ class TrainSettings:
     reproducible. With both, what is reached first ends the run. batch: samples a step. rate: the largest learning rate,
     reached after the share `warm_up` of the run, then falling as a cosine. average: of the running mean of the weights,
     which is what is validated and kept, the weight of the past. clip: the largest norm of a gradient. evaluations: how
-    often to validate.
+    often to validate. `movable` names the options that a resumed run may change: places of what the checkpoint is bound
+    to by its content.
     """
 
     usual_epochs: ClassVar[int] = 100
+    movable: ClassVar[tuple[str, ...]] = ()
 
     epochs: int | None = None
     cpu_seconds: float | None = None
@@ -76,19 +78,29 @@ class TrainSettings:
 
 def settings_of(kind: type[Settings], given: Mapping[str, Any]) -> Settings:
     """Settings with the options that are given, those that are None left out. `InvalidInput` for unknown ones."""
-    names = {field.name for field in fields(kind)}
-    unknown = sorted(set(given) - names)
-    if unknown:
-        raise InvalidInput(f"there is no option {unknown[0]!r}; choose among {', '.join(sorted(names))}")
+    _refuse_unknown(kind, given)
     return kind(**{name: value for name, value in given.items() if value is not None})
 
 
-def refuse_changes(settings: TrainSettings, given: Mapping[str, Any], where: object) -> None:
-    """Raise `InvalidInput` where an option that is given differs from that of the run begun in `where`."""
+def resumed(settings: Settings, given: Mapping[str, Any], where: object) -> Settings:
+    """Settings of the run begun in `where`, with the options that are given, not None, and `movable`.
+
+    Raises `InvalidInput` for options that there are not, and where another one differs from that of the run.
+    """
+    _refuse_unknown(type(settings), given)
+    moved = {name: value for name, value in given.items() if name in settings.movable and value is not None}
     for name, value in given.items():
         before = getattr(settings, name)
-        if value is not None and value != before:
+        if value is not None and value != before and name not in moved:
             raise InvalidInput(
                 f"the run in {where} was begun with {name} = {before}, which cannot become {value} on the way; leave "
                 "that option out to go on, or begin anew with --overwrite"
             )
+    return replace(settings, **moved)
+
+
+def _refuse_unknown(kind: type[TrainSettings], given: Mapping[str, Any]) -> None:
+    names = {field.name for field in fields(kind)}
+    unknown = sorted(set(given) - names)
+    if unknown:
+        raise InvalidInput(f"there is no option {unknown[0]!r}; choose among {', '.join(sorted(names))}")

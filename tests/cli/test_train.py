@@ -51,6 +51,18 @@ def test_particles_are_learned_and_told(capsys, data, tmp_path):
     assert again["test"]["equivariance_error"] < 1e-3
 
 
+def test_ctrl_c_while_testing_tells_that_training_is_saved(capsys, data, tmp_path, monkeypatch):
+    def ctrl_c(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("geokit.pipelines.train_nbody.equivariance_error", ctrl_c)
+    arguments = ["train", "nbody", "--output", tmp_path / "out"]
+    told = sentence(capsys, [*arguments, "--data", data, *SMALL], 130)
+    assert f"what was trained is saved, go on with: geokit train nbody --output {tmp_path / 'out'} --resume" in told
+    monkeypatch.undo()
+    assert "over 10 samples" in said(capsys, [*arguments, "--resume"], 0).out
+
+
 def test_shapes_are_learned_and_told(capsys, tmp_path):
     few = ["--train", 2, "--points", 32, "--neighbors", 4]
     out = said(capsys, ["train", "pointclouds", "--output", tmp_path / "out", *few, *SMALL], 0).out
@@ -68,6 +80,9 @@ def test_what_cannot_be_is_one_sentence(capsys, data, tmp_path):
     assert "neighbors must be fewer than points" in sentence(
         capsys, ["train", "pointclouds", *out, "--points", 16, "--neighbors", 16]
     )
+    for word in ("lying", "None"):
+        told = sentence(capsys, ["train", "pointclouds", *out, "--pose", word])
+        assert f"pose must be upright, turned or rotated, got '{word}'" in told
     assert "holds no run to go on with" in sentence(capsys, ["train", "pointclouds", *out, "--resume"])
     assert not (tmp_path / "out").exists()
     for arguments in (["train"], ["train", "cats"], ["train", "nbody"]):

@@ -1,5 +1,8 @@
 """The file of digits: its splits, the frame around them, and what is not such a file."""
 
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -41,16 +44,24 @@ def test_digits_in_their_frame(file):
 
 
 def test_what_is_no_file_of_digits(file, tmp_path):
-    with pytest.raises(UnreadableFile, match=r"nothing\.npz does not exist"):
+    with pytest.raises(UnreadableFile, match=r"nothing\.npz does not exist, but a file of digits \(mnist\.npz\) is"):
         load_digits(tmp_path / "nothing.npz")
     other = tmp_path / "other.npz"
     with np.load(file) as arrays:
         good = dict(arrays)
     wrong = (
-        ({"x_train": good["x_train"][:100]}, r"x_train is uint8 \(100, 28, 28\) with labels \(60000,\), wanted uint8"),
-        ({"y_test": good["y_test"][:, None]}, r"x_test is uint8 .* with labels \(10000, 1\)"),
+        ({"x_train": good["x_train"][:100]}, r"x_train is uint8 \(100, 28, 28\), wanted uint8 \(60000, 28, 28\); get"),
+        ({"y_test": good["y_test"][:, None]}, r"y_test is uint8 \(10000, 1\), wanted integers \(10000,\)"),
         ({"x_test": good["x_test"].astype(np.float32)}, r"x_test is float32"),
-        ({"x_test": np.array([None])}, "does not hold MNIST as arrays"),
+        ({"x_test": np.array([None])}, r"x_test is object \(1,\)"),
+        ({"y_train": good["y_train"].astype(np.float64)}, r"y_train is float64 \(60000,\), wanted integers"),
+        ({"y_train": good["y_train"].astype(str)}, r"y_train is <U\d+ \(60000,\), wanted integers"),
+        (
+            {"y_test": good["y_test"] + np.uint8(6)},
+            "y_test holds labels from 6 to 10, wanted 0 to 9; get the mnist.npz",
+        ),
+        ({"y_train": good["y_train"].astype(np.int8) - 1}, "y_train holds labels from -1 to 3"),
+        ({"y_test": np.full(10_000, 2**64 - 1, np.uint64)}, f"y_test holds labels from {2**64 - 1} to {2**64 - 1}"),
     )
     for changes, sentence in wrong:
         np.savez_compressed(other, **good | changes)
@@ -67,6 +78,57 @@ def test_what_is_no_file_of_digits(file, tmp_path):
     np.save(tmp_path / "array.npy", np.zeros(3))
     with pytest.raises(UnreadableFile, match="does not hold MNIST"):
         load_digits(tmp_path / "array.npy")
+
+
+def npy(header, content=b"", version=b"\1\0"):
+    """The bytes of an array with a header of one's own."""
+    length = len(header).to_bytes(2 if version == b"\1\0" else 4, "little")
+    return b"\x93NUMPY" + version + length + header + content
+
+
+def test_hostile_headers_cost_nothing(file, tmp_path):
+    """None is believed: a file of some kilobytes does not make this process reserve gigabytes."""
+    huge = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 28, 28)}"
+    good = b"{'descr': '|u1', 'fortran_order': False, 'shape': (60000, 28, 28)}"
+    with np.load(file) as arrays:
+        labels = npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (60000,)}", bytes(arrays["y_train"]))
+    for content, sentence in (
+        (npy(huge), r"x_train is uint8 \(1000000000000, 28, 28\), wanted"),
+        (npy(good), "x_train is not as long as its header says"),
+        (npy(good, bytes(60_000 * 784 + 1)), "x_train is not as long as its header says"),
+        (npy(b"(" * 9000), "no NumPy array"),
+        (npy(b"[1]"), "no NumPy array"),
+        (npy(b"1" * 60_000), "no NumPy array"),
+        (npy(b"", version=b"\2\0"), "no NumPy array: version 1.0 is wanted"),
+        (npy(good.replace(b"|u1", b"O")), "x_train is object"),
+    ):
+        other = tmp_path / "other.npz"
+        with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("y_train.npy", labels)
+            archive.writestr("x_train.npy", content)
+        tracemalloc.start()
+        with pytest.raises(UnreadableFile, match=sentence):
+            load_digits(other)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 150e6
+
+
+def test_other_ways_to_write_the_same_digits(file, tmp_path):
+    """Labels of another type and byte order, images by columns, members that are stored or packed unusually."""
+    with np.load(file) as arrays:
+        good = dict(arrays)
+    other = tmp_path / "other.npz"
+    few = {"y_train": good["y_train"].astype(">i8"), "x_test": np.asfortranarray(good["x_test"])}
+    np.savez(other, **good | few)
+    expected, found = load_digits(file), load_digits(other)
+    for name, digits in expected.items():
+        assert torch.equal(digits.images, found[name].images)
+        assert torch.equal(digits.labels, found[name].labels)
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(other, "w", zipfile.ZIP_BZIP2) as repacked:
+        repacked.writestr("x_train.npy", archive.read("x_train.npy")[:10_000])
+    with pytest.raises(UnreadableFile, match="x_train is packed in an unusual way"):
+        load_digits(other)
 
 
 @pytest.mark.data

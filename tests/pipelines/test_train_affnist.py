@@ -17,7 +17,7 @@ from geokit.pipelines.affine_learners import CanonicalLearner, DirectLearner
 from geokit.pipelines.digits import load_digits
 from geokit.pipelines.interrupt import Interrupted
 from geokit.pipelines.observer import Observer
-from geokit.pipelines.train_affnist import AffnistSettings, make_learner, train_affnist
+from geokit.pipelines.train_affnist import AffnistSettings, accuracies, make_learner, train_affnist
 from tests.pipelines.few_digits import SIGNS, write_digits
 
 QUICK = {"digits": 100, "valid": 20, "test": 100, "batch": 20, "rate": 0.01, "average": 0.8, "evaluations": 2}
@@ -109,10 +109,12 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_result(data, tmp_path):
         train_affnist(out, learner=canonical, observer=Stopper(500), **options)
     assert not (out / "results.json").exists()
     results = train_affnist(out, learner=canonical, resume=True)
-    assert results["test"] == whole["test"]
+    assert results["test"]["laws"] == whole["test"]["laws"]
     assert (out / "network.safetensors").read_bytes() == (tmp_path / "whole" / "network.safetensors").read_bytes()
     with pytest.raises(InvalidInput, match="was begun with digits = 100"):
         train_affnist(out, learner=canonical, resume=True, digits=50)
+    with pytest.raises(InvalidInput, match="there is no option 'colour'; choose among average, batch"):
+        train_affnist(out, learner=canonical, resume=True, colour=1)
     with pytest.raises(InvalidInput, match="already holds a run"):
         train_affnist(out, learner=canonical, **options)
 
@@ -166,6 +168,36 @@ def test_the_networks_that_can_be_chosen(data):
     assert repr(sampled.network.group) == "SL(2)"
 
 
+def test_a_sampled_network_is_asked_about_fewer_digits():
+    usual, sampled = AffnistSettings(data="x"), AffnistSettings(network="sampled", data="x")
+    assert (usual.valid, usual.test, usual.evaluations) == (2000, 10_000, 20)
+    assert (sampled.valid, sampled.test, sampled.evaluations) == (100, 500, 4)
+    assert AffnistSettings(network="sampled", valid=30, data="x").valid == 30
+
+
+@pytest.mark.parametrize("made", [canonical, plain])
+def test_the_progress_of_testing_is_told(data, made):
+    class Listener(Observer):
+        def __init__(self):
+            self.told = []
+
+        def count(self, text, done, total):
+            self.told.append((text, done, total))
+
+    listener = Listener()
+    digits = load_digits(data)["test"].first(600)
+    images = {law: digits.centered() for law in ("first", "second")}
+    torch.manual_seed(0)
+    learner = made(AffnistSettings(data=str(data)))
+    network = learner.network.eval()
+    shares = accuracies(learner, network, images, digits.labels, listener)
+    size = 500 if made is canonical else 50
+    expected = [min(600, done + size) + before for before in (0, 600) for done in range(0, 600, size)]
+    assert listener.told == [("Testing", done, 1200) for done in expected]
+    right = learner.scores(network, images["first"])["any pose"].argmax(1) == digits.labels
+    assert shares["first"]["any pose"] == shares["second"]["any pose"] == float(right.double().mean())
+
+
 def test_a_sampled_network_learns(data, tmp_path):
     """A small one: that its loss falls, and that all of a run works with it."""
 
@@ -188,6 +220,7 @@ def test_what_cannot_be(data, tmp_path):
         ({"group": "o"}, "group must be one of gl, sl, cso, so"),
         ({"precision": "float16"}, "precision must be one of float32, bfloat16"),
         ({"network": "sampled", "precision": "bfloat16"}, "only the network canonical is trained in bfloat16"),
+        ({"network": "sampled", "evaluations": 0}, "evaluations must be a whole number, at least 1"),
         ({"data": None}, "name the digits' file with --data"),
         ({"colour": 1}, "there is no option 'colour'"),
     ):
