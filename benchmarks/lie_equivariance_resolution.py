@@ -50,7 +50,8 @@ def make_layer(seed: int, side: int, *sets: SampleSet) -> LiftingConv2d:
 def hard(layer: LiftingConv2d, patches: Tensor, samples: SampleSet) -> Tensor:
     """(B, CHANNELS, S) of patches as large as the window, by the same kernels cut off by a hard disc."""
     places = layer.window.offsets @ samples.inverses.mT
-    values = layer.kernel.kernel(places) * (disc_mask(places, None) / GROUP.determinant(samples.elements)[:, None])[..., None]
+    scale = disc_mask(places, None) / GROUP.determinant(samples.elements)[:, None]
+    values = layer.kernel.kernel(places) * scale[..., None]
     size = layer.window.size
     weight = values.view(len(samples), size, size, CHANNELS).permute(3, 0, 1, 2).flatten(0, 1)[:, None]
     return conv2d(patches, weight).view(len(patches), CHANNELS, len(samples))

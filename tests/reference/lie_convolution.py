@@ -23,7 +23,7 @@ def lifting(layer: LiftingConv2d, images: Tensor, samples: SampleSet, radius: fl
                 total = layer.bias.expand(len(images), -1)
                 for offset in pixels(reach):
                     place = torch.linalg.solve(g, offset.to(g)) / radius
-                    kernel = layer.kernel.kernel(place).view(c_out, c_in) * window(place) / float(torch.linalg.det(g).abs())
+                    kernel = layer.kernel.kernel(place).view(c_out, c_in) * window(place) / torch.linalg.det(g).abs()
                     pixel = images[:, :, row + int(offset[1]), column + int(offset[0])]
                     total = total + pixel @ kernel.T
                 result[:, :, s, row - reach, column - reach] = total

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from geokit.equivariant.lie.group import LieGroup, raise_unless_side
+from geokit.equivariant.lie.checked import raise_unless_side
+from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.linear import LinearGroup
 
 
@@ -21,7 +22,7 @@ class Affine(LieGroup):
     def __init__(self, linear: LinearGroup) -> None:
         self.linear = linear
         n = linear.n
-        translations = torch.zeros(n, n + 1, n + 1, dtype=torch.float64)
+        translations = torch.zeros(n, n + 1, n + 1, dtype=torch.float64, device="cpu")
         translations[range(n), range(n), n] = 1.0
         embedded = torch.nn.functional.pad(linear.basis, (0, 1, 0, 1))
         split = linear.complement_dim
@@ -32,6 +33,13 @@ class Affine(LieGroup):
     def name(self) -> str:
         """Affine(G)."""
         return f"Affine({self.linear})"
+
+    def __eq__(self, other: object) -> bool:
+        # By what they consist of: SE(n) is Affine(SO(n)), Sim(n) is Affine(CSO(n)).
+        return isinstance(other, Affine) and self.linear == other.linear
+
+    def __hash__(self) -> int:
+        return hash(("Affine", self.linear))
 
     def from_parts(self, linear: Tensor, translation: Tensor) -> Tensor:
         """(..., n + 1, n + 1) elements of A (..., n, n) in G and b (..., n)."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from geokit.backend.checks import FLOATS, check_tensor
 from geokit.equivariant.lie.general_linear import traceless
 from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.symmetric import symmetric_exp, symmetric_log
@@ -72,17 +73,25 @@ def frames(mean: Tensor, covariance: Tensor, group: LieGroup, unit: float = 1.0)
 
 
 def changes_size(group: LieGroup) -> bool:
-    """Whether multiples of the identity are in the group."""
-    return bool(group.complement_vee(group.identity()).abs().amax() > 0) if group.complement_dim else False
+    """Whether multiples of the identity are in a linear group."""
+    return not getattr(group, "volume_preserving", False)
 
 
 def canonical_points(points: Tensor, group: LieGroup, weights: Tensor | None = None, unit: float = 1.0) -> Tensor:
     """Point clouds (B, N, n) in their canonical frames: clouds that differ by an affine map with its linear part in
     the group differ by a rotation afterwards.
 
-    weights: (B, N) >= 0, equal by default; padding has none. Raises `InvalidInput` as `frames`, and for clouds that lie
-    in a plane (a line, for n = 2): those have no inverse frame.
+    weights: (B, N) >= 0, equal by default; padding has none. Raises `InvalidInput` as `frames`, for other shapes and
+    dtypes, clouds without points, values that are not finite, weights that are negative, and for clouds that lie in a
+    plane (a line, for n = 2): those have no inverse frame.
     """
+    check_tensor("points", points, ("B", "N", "n"), FLOATS, finite=True)
+    if not points.shape[1]:
+        raise InvalidInput(f"a cloud without points has no canonical frame, got shape {tuple(points.shape)}")
+    if weights is not None:
+        check_tensor("weights", weights, points.shape[:2], points.dtype, finite=True)
+        if bool((weights < 0).any()):
+            raise InvalidInput(f"weights of points must not be negative, the least is {float(weights.min()):.4g}")
     weights = torch.ones_like(points[..., 0]) if weights is None else weights
     mean, covariance = moments(points, weights)
     if group.complement_dim and len(points):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from geokit.equivariant.lie import quotients
 from geokit.equivariant.lie.bases import symmetric_basis
-from geokit.equivariant.lie.group import raise_unless_side
+from geokit.equivariant.lie.checked import raise_unless_side
 from geokit.equivariant.lie.linear import LinearGroup, raise_unless_dimension
 from geokit.equivariant.lie.polar import polar
 from geokit.equivariant.lie.small_eigen import symmetric_eigen
@@ -26,7 +26,8 @@ class GLPlus(LinearGroup):
         super().__init__(n, symmetric_basis(n))
 
     def decompose(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """x symmetric and k a rotation with g = exp(x) k: the polar decomposition, see `polar`."""
+        """x symmetric and k a rotation with g = exp(x) k: the polar decomposition, see `polar`. Not a number where the
+        determinant is not positive."""
         return polar(g)
 
     def complement_exp(self, x: Tensor) -> Tensor:
@@ -60,8 +61,10 @@ class GLPlus(LinearGroup):
     def stretched(self, x: Tensor, condition: float) -> Tensor:
         """Symmetric x (..., n, n), its traceless part times a number: the largest less the smallest eigenvalue becomes
         log(condition), the trace stays."""
-        if not condition >= 1 or self.n == 1:
-            raise InvalidInput(f"in {self} the condition number {condition} cannot be had; take 1 or more, and n > 1")
+        if not 1 <= condition < math.inf or self.n == 1:
+            raise InvalidInput(
+                f"in {self} the condition number {condition} cannot be had; take a finite one of 1 or more, and n > 1"
+            )
         values = eigenvalues(x)
         spread = values.amax(-1) - values.amin(-1) if values.numel() else values.sum(-1)
         deviation = traceless(x)

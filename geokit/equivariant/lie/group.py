@@ -7,15 +7,27 @@ The algebra is the orthogonal sum of the complement m and the algebra of the max
 element is exp(x) k with exactly one x in m and k in K, smoothly (the Cartan, or polar, decomposition; Mironenco and
 Forre, ICLR 2024, section 3). `decompose` gives them for every element; `log` is defined only on the image of exp.
 
-Values are not checked where it would stall a GPU at every step: `check` does that, once, where data come in.
+Every method checks shapes and dtypes, which takes a microsecond or two, and raises `InvalidInput`. Values are not
+checked where it would stall a GPU at every step: `check` does that, once, where data come in.
 """
 
+import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from geokit.equivariant.lie.checked import (
+    check_coordinates,
+    check_matrices,
+    check_methods,
+    check_points,
+    raise_unless_side,
+)
 from geokit.errors import InvalidInput
+
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # of membership
 
 
 class LieGroup(ABC):
@@ -27,6 +39,10 @@ class LieGroup(ABC):
     """
 
     unimodular = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_methods(cls)
 
     def __init__(self, n: int, complement: Tensor, compact: Tensor) -> None:
         self.n = n
@@ -52,20 +68,19 @@ class LieGroup(ABC):
 
     def hat(self, coordinates: Tensor) -> Tensor:
         """(..., size, size) sum_i v_i basis_i of coordinates v (..., dim)."""
-        return (coordinates @ self.basis.to(coordinates).flatten(1)).unflatten(-1, (self.size, self.size))
+        return self._span(coordinates, self.dim)
 
     def vee(self, algebra: Tensor) -> Tensor:
         """(..., dim) coordinates in `basis` of matrices (..., size, size), projected onto the algebra."""
-        return algebra.flatten(-2) @ self.basis.to(algebra).flatten(1).T
+        return algebra.flatten(-2) @ self._basis_like(algebra).flatten(1).T
 
     def complement_hat(self, coordinates: Tensor) -> Tensor:
         """(..., size, size) the elements of m with coordinates (..., complement_dim)."""
-        basis = self.basis[: self.complement_dim].to(coordinates).flatten(1)
-        return (coordinates @ basis).unflatten(-1, (self.size, self.size))
+        return self._span(coordinates, self.complement_dim)
 
     def complement_vee(self, algebra: Tensor) -> Tensor:
         """(..., complement_dim) the first coordinates, those in m."""
-        return algebra.flatten(-2) @ self.basis[: self.complement_dim].to(algebra).flatten(1).T
+        return algebra.flatten(-2) @ self._basis_like(algebra)[: self.complement_dim].flatten(1).T
 
     def inner(self, x: Tensor, y: Tensor) -> Tensor:
         """(...) tr(X' Y), for which `basis` is orthonormal."""
@@ -105,7 +120,7 @@ class LieGroup(ABC):
 
     def adjoint(self, g: Tensor) -> Tensor:
         """(..., dim, dim) the matrix of X -> g X g^-1 in `basis`."""
-        images = g[..., None, :, :] @ self.basis.to(g) @ self.inverse(g)[..., None, :, :]
+        images = g[..., None, :, :] @ self._basis_like(g) @ self.inverse(g)[..., None, :, :]
         return self.vee(images).mT
 
     def bracket(self, x: Tensor, y: Tensor) -> Tensor:
@@ -118,6 +133,7 @@ class LieGroup(ABC):
 
     def act(self, g: Tensor, points: Tensor) -> Tensor:
         """(..., n) the images of points (..., n) under g (..., size, size); leading dimensions broadcast."""
+        check_points(self, points, g.dtype)
         moved = (self.linear_part(g) @ points[..., None])[..., 0]
         return moved + g[..., : self.n, self.n] if self.size > self.n else moved
 
@@ -211,12 +227,14 @@ class LieGroup(ABC):
         """(count, size, size) random elements exp(x) k: x normal, k by the Haar measure of K.
 
         spread: the standard deviation of each orthonormal coordinate of x. condition: of the linear part; each x is
-        stretched so that its largest and smallest singular values have this ratio. Raises `InvalidInput` for a
-        negative count or spread, and for a condition below one or in a group of linear parts that cannot have it.
+        stretched so that its largest and smallest singular values have this ratio. generator: a CPU generator,
+        whatever the device: elements are drawn on the CPU in float64, the same ones everywhere. Raises `InvalidInput`
+        for a count or spread that is negative or not finite, and for a condition that is below one, not finite, or
+        not to be had by linear parts in this group.
         """
-        if count < 0 or spread < 0:
-            raise InvalidInput(f"{self}.sample needs count >= 0 and spread >= 0, got {count} and {spread}")
-        normal = torch.randn(count, self.complement_dim, generator=generator, dtype=torch.float64)
+        if not (count >= 0 and 0 <= spread < math.inf):
+            raise InvalidInput(f"{self}.sample needs count >= 0 and a finite spread >= 0, got {count} and {spread}")
+        normal = torch.randn(count, self.complement_dim, generator=generator, dtype=torch.float64, device="cpu")
         x = self.complement_hat(spread * normal)
         if condition is not None:
             x = self.stretched(x, condition)
@@ -234,9 +252,8 @@ class LieGroup(ABC):
     def contains(self, g: Tensor, tolerance: float | None = None) -> Tensor:
         """(...) whether matrices (..., size, size) are elements, to a tolerance relative to the size of the linear
         part; 1e-4 in float32 and 1e-9 in float64 unless given. Raises `InvalidInput` for a wrong size or dtype."""
-        self._check_shape(g)
         if tolerance is None:
-            tolerance = 1e-4 if g.dtype == torch.float32 else 1e-9
+            tolerance = TOLERANCE[g.dtype]
         inside = g.isfinite().all(-1).all(-1) & (self.defect(g) <= tolerance)
         if self.size > self.n:
             last = torch.eye(self.size, dtype=g.dtype, device=g.device)[-1]
@@ -253,7 +270,7 @@ class LieGroup(ABC):
         Raises `InvalidInput` for a wrong size or dtype, and for the first element that is not finite or not in the
         group. It reads the values, and so waits for a GPU: for data that come in, not for inner loops.
         """
-        self._check_shape(g, name)
+        check_matrices(self, g, name)
         inside = self.contains(g, tolerance)
         if bool(inside.all()):
             return g
@@ -268,15 +285,13 @@ class LieGroup(ABC):
     def complaint(self, matrix: Tensor) -> str:
         """What is wrong with one matrix (size, size) outside the group, and how to mend it."""
 
-    def _check_shape(self, g: Tensor, name: str = "g") -> None:
-        shape = tuple(g.shape)
-        if shape[-2:] != (self.size, self.size):
-            raise InvalidInput(f"{name} has shape {shape}; elements of {self} are (..., {self.size}, {self.size})")
-        if g.dtype not in (torch.float32, torch.float64):
-            raise InvalidInput(f"{name} is {g.dtype}; elements of {self} are float32 or float64")
+    def _basis_like(self, like: Tensor) -> Tensor:
+        # A copy from the host, which a GPU does not wait for.
+        return self.basis.to(device=like.device, dtype=like.dtype, non_blocking=True)
+
+    def _span(self, coordinates: Tensor, count: int) -> Tensor:
+        check_coordinates(self, coordinates, count)
+        return (coordinates @ self._basis_like(coordinates)[:count].flatten(1)).unflatten(-1, (self.size, self.size))
 
 
-def raise_unless_side(side: str) -> None:
-    """Raise `InvalidInput` unless a Haar measure is asked for by "left" or "right"."""
-    if side not in ("left", "right"):
-        raise InvalidInput(f"a Haar measure is invariant from the 'left' or the 'right', got {side!r}")
+check_methods(LieGroup)  # its own; those of other groups as their classes are made

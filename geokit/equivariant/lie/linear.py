@@ -76,7 +76,7 @@ class LinearGroup(LieGroup):
 
     def compact_sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """(count, n, n), float64."""
-        return random_rotations(count, self.n, generator=generator)
+        return random_rotations(count, self.n, generator=generator, device="cpu")
 
 
 def raise_unless_dimension(n: int, least: int, name: str) -> None:

@@ -49,6 +49,10 @@ class _MatrixLog(torch.autograd.Function):
         return torch.where(settled, 2.0 ** len(_ROOTS) * total + level * one, torch.nan)
 
     @staticmethod
+    def vmap(info: Any, dims: tuple[int], matrices: Tensor) -> tuple[Tensor, int]:
+        return _MatrixLog.apply(matrices.movedim(dims[0], 0)), 0
+
+    @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(inputs[0])
 

@@ -56,9 +56,9 @@ class AffineConvNet(nn.Module):
         halves = 1 < poses <= angles and math.log2(angles / poses).is_integer()
         if min([in_channels, classes, radii, *widths]) < 1 or not widths or not halves:
             raise InvalidInput(
-                "channels, widths, classes and radii must be at least 1, poses 2, angles poses times a power of two; got "
-                f"in_channels = {in_channels}, widths = {tuple(widths)}, classes = {classes}, radii = {radii}, poses = "
-                f"{poses}, angles = {angles}"
+                "channels, widths, classes and radii must be at least 1, poses 2, angles poses times a power of two; "
+                f"got in_channels = {in_channels}, widths = {tuple(widths)}, classes = {classes}, radii = {radii}, "
+                f"poses = {poses}, angles = {angles}"
             )
         for name, value in (("reach", reach), ("blur", blur), ("unit", unit)):
             if not 0 < value < math.inf:

@@ -96,8 +96,8 @@ class O(SO):  # noqa: E742
 
     def compact_sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """(count, n, n), float64; either determinant with probability one half."""
-        rotations = random_rotations(count, self.n, generator=generator)
-        signs = 1.0 - 2.0 * torch.randint(2, (count, 1), generator=generator)
+        rotations = random_rotations(count, self.n, generator=generator, device="cpu")
+        signs = 1.0 - 2.0 * torch.randint(2, (count, 1), generator=generator, device="cpu")
         return torch.cat([rotations[..., :1] * signs[..., None], rotations[..., 1:]], dim=-1)
 
     def defect(self, g: Tensor) -> Tensor:

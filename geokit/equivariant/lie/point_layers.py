@@ -49,9 +49,13 @@ class PointLifting(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, features: Tensor, cloud: Neighborhood, samples: SampleSet) -> Tensor:
-        """(N, S, C_out) of features (N, C_in). Raises InvalidInput for other shapes and samples of another group."""
+        """(N, S, C_out) of features (N, C_in).
+
+        Raises InvalidInput for other shapes, more than one dtype, samples of another group, and samples that stretch
+        more than those that the neighbourhood was built for.
+        """
         check_tensor("features", features, (len(cloud), self.in_channels), FLOATS)
-        check_group(self.group, samples)
+        check_samples(self.group, samples, features, self.bias)
         edges, elements, local = inside(cloud, samples)
         weight = pair_weights(cloud, samples, edges, elements)[:, None]
         sent, rows = weight * features[cloud.senders[edges]], cloud.receivers[edges] * len(samples) + elements
@@ -125,13 +129,13 @@ class PointGroupConvolution(nn.Module):
     ) -> Tensor:
         """(N, S_out, C_out) of features (N, S_in, C_in) on `samples`; `out_samples` are the same unless given.
 
-        The neighbourhood must have been built for elements that stretch as far as out_samples. Raises InvalidInput for
-        other shapes and samples of another group.
+        Raises InvalidInput for other shapes, more than one dtype, samples of another group, and output samples that
+        stretch more than those that the neighbourhood was built for.
         """
         check_tensor("features", features, (len(cloud), len(samples), self.in_channels), FLOATS)
         outer = samples if out_samples is None else out_samples
-        check_group(self.group, samples)
-        check_group(self.group, outer)
+        check_samples(self.group, samples, features, self.bias)
+        check_samples(self.group, outer, features, self.bias)
         edges, elements, local = inside(cloud, outer)
         weight = pair_weights(cloud, outer, edges, elements)
         relative = self._relative(samples, outer)
@@ -159,7 +163,15 @@ class PointGroupConvolution(nn.Module):
 
 def inside(cloud: Neighborhood, samples: SampleSet) -> tuple[Tensor, Tensor, Tensor]:
     """Pairs of an edge and an element with g^-1 (x_j - x_i) / radius in the unit disc: edges (P,), elements (P,), and
-    these coordinates (P, n). Everywhere else a kernel is 0."""
+    these coordinates (P, n). Everywhere else a kernel is 0. Raises InvalidInput where edges may be missing, and for
+    another dtype."""
+    if cloud.displacements.dtype != samples.elements.dtype:
+        raise InvalidInput(f"the points are {cloud.displacements.dtype}, samples {samples.elements.dtype}; convert one")
+    if samples.stretch > cloud.stretch * (1 + 1e-4):
+        raise InvalidInput(
+            f"samples stretch by up to {samples.stretch:.4g}, but the neighbourhood was built for {cloud.stretch:.4g}; "
+            "build it for these samples"
+        )
     inverses = samples.group.linear_part(samples.inverses)
     local = torch.einsum("sab,eb->esa", inverses, cloud.displacements)
     edges, elements = (local.detach().square().sum(-1) < 1).nonzero(as_tuple=True)
@@ -203,7 +215,12 @@ def check_layer(
         raise InvalidInput(f"neighbors must be positive and finite, got {neighbors}")
 
 
-def check_group(group: LieGroup, samples: SampleSet) -> None:
-    """Raises InvalidInput unless the samples are of this group."""
+def check_samples(group: LieGroup, samples: SampleSet, features: Tensor, parameter: Tensor) -> None:
+    """Raises InvalidInput unless the samples are of this group, and have the dtype of the features and parameters."""
     if samples.group != group:
         raise InvalidInput(f"samples must be elements of {group}, got {samples}")
+    if not features.dtype == samples.elements.dtype == parameter.dtype:
+        raise InvalidInput(
+            f"features, samples and parameters must have one dtype, got {features.dtype}, {samples.elements.dtype} and "
+            f"{parameter.dtype}; use .to(dtype)"
+        )

@@ -22,6 +22,7 @@ class Neighborhood:
 
     receivers, senders: (E,) int64, each point is a neighbour of itself. displacements: (E, n), (x_j - x_i) / radius.
     weights: (N,), the volume that a point stands for in units of radius^n. batch: (N,) which cloud. clouds: how many.
+    stretch: of the elements that the edges were found for: none may lengthen vectors more.
     """
 
     receivers: Tensor
@@ -30,6 +31,7 @@ class Neighborhood:
     weights: Tensor
     batch: Tensor
     clouds: int
+    stretch: float
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -73,7 +75,7 @@ def neighborhood(
     if len(batch) and int(batch.min()) < 0:
         raise InvalidInput(f"batch must count clouds from 0 on, got {int(batch.min())}")
     clouds = int(batch.max()) + 1 if len(batch) else 0
-    reach = radius * float(torch.linalg.matrix_norm(samples.group.linear_part(samples.elements), 2).amax())
+    reach = radius * samples.stretch
     members = [(batch == cloud).nonzero()[:, 0] for cloud in range(clouds)]
     fixed = points.detach()
     edges = [_edges(fixed[m], m, reach) for m in members if len(m)]
@@ -89,7 +91,7 @@ def neighborhood(
         check_tensor("weights", weights, (len(points),), points.dtype, finite=True)
         volumes = weights
     displacements = (points[senders] - points[receivers]) / radius
-    return Neighborhood(receivers, senders, displacements, volumes, batch, clouds)
+    return Neighborhood(receivers, senders, displacements, volumes, batch, clouds, samples.stretch)
 
 
 def samples_of(group: LieGroup, elements: Tensor) -> SampleSet:

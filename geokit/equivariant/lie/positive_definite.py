@@ -1,5 +1,7 @@
 """Positive-definite matrices as the symmetric space GL+(n) / SO(n), or SL(n) / SO(n) with determinant one."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from geokit.equivariant.lie import quotients
 from geokit.equivariant.lie.bases import symmetric_basis, traceless_basis
 from geokit.equivariant.lie.general_linear import eigenvalues, traceless
 from geokit.equivariant.lie.polar import polar
+from geokit.equivariant.lie.special_linear import SL
 from geokit.equivariant.lie.symmetric import symmetric_exp, symmetric_functions, symmetric_log
 from geokit.errors import InvalidInput
 
@@ -14,9 +17,10 @@ from geokit.errors import InvalidInput
 class SPD:
     """Positive-definite matrices S (..., n, n), n >= 1; with `unit_determinant` (n >= 2) those of determinant one.
 
-    Not a group: a product of two of them is not symmetric. GL+(n) acts by g . S = g S g', K = SO(n) keeps the
-    identity, so that S = g g' stands for the coset g K. Its metric is the affine-invariant one, which this action
-    preserves (Pennec, Fillard and Ayache, "A Riemannian Framework for Tensor Computing", IJCV 2006).
+    A symmetric space and not a group: a product of two of them is not symmetric. So it is no `LieGroup`, and has no
+    compose, inverse or decompose; layers that ask for a group take GL+(n). That group acts by g . S = g S g', and
+    K = SO(n) keeps the identity, so that S = g g' stands for the coset g K. The metric is the affine-invariant one,
+    which this action preserves (Pennec, Fillard and Ayache, "A Riemannian Framework for Tensor Computing", IJCV 2006).
 
     basis: (dim, n, n), float64, of the symmetric (traceless) matrices, orthonormal under tr(X' Y).
     """
@@ -86,10 +90,10 @@ class SPD:
         device: torch.device | str | None = None,
     ) -> Tensor:
         """(count, n, n) exp(X), the coordinates of X normal with standard deviation `spread`. Raises `InvalidInput` for
-        a negative count or spread."""
-        if count < 0 or spread < 0:
-            raise InvalidInput(f"{self}.sample needs count >= 0 and spread >= 0, got {count} and {spread}")
-        normal = torch.randn(count, self.dim, generator=generator, dtype=torch.float64)
+        a count or spread that is negative or not finite. generator: a CPU generator."""
+        if not (count >= 0 and 0 <= spread < math.inf):
+            raise InvalidInput(f"{self}.sample needs count >= 0 and a finite spread >= 0, got {count} and {spread}")
+        normal = torch.randn(count, self.dim, generator=generator, dtype=torch.float64, device="cpu")
         return self.exp(self.hat(spread * normal)).to(device=device, dtype=dtype)
 
     def check(self, s: Tensor, name: str = "s", tolerance: float = 1e-4) -> Tensor:
@@ -103,17 +107,21 @@ class SPD:
                 f"(..., {self.n}, {self.n})"
             )
         size = torch.linalg.matrix_norm(s)[..., None, None]
-        symmetric = ((s - s.mT).abs() <= tolerance * size).all(-1).all(-1)
-        definite = symmetric & (torch.linalg.cholesky_ex(s)[1] == 0) & s.isfinite().all(-1).all(-1)
+        failed = torch.linalg.cholesky_ex(0.5 * (s + s.mT))[1]
+        requirements = [
+            (s.isfinite().all(-1).all(-1), "it holds values that are not finite"),
+            (((s - s.mT).abs() <= tolerance * size).all(-1).all(-1), "it is not symmetric; take (S + S') / 2"),
+            (failed == 0, "it has an eigenvalue that is zero or negative; add a multiple of the identity"),
+        ]
         if self.unit_determinant:
-            definite = definite & (
-                (torch.linalg.det(s) - 1).abs() <= tolerance * size[..., 0, 0].clamp_min(1) ** self.n
-            )
-        if not bool(definite.all()):
-            where = (~definite).nonzero()[0].tolist()
-            raise InvalidInput(
-                f"{name}{where} is not in {self}: {s[tuple(where)].tolist()}; take (S + S') / 2 and check it"
-            )
+            unit = SL(self.n).defect(s) <= tolerance
+            requirements += [(unit, "its determinant is not 1; divide it by the n-th root of that")]
+        inside = torch.stack([met for met, _ in requirements])
+        if not bool(inside.all()):
+            where = tuple((~inside.all(0)).nonzero()[0].tolist())
+            reason = next(sentence for met, sentence in requirements if not bool(met[where]))
+            label = name + (f"[{', '.join(map(str, where))}]" if where else "")
+            raise InvalidInput(f"{label} is not in {self}: {reason}")
         return s
 
     def _seen_from(self, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ The integral of f over the group is then the mean of f with the normal law folde
 2024), or, with importance weights, the one under Haar measure.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -42,6 +43,11 @@ class SampleSet:
 
     def __repr__(self) -> str:
         return f"SampleSet({len(self)} elements of {self.group}, {self.elements.dtype}, {self.elements.device})"
+
+    @functools.cached_property
+    def stretch(self) -> float:
+        """How much the elements lengthen vectors at most: the largest singular value of a linear part. Reads values."""
+        return float(torch.linalg.matrix_norm(self.group.linear_part(self.elements.detach()), 2).amax())
 
     @property
     def coordinates(self) -> Tensor:
@@ -84,25 +90,29 @@ def sample_set(
     generator: a CPU generator. Low-discrepancy sets without one are the same in every call; with one they are moved at
     random, which leaves every point by itself distributed as a random one.
 
-    Raises `InvalidInput` for an unknown method or side, a count below one, or a spread that is not positive.
+    Raises `InvalidInput` for an unknown method or side, a count below one, a spread that is not positive and finite, or
+    an offset that is not finite.
     """
     if method not in METHODS:
         raise InvalidInput(f"there is no method {method!r} of sampling; there are {', '.join(METHODS)}")
     if count < 1:
         raise InvalidInput(f"a set of samples needs at least one element, got count = {count}")
     spread = torch.as_tensor(spread, dtype=torch.float64, device="cpu")
-    if spread.dim() > 1 or (spread.dim() and len(spread) != group.complement_dim) or not bool((spread > 0).all()):
+    positive = bool(((spread > 0) & spread.isfinite()).all())
+    if spread.dim() > 1 or (spread.dim() and len(spread) != group.complement_dim) or not positive:
         raise InvalidInput(
-            f"spread must be positive, one number or one for each of the {group.complement_dim} coordinates of x in "
-            f"{group}, got {spread.tolist()}"
+            f"spread must be positive and finite, one number or one for each of the {group.complement_dim} coordinates "
+            f"of x in {group}, got {spread.tolist()}"
         )
+    if not math.isfinite(offset):
+        raise InvalidInput(f"the offset of the angles must be finite, got {offset}")
     if method == "random":
-        normal = torch.randn(count, group.complement_dim, generator=generator, dtype=torch.float64)
+        normal = torch.randn(count, group.complement_dim, generator=generator, dtype=torch.float64, device="cpu")
         k = group.compact_sample(count, generator)
     else:
         normal, k = _even_pairs(group, count, offset, generator)
     x = group.complement_hat(normal * spread)
-    raw = torch.ones(count, dtype=torch.float64)
+    raw = torch.ones(count, dtype=torch.float64, device="cpu")
     if haar:
         scale = (2 * math.pi) ** (0.5 * group.complement_dim) * spread.expand(group.complement_dim).prod()
         raw = group.haar_density(x, side) * scale * torch.exp(0.5 * normal.square().sum(-1))
@@ -123,13 +133,13 @@ def _even_pairs(group: LieGroup, count: int, offset: float, generator: torch.Gen
     if signs:
         mirror = torch.where(points[:, -1:, None] < 0.5, -1.0, 1.0)
         linear = torch.cat([linear[..., :1] * mirror, linear[..., 1:]], dim=-1)
-    k = group.identity(count)
+    k = group.identity(count, device="cpu")
     k[:, :n, :n] = linear
     return normal[:, : group.complement_dim], k
 
 
 def _proper(group: LieGroup) -> bool:
     """Whether K has no reflections: they would be elements of the group."""
-    mirror = group.identity()
+    mirror = group.identity(device="cpu")
     mirror[0, 0] = -1
     return not bool(group.contains(mirror))

@@ -23,7 +23,7 @@ class CSO(LinearGroup):
 
     def __init__(self, n: int) -> None:
         raise_unless_dimension(n, 2, type(self).__name__)
-        super().__init__(n, torch.eye(n, dtype=torch.float64)[None] / n**0.5)
+        super().__init__(n, torch.eye(n, dtype=torch.float64, device="cpu")[None] / n**0.5)
 
     def exp(self, algebra: Tensor) -> Tensor:
         """(..., n, n) exp(s) times a rotation; s is the mean of the diagonal."""

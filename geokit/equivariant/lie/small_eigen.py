@@ -19,25 +19,34 @@ _CHUNK = 16384  # matrices whose entries stay in the cache
 
 
 def symmetric_eigen(matrices: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (..., n), in no order, and eigenvectors, as columns (..., n, n), of symmetric ones (..., n, n)."""
+    """Eigenvalues (..., n), in no order, and eigenvectors, as columns (..., n, n), of symmetric ones (..., n, n).
+    Where a matrix is not finite, its eigenvalues are not a number."""
     symmetric = 0.5 * (matrices + matrices.mT)
     if not _many(matrices):
-        values, vectors = torch.linalg.eigh(symmetric)
-        return values, vectors
+        finite = _finite(symmetric)
+        values, vectors = torch.linalg.eigh(torch.where(finite, symmetric, 0.0))
+        return torch.where(finite[..., 0], values, torch.nan), vectors
     parts = [_rotate_symmetric(chunk) for chunk in _chunks(symmetric)]
     values, vectors = (torch.cat(part, dim=-1) for part in zip(*parts))
     return values.T.reshape(matrices.shape[:-1]), vectors.permute(2, 0, 1).reshape(matrices.shape)
 
 
 def singular_values(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """U (..., n, n), s (..., n), in no order, and V' (..., n, n) with matrices (..., n, n) = U diag(s) V'."""
+    """U (..., n, n), s (..., n), in no order, and V' (..., n, n) with matrices (..., n, n) = U diag(s) V'.
+    Where a matrix is not finite, s is not a number."""
     if not _many(matrices):
-        u, s, vh = torch.linalg.svd(matrices)
-        return u, s, vh
+        finite = _finite(matrices)
+        u, s, vh = torch.linalg.svd(torch.where(finite, matrices, 0.0))
+        return u, torch.where(finite[..., 0], s, torch.nan), vh
     parts = [_rotate_rows(chunk) for chunk in _chunks(matrices)]
     u, s, vh = (torch.cat(part, dim=-1) for part in zip(*parts))
     u, vh = (part.permute(2, 0, 1).reshape(matrices.shape) for part in (u, vh))
     return u, s.T.reshape(matrices.shape[:-1]), vh
+
+
+def _finite(matrices: Tensor) -> Tensor:
+    """(..., 1, 1) which matrices LAPACK takes: of one that is not finite it makes an error for all of them."""
+    return matrices.isfinite().all(-1).all(-1)[..., None, None]
 
 
 def _many(matrices: Tensor) -> bool:

@@ -38,7 +38,8 @@ def symmetric_functions(matrices: Tensor, *names: str) -> tuple[Tensor, ...]:
     """f(S) (..., n, n), one for each name of `FUNCTIONS`, of symmetric matrices S (..., n, n), from one decomposition.
 
     Only the symmetric part is read. Gradients, of first order, are finite at equal eigenvalues. log, sqrt and rsqrt
-    are not a number where an eigenvalue is negative.
+    are not a number where an eigenvalue is negative, and all of them where a matrix is not finite. Works under
+    `torch.func.vmap`.
     """
     if matrices.shape[-1] == 1:
         return tuple(FUNCTIONS[name][0](matrices) for name in names)
@@ -79,6 +80,12 @@ class _SymmetricFunctions(torch.autograd.Function):
         values, vectors = symmetric_eigen(matrices)
         results = tuple((vectors * FUNCTIONS[name][0](values)[..., None, :]) @ vectors.mT for name in names)
         return (*results, values, vectors)
+
+    @staticmethod
+    def vmap(
+        info: Any, dims: tuple[int, Any], matrices: Tensor, names: tuple[str, ...]
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        return _SymmetricFunctions.apply(matrices.movedim(dims[0], 0), names), (0,) * (len(names) + 2)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

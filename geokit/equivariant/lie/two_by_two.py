@@ -69,17 +69,18 @@ def log(matrices: Tensor) -> Tensor:
 
 
 def polar(matrices: Tensor) -> tuple[Tensor, Tensor]:
-    """The symmetric x and the rotation k (..., 2, 2) with matrices = exp(x) k, of matrices of positive determinant.
+    """The symmetric x and the rotation k (..., 2, 2) with matrices = exp(x) k, of matrices of positive determinant; not
+    a number elsewhere.
 
     As a map of the complex plane a matrix is z -> alpha z + beta conj(z); k = alpha / |alpha|, and the singular values
     are |alpha| +- |beta|. No product of the matrix with its transpose, which would square the condition number.
     """
     a, b, c, d = entries(matrices)
     re, im, stretch, shear = a + d, c - b, a - d, b + c
-    square = re.square() + im.square()
+    det = a * d - b * c
+    square = torch.where((det > 0) & (det < torch.inf), re.square() + im.square(), torch.nan)
     length = square.sqrt()
     cos, sin = re / length, im / length
-    det = a * d - b * c
     quotient = quotients.area_tangent((stretch.square() + shear.square()) / square, 4 * det / square) / length
     first, second = quotient * (stretch * cos - shear * sin), quotient * (stretch * sin + shear * cos)
     level = 0.5 * det.log()

@@ -124,6 +124,25 @@ def test_groups_that_cannot_be():
         canonical_points(points, SL(2), unit=0.0)
 
 
+@pytest.mark.parametrize("group", [GLPlus(2), SO(2)], ids=repr)
+def test_wrong_points_and_weights(group):
+    points, weights = cloud(2)
+    broken = points.clone()
+    broken[1, 2, 0] = torch.nan
+    for bad, of, message in [
+        (broken, None, "points must be finite"),
+        ((10 * points).long(), None, "points must be float32 or float64, got int64"),
+        (points[0], None, r"points must have shape \(B, N, n\), got \(30, 2\)"),
+        (points[:, :0], None, r"a cloud without points has no canonical frame, got shape \(4, 0, 2\)"),
+        (points, weights.float(), "weights must be float64, got float32"),
+        (points, weights[:, :5], r"weights must have shape \(4, 30\), got \(4, 5\)"),
+        (points, weights / 0, "weights must be finite"),
+        (points, weights - 0.5, "weights of points must not be negative"),
+    ]:
+        with pytest.raises(InvalidInput, match=message):
+            canonical_points(bad, group, of)
+
+
 @pytest.mark.parametrize("group", [GLPlus(2), GLPlus(3), SL(3), CSO(2), SO(3)], ids=repr)
 def test_gradients(group):
     points, weights = cloud(group.n, count=5, batch=2)

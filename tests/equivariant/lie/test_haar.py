@@ -3,10 +3,24 @@
 import pytest
 import torch
 
-from geokit.equivariant.lie import CSO, SE, SL, SPD, Affine, GLPlus, Sim, sample_set
+from geokit.equivariant.lie import CSO, SE, SL, SO, SPD, Affine, GLPlus, O, Sim, sample_set
 from tests.reference import lie as reference
 
-GROUPS = [SE(2), SE(3), CSO(2), Sim(2), Sim(3), SL(2), SL(3), GLPlus(2), GLPlus(3), Affine(GLPlus(2)), Affine(SL(2))]
+COMPACT = [SO(2), SO(3), SO(4), O(2), O(3)]
+GROUPS = [
+    CSO(3),
+    SE(2),
+    SE(3),
+    CSO(2),
+    Sim(2),
+    Sim(3),
+    SL(2),
+    SL(3),
+    GLPlus(2),
+    GLPlus(3),
+    Affine(GLPlus(2)),
+    Affine(SL(2)),
+]
 COUNT = 50_000
 
 
@@ -52,13 +66,18 @@ def shift_in_errors(group, density_side, move_from, right_density=True, count=CO
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("group", GROUPS, ids=repr)
+@pytest.mark.parametrize("group", [*COMPACT, *GROUPS], ids=repr)
 def test_measures_are_invariant(group, side):
     assert shift_in_errors(group, side, side) < 4
 
 
 def test_the_test_of_invariance_can_fail():
-    """The flat density is not invariant, nor is the left one from the right where a group is not unimodular."""
+    """Half a circle is not moved into itself, the flat density is not invariant, nor is the left one from the right
+    where a group is not unimodular."""
+    v = 2**0.5 * torch.pi * torch.rand(COUNT, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    half, turned = SO(2).exp(SO(2).hat(v)), SO(2).exp(SO(2).hat(v + 1))
+    difference = bump(SO(2), turned) - bump(SO(2), half)
+    assert float(difference.mean().abs() / difference.std()) * COUNT**0.5 > 6
     assert shift_in_errors(GLPlus(2), "left", "left", right_density=False, count=150_000) > 6
     assert shift_in_errors(Sim(2), "left", "right", count=150_000) > 6
     assert shift_in_errors(Sim(2), "right", "left", count=150_000) > 6

@@ -7,6 +7,7 @@ import torch
 
 from geokit.equivariant.lie import GLPlus, polar
 from geokit.equivariant.lie.matrix_log import matrix_log
+from geokit.errors import InvalidInput
 from tests.reference import lie as reference
 
 
@@ -43,6 +44,29 @@ def test_gradients(n):
     g[1] = GLPlus(n).compact_sample(1)[0] * 3
     g[2] = torch.eye(n) + 1e-7 * torch.randn(n, n)
     assert torch.autograd.gradcheck(polar, (g.requires_grad_(),), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_vmap(n):
+    """Values and gradients, one by one and in a loop, with the batch in any place."""
+    group = GLPlus(n)
+    g = group.sample(6, generator=torch.Generator().manual_seed(0))
+    w = torch.randn(2, n, n, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def number(m):
+        x, k = group.decompose(m)
+        return (w[0] * x).sum() + (w[1] * k).sum() + (group.log(group.complement_exp(0.3 * (m + m.mT))) * w[0]).sum()
+
+    for batched, one in zip(torch.func.vmap(polar, in_dims=2)(g.permute(1, 2, 0)), zip(*map(polar, g))):
+        assert torch.allclose(batched, torch.stack(one), atol=1e-13)
+    loop = torch.stack([torch.autograd.functional.jacobian(number, m) for m in g])
+    assert torch.allclose(torch.func.vmap(torch.func.grad(number))(g), loop, atol=1e-10)
+
+
+def test_wrong_matrices():
+    for bad in (torch.zeros(2, 3), torch.zeros(3), torch.eye(3, dtype=torch.int64)):
+        with pytest.raises(InvalidInput, match="polar decomposition is of float32 or float64 matrices"):
+            polar(bad)
 
 
 def test_many_matrices_at_once():

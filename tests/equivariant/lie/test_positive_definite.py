@@ -60,15 +60,25 @@ def test_wrong_input():
     space = SPD(2)
     good = torch.eye(2).repeat(2, 1, 1)
     assert space.check(good) is good
-    for bad in (
-        torch.tensor([[1.0, 2.0], [2.0, 1.0]]),
-        torch.tensor([[1.0, 0.5], [0.0, 1.0]]),
-        torch.full((2, 2), torch.nan),
+    for bad, reason in (
+        (torch.tensor([[1.0, 2.0], [2.0, 1.0]]), "eigenvalue that is zero or negative"),
+        (torch.tensor([[1.0, 0.0], [0.0, 0.0]]), "eigenvalue that is zero or negative"),
+        (torch.tensor([[1.0, 0.5], [0.0, 1.0]]), "not symmetric"),
+        (torch.full((2, 2), torch.nan), "not finite"),
     ):
-        with pytest.raises(InvalidInput, match=r"s\[2\] is not in SPD\(2\)"):
+        with pytest.raises(InvalidInput, match=rf"^s\[2\] is not in SPD\(2\): .*{reason}"):
             space.check(torch.cat([good, bad[None]]))
-    with pytest.raises(InvalidInput, match="is not in"):
+        with pytest.raises(InvalidInput, match=rf"^s is not in SPD\(2\): .*{reason}"):
+            space.check(bad)
+    with pytest.raises(InvalidInput, match="determinant is not 1"):
         SPD(2, unit_determinant=True).check(2 * torch.eye(2))
+    stretched = torch.diag(torch.tensor([1e3, 0.1, 0.1]))  # of determinant 10
+    with pytest.raises(InvalidInput, match="determinant is not 1"):
+        SPD(3, unit_determinant=True).check(stretched)
+    SPD(3, unit_determinant=True).check(torch.diag(torch.tensor([1e3, 0.1, 0.01])))
+    for spread in (float("nan"), float("inf")):
+        with pytest.raises(InvalidInput, match="finite spread"):
+            space.sample(3, spread=spread)
     with pytest.raises(InvalidInput, match="shape"):
         space.check(torch.eye(3))
     with pytest.raises(InvalidInput, match="needs n"):

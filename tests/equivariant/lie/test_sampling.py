@@ -152,6 +152,9 @@ def test_wrong_options():
         ({"method": "halton"}, "no method 'halton'"),
         ({"count": 0}, "at least one"),
         ({"spread": 0.0}, "spread must be positive"),
+        ({"spread": math.inf}, "positive and finite"),
+        ({"spread": math.nan}, "positive and finite"),
+        ({"offset": math.inf}, "offset of the angles must be finite"),
         ({"spread": torch.ones(4)}, "one for each of the 3"),
         ({"haar": True, "side": "top"}, "'top'"),
     ]:

@@ -20,7 +20,7 @@ class AnisotropicGabor(nn.Module):
         self.frequency = nn.Parameter(torch.randn(hidden, coordinates) * omega)
         self.phase = nn.Parameter(torch.empty(hidden).uniform_(-math.pi, math.pi))
         self.center = nn.Parameter(torch.empty(hidden, coordinates).uniform_(-1, 1))
-        widths = torch.distributions.Gamma(3.0, 2.0).sample((hidden, coordinates))
+        widths = torch.distributions.Gamma(3.0, 2.0, validate_args=False).sample((hidden, coordinates))
         self.inverse_width = nn.Parameter(widths)
 
     def forward(self, x: Tensor) -> Tensor:

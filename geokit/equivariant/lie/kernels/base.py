@@ -48,10 +48,13 @@ class KernelNetwork(nn.Module, ABC):
         """Brings the mean square of the values over [-1, 1]^d to gain^2 / fan_in.
 
         Measured at the same quasi-random points each time, so that the random numbers drawn before and after stay as
-        they were.
+        they were. Parameters on the meta device have no values to measure.
         """
+        like = next(self.parameters())
+        if like.is_meta:
+            return
         engine = torch.quasirandom.SobolEngine(self.coordinates, scramble=True, seed=0)
-        points = engine.draw(CALIBRATION_POINTS, dtype=torch.float32) * 2 - 1
+        points = engine.draw(CALIBRATION_POINTS, dtype=torch.float32).to(like) * 2 - 1
         size = self.evaluate(points).square().mean().sqrt()
         self.rescale(self.gain / self.fan_in**0.5 / size.clamp(min=1e-12))
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from geokit.equivariant.lie.kernels import KERNELS, FlexibleKernel, PointKernel, make_kernel
+from geokit.equivariant.lie.kernels import KERNELS, FlexibleKernel, Localised, PointKernel, make_kernel
 from geokit.errors import InvalidInput
 
 NAMES = list(KERNELS)
@@ -19,6 +19,30 @@ def test_shapes_and_dtypes(name, d):
     assert kernel(torch.zeros(0, d)).shape == (0, 6)
     assert kernel(torch.zeros(d)).shape == (6,)
     assert kernel.double()(torch.zeros(2, d, dtype=torch.float64)).dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kernels_are_built_in_the_default_dtype(name):
+    torch.set_default_dtype(torch.float64)
+    try:
+        kernel = Localised(make_kernel(name, 2, 32, fan_in=50))
+        variance = 50 * kernel(domain(30000, 2, torch.float64)).square().mean()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert variance.dtype == torch.float64
+    assert variance.item() == pytest.approx(1, rel=0.15)
+
+
+# FlexConv draws its widths by torch.distributions, which looks at their values.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "flexconv"])
+def test_kernels_are_built_on_the_meta_device(name):
+    single = make_kernel(name, 2, 32, fan_in=50)
+    with torch.device("meta"):
+        empty = make_kernel(name, 2, 32, fan_in=50)
+    assert all(parameter.is_meta for parameter in empty.parameters())
+    # Room for the values of another one.
+    empty.to_empty(device="cpu").load_state_dict(single.state_dict())
+    assert torch.equal(empty(domain(5, 2)), single(domain(5, 2)))
 
 
 @pytest.mark.parametrize("name", NAMES)
