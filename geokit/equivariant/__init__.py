@@ -1,1 +1,1 @@
-"""Networks that are equivariant by construction: position-orientation message passing and irreps."""
+"""Networks that are equivariant by construction, on Lie groups, positions and orientations, and irreps; tools for any."""
