@@ -1,1 +1,1 @@
-"""Networks that are equivariant by construction, on Lie groups, positions and orientations, and irreps; tools for any."""
+"""Networks that are equivariant by construction: Lie groups, positions and orientations, irreps; tools for any model."""
