@@ -17,6 +17,7 @@ from geokit.cli.geodesic import Geodesic
 from geokit.cli.info import Info
 from geokit.cli.match import Match
 from geokit.cli.mesh import Mesh
+from geokit.cli.pipes import printing
 from geokit.cli.reconstruct import Reconstruct
 from geokit.cli.register import Register
 from geokit.cli.render import Render
@@ -76,7 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Set before torch starts its threads: they otherwise burn a core for milliseconds after every parallel region, and
     # on a busy machine wait for each other.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    verb = parse(arguments or ["--help"])
+    verb: Verb | None = None
+    with printing():  # of --help
+        verb = parse(arguments or ["--help"])
+    if verb is None:
+        return 0
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         return _run(verb)

@@ -1,1 +1,1 @@
-"""Networks that are equivariant by construction: Lie groups, positions and orientations, irreps; tools for any model."""
+"""Networks that are equivariant by construction (Lie groups, positions and orientations, irreps), tools for all."""

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -279,3 +281,9 @@ def test_resume_with_another_option(capsys, capture, run, tmp_path):
 
 def test_clock():
     assert [clock(s) for s in (0, 9.6, 61, 3725, float("inf"))] == ["0:00", "0:10", "1:01", "1:02:05", "-:--"]
+
+
+def test_help_into_a_closed_pipe_is_no_traceback():
+    command = f"{sys.executable} -m geokit.cli.main train affnist --help | head -c 10"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
