@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import check_tensor
+from geokit.equivariant.lie.orthogonal import SO
 from geokit.errors import InvalidInput
 
 _FAR = 2 * torch.pi  # standard deviation of random algebra elements: a compact group is covered evenly enough
@@ -60,7 +61,7 @@ class Symmetry:
 
 def rotations(n: int = 3) -> Symmetry:
     """SO(n)."""
-    return Symmetry(f"SO({n})", _planes(n, [(i, j) for i in range(n) for j in range(i)]))
+    return Symmetry(f"SO({n})", SO(n).basis)
 
 
 def orthogonal_maps(n: int = 3) -> Symmetry:
@@ -85,13 +86,3 @@ def rotations_about(axis: Sequence[float], mirrors: bool = False) -> Symmetry:
     across = torch.linalg.svd(direction[None]).Vh[1]
     mirror = torch.eye(3, dtype=torch.float64) - 2 * across[:, None] * across
     return Symmetry(f"rotations and mirrors about {name}", turn[None], mirror[None])
-
-
-def _planes(n: int, pairs: list[tuple[int, int]]) -> Tensor:
-    """Generators of the rotations in planes of two coordinate axes."""
-    if n < 1:
-        raise InvalidInput(f"a space has at least one dimension, got n = {n}")
-    algebra = torch.zeros(len(pairs), n, n, dtype=torch.float64)
-    for k, (i, j) in enumerate(pairs):
-        algebra[k, i, j], algebra[k, j, i] = 1, -1
-    return algebra

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
+from geokit.equivariant.frames import weighted_center, weighted_moments
 from geokit.equivariant.lie.general_linear import traceless
 from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.symmetric import symmetric_exp, symmetric_log
@@ -47,9 +48,8 @@ def moments(points: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     total = weights.sum(-1, keepdim=True)
     share = torch.where(total > 0, weights / total.clamp(min=torch.finfo(weights.dtype).tiny), 1 / weights.shape[-1])
     points = points.expand(*weights.shape, points.shape[-1])
-    mean = (share[..., None, :] @ points)[..., 0, :]
-    offsets = points - mean[..., None, :]
-    return mean, (share[..., None] * offsets).mT @ offsets
+    mean = weighted_center(points, share)
+    return mean, weighted_moments(points - mean[..., None, :], share)
 
 
 def frames(mean: Tensor, covariance: Tensor, group: LieGroup, unit: float = 1.0) -> Frames:

@@ -22,7 +22,7 @@ from torch.nn.functional import conv2d, linear
 
 from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.kernels import Localised, make_kernel
-from geokit.equivariant.lie.sampling import SampleSet
+from geokit.equivariant.lie.sampling import SampleSet, check_samples, in_units_of, pair_features
 from geokit.errors import InvalidInput
 
 MIXINGS = ("separable", "dense")
@@ -58,7 +58,8 @@ class LiftingConv2d(nn.Module):
     def forward(self, images: Tensor, samples: SampleSet) -> Tensor:
         """(B, C_out, S, H', W'). Raises `InvalidInput` for samples of another group and images of another shape."""
         least = self.window.size - 2 * self.padding
-        check_features("images", images, (self.shape[1],), least, samples, self.group, self.bias)
+        check_samples(self.group, samples, images, self.bias)
+        check_shape("images", images, (self.shape[1],), least)
         # The kernel at identity sums over `area` pixels, at g over |det g| area: the factor keeps the mean.
         scale = samples.group.determinant(samples.elements).abs()[:, None, None]
         values = self.kernel(self.window.places(samples)) / scale
@@ -120,18 +121,17 @@ class GroupConv2d(nn.Module):
         `InvalidInput` for samples of another group and features of another shape.
         """
         outputs, least = samples if outputs is None else outputs, self.window.size - 2 * self.padding
-        check_group(self.group, samples)
-        check_features("features", features, (self.shape[1], len(samples)), least, samples, self.group, self.bias)
-        check_group(self.group, outputs)
+        check_samples(self.group, samples, features, self.bias)
+        check_samples(self.group, outputs, features, self.bias)
+        check_shape("features", features, (self.shape[1], len(samples)), least)
         if relative is None:
-            relative = pair_features(self.group, outputs.inverses, samples.elements)
+            relative = pair_features(outputs, samples)
         if relative.shape[:2] != (len(outputs), len(samples)):
             raise InvalidInput(
                 f"relative coordinates must be ({len(outputs)}, {len(samples)}, F), got {tuple(relative.shape)}; see "
                 "`pair_features`"
             )
-        bounded = self.group.complement_dim
-        relative = torch.cat([relative[..., :bounded] / self.reach, relative[..., bounded:]], dim=-1)
+        relative = in_units_of(self.reach, relative, self.group)
         determinants = samples.group.determinant(samples.elements).abs()
         weights = samples.weights * samples.mass / determinants / len(samples)
         apply: Callable[..., Tensor] = self._dense if self.mixing == "dense" else self._separable
@@ -172,15 +172,6 @@ def _separated(features: Tensor, group: Tensor, spatial: Tensor, channels: Tenso
     return linear(moved.unflatten(3, mixed.shape[2:0:-1]), channels).permute(0, 4, 3, 1, 2)
 
 
-def pair_features(group: LieGroup, inverses: Tensor, elements: Tensor) -> Tensor:
-    """(S', S, F) continuous coordinates of g^-1 h, for inverses g^-1 (S', n, n) and elements h (S, n, n).
-
-    The same for all layers on these samples; pass them on.
-    """
-    with torch.no_grad():
-        return group.features(group.compose(inverses[:, None], elements))
-
-
 class _Window:
     """The pixels of a kernel's window, as group elements see them."""
 
@@ -205,33 +196,12 @@ class _Window:
         return self.offsets.to(samples.inverses) @ samples.inverses.mT
 
 
-def check_group(group: LieGroup, samples: SampleSet) -> None:
-    """Raise `InvalidInput` unless the samples are of this group."""
-    if samples.group != group:
-        raise InvalidInput(f"this layer is for samples of {group}, got some of {samples.group}")
-
-
-def check_features(
-    name: str,
-    features: Tensor,
-    middle: tuple[int, ...],
-    least: int,
-    samples: SampleSet,
-    group: LieGroup,
-    like: Tensor,
-) -> None:
-    """Raise `InvalidInput` unless features are (B, *middle, H, W) with sides of at least `least`, and they and the
-    samples have the dtype of `like`."""
-    check_group(group, samples)
+def check_shape(name: str, features: Tensor, middle: tuple[int, ...], least: int) -> None:
+    """Raise `InvalidInput` unless features are (B, *middle, H, W) with sides of at least `least`."""
     shape = tuple(features.shape)
     if len(shape) != len(middle) + 3 or shape[1:-2] != middle or min(shape[-2:]) < least:
         wanted = ", ".join(str(size) for size in middle)
         raise InvalidInput(
-            f"{name} must be (B, {wanted}, H, W) with sides of at least {least} pixels for this layer and {samples}, "
-            f"got {shape}"
-        )
-    if not features.dtype == samples.elements.dtype == like.dtype:
-        raise InvalidInput(
-            f"{name}, samples and the layer must have one dtype, got {features.dtype}, {samples.elements.dtype} and "
-            f"{like.dtype}; convert with .to"
+            f"{name} must be (B, {wanted}, H, W) for this layer and these samples, with sides of at least {least} "
+            f"pixels, got {shape}"
         )

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 from torch.utils.checkpoint import checkpoint
 
-from geokit.equivariant.lie.convolution import GroupConv2d, LiftingConv2d, pair_features
+from geokit.equivariant.lie.convolution import GroupConv2d, LiftingConv2d
 from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.network import linear_part_of
 from geokit.equivariant.lie.patches import check_images
 from geokit.equivariant.lie.pooling import halved, invariant_maximum, normalised
-from geokit.equivariant.lie.sampling import SampleSet, sample_set
+from geokit.equivariant.lie.sampling import SampleSet, pair_features, sample_set
 from geokit.errors import InvalidInput
 
 _TOGETHER = 2  # images
@@ -102,7 +102,7 @@ class GroupConvNet(nn.Module):
 
     def features(self, images: Tensor, samples: SampleSet) -> Tensor:
         """(B, C, S, H', W') what the last convolution gives, on the elements of the samples."""
-        relative = pair_features(self.group, samples.inverses, samples.elements)
+        relative = pair_features(samples, samples)  # once for all layers
 
         def smaller(block: nn.Module, x: Tensor) -> Tensor:
             return halved(block(x, samples, relative))

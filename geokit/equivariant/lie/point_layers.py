@@ -10,7 +10,7 @@ from geokit.backend.checks import FLOATS, check_tensor
 from geokit.equivariant.lie.group import LieGroup
 from geokit.equivariant.lie.kernels import Localised, make_kernel
 from geokit.equivariant.lie.points import Neighborhood
-from geokit.equivariant.lie.sampling import SampleSet
+from geokit.equivariant.lie.sampling import SampleSet, check_samples, in_units_of, pair_features
 from geokit.errors import InvalidInput
 
 
@@ -138,7 +138,7 @@ class PointGroupConvolution(nn.Module):
         check_samples(self.group, outer, features, self.bias)
         edges, elements, local = inside(cloud, outer)
         weight = pair_weights(cloud, outer, edges, elements)
-        relative = self._relative(samples, outer)
+        relative = in_units_of(self.reach, pair_features(outer, samples), self.group)
         share = samples.weights * samples.mass / len(samples)
         senders, rows = cloud.senders[edges], cloud.receivers[edges] * len(outer) + elements
         if self.group_kernel is not None:
@@ -153,12 +153,6 @@ class PointGroupConvolution(nn.Module):
         out = products.new_zeros(len(cloud) * len(outer), products.shape[1]).index_add(0, rows, products)
         out = (out if self.mix is None else self.mix(out)) + self.bias
         return out.view(len(cloud), len(outer), self.out_channels)
-
-    def _relative(self, samples: SampleSet, outer: SampleSet) -> Tensor:
-        """(S_out, S_in, F) coordinates of g^-1 h, those of the non-compact part in units of `reach`."""
-        numbers = self.group.features(outer.inverses[:, None] @ samples.elements)
-        bounded = self.group.complement_dim
-        return torch.cat([numbers[..., :bounded] / self.reach, numbers[..., bounded:]], -1)
 
 
 def inside(cloud: Neighborhood, samples: SampleSet) -> tuple[Tensor, Tensor, Tensor]:
@@ -213,14 +207,3 @@ def check_layer(
         raise InvalidInput(f"form must be one of {', '.join(forms)}, got {form!r}")
     if not 0 < neighbors < math.inf:
         raise InvalidInput(f"neighbors must be positive and finite, got {neighbors}")
-
-
-def check_samples(group: LieGroup, samples: SampleSet, features: Tensor, parameter: Tensor) -> None:
-    """Raises InvalidInput unless the samples are of this group, and have the dtype of the features and parameters."""
-    if samples.group != group:
-        raise InvalidInput(f"samples must be elements of {group}, got {samples}")
-    if not features.dtype == samples.elements.dtype == parameter.dtype:
-        raise InvalidInput(
-            f"features, samples and parameters must have one dtype, got {features.dtype}, {samples.elements.dtype} and "
-            f"{parameter.dtype}; use .to(dtype)"
-        )

@@ -143,3 +143,27 @@ def _proper(group: LieGroup) -> bool:
     mirror = group.identity(device="cpu")
     mirror[0, 0] = -1
     return not bool(group.contains(mirror))
+
+
+def check_samples(group: LieGroup, samples: SampleSet, features: Tensor, parameter: Tensor) -> None:
+    """Raise `InvalidInput` unless a layer of this group gets samples of it, in the dtype of features and parameters."""
+    if samples.group != group:
+        raise InvalidInput(f"this layer is for samples of {group}, got some of {samples.group}")
+    if not features.dtype == samples.elements.dtype == parameter.dtype:
+        raise InvalidInput(
+            f"features, samples and parameters must have one dtype, got {features.dtype}, {samples.elements.dtype} and "
+            f"{parameter.dtype}; use .to(dtype)"
+        )
+
+
+def pair_features(outputs: SampleSet, samples: SampleSet) -> Tensor:
+    """(S', S, F) continuous coordinates of g^-1 h, with g in `outputs` and h in `samples`."""
+    group = samples.group
+    with torch.no_grad():
+        return group.features(group.compose(outputs.inverses[:, None], samples.elements))
+
+
+def in_units_of(reach: float, relative: Tensor, group: LieGroup) -> Tensor:
+    """Coordinates as `pair_features` gives them, those of the symmetric part divided by `reach`, where kernels end."""
+    bounded = group.complement_dim
+    return torch.cat([relative[..., :bounded] / reach, relative[..., bounded:]], dim=-1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from geokit.equivariant.lie import CSO, SL, SO, Affine, GLPlus, GroupConv2d, LiftingConv2d, O, sample_set
-from geokit.equivariant.lie.convolution import pair_features
+from geokit.equivariant.lie.sampling import pair_features
 from geokit.errors import InvalidInput
 from tests.equivariant.lie.sets_of_elements import closed_set, moved_set, set_of, turned
 from tests.reference import lie_convolution as reference
@@ -53,7 +53,7 @@ def test_group_convolution_is_what_loops_give(group, mixing):
     with torch.no_grad():
         wanted = reference.group_convolution(layer, features, samples, outputs, radius=1.5, size=3)
         got = layer(features, samples, outputs)
-        given = layer(features, samples, outputs, pair_features(group, outputs.inverses, samples.elements))
+        given = layer(features, samples, outputs, pair_features(outputs, samples))
         here = layer(features, samples)
         same = reference.group_convolution(layer, features, samples, samples, radius=1.5, size=3)
     assert got.shape == (2, 3, 4, 2, 3)
@@ -241,7 +241,7 @@ def test_refusals():
         with pytest.raises(InvalidInput, match=sentence):
             layer_of("separable", SL(2))(noise(*shape), shears)
     for shape in ((1, 3, 5, 5), (2, 5, 5), (1, 2, 2, 5)):
-        with pytest.raises(InvalidInput, match=r"images must be \(B, 2, H, W\) with sides of at least 3 pixels"):
+        with pytest.raises(InvalidInput, match=r"images must be \(B, 2, H, W\) for .* sides of at least 3 pixels"):
             layer_of("lifting", SL(2))(noise(*shape), shears)
 
 
