@@ -103,7 +103,7 @@ def row(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "stretched": share("stretched", "any pose"),
         "parameters": first["parameters"],
         "CPU s": round(statistics.mean(run["cpu_seconds"] for run in runs)),
-        "preparing": round(statistics.mean(run["test"]["preparation_cpu_seconds"] for run in runs), 1),
+        "preparing": round(statistics.mean(run["preparation_cpu_seconds"] for run in runs), 1),
         "ms a step": round(statistics.mean(run["cpu_milliseconds_per_step"] for run in runs)),
         "epochs": round(statistics.mean(run["epochs"] for run in runs), 1),
         "tests": first["test"]["digits"],

@@ -62,7 +62,7 @@ def show_affnist(results: dict[str, Any], folder: TrainFolder) -> None:
     if len(ways) > 1:
         out.print()
         out.print(table([(way, _WAYS[way]) for way in ways]))
-    seconds = test["preparation_cpu_seconds"]
+    seconds = results["preparation_cpu_seconds"]
     costs = [("preparation", f"canonical images: {seconds:.1f} CPU s, not counted above")]
     _show([], results, folder, costs if results["settings"]["network"] == "canonical" else [])
 

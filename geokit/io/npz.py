@@ -5,7 +5,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def read_npz(path: Path) -> PointColumns:
     with open(path, "rb") as file:
         size = path.stat().st_size
         if path.suffix.lower() == ".npy":
-            return _columns_of_table(path, _array(path, path.name, file, size))
+            return _columns_of_table(path, read_array(path, path.name, file, size))
         try:
             return _archive(path, file, size)
         except UnreadableFile:
@@ -48,7 +48,7 @@ def _archive(path: Path, file: BinaryIO, size: int) -> PointColumns:
             info = members[name]
             check_unfolding(path, info.file_size, size, _RATIO)
             with archive.open(info) as member:
-                return _array(path, name, member, info.file_size)  # type: ignore[arg-type]
+                return read_array(path, name, member, info.file_size)
 
         points = array(_POINTS)
         if points is None:
@@ -90,7 +90,7 @@ def _columns_of_table(path: Path, table: np.ndarray) -> PointColumns:
     return PointColumns(points, colors, normals, {n: v for n, v in named.items() if n not in ("x", "y", "z")})
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type; the length of the header is checked before it is read."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -101,8 +101,14 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return read(io.BytesIO(counter + file.read(length)), max_header_size=_LONGEST_HEADER)
 
 
-def _array(path: Path, name: str, file: BinaryIO, size: int) -> np.ndarray:
-    """The array that fills the `size` bytes of `file`, after its header has been believed."""
+def read_array(
+    path: Path, name: str, file: IO[bytes], size: int, wanted_shape: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """The array of numbers in the `size` bytes of `file`, after its header has been believed.
+
+    wanted_shape: what the header must promise before anything more is read. Raises `UnreadableFile` for what is
+    damaged or something else.
+    """
     try:
         shape, by_columns, dtype = _header(file)
     except Exception as error:  # the header is a Python literal: parsing another text fails in many ways
@@ -110,6 +116,8 @@ def _array(path: Path, name: str, file: BinaryIO, size: int) -> np.ndarray:
         raise UnreadableFile(f"{path}: {name} is no NumPy array ({reason}); save it again") from error
     if dtype.hasobject or dtype.kind not in "fiub":
         raise UnreadableFile(f"{path}: {name} holds {dtype}, wanted numbers; pickled objects are never read")
+    if wanted_shape is not None and shape != wanted_shape:
+        raise UnreadableFile(f"{path}: {name} has shape {shape}, wanted {wanted_shape}; save it again")
     wanted = dtype.itemsize * int(np.prod([int(n) for n in shape], dtype=object))
     if any(n < 0 for n in shape) or wanted > size:
         raise UnreadableFile(

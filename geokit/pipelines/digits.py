@@ -1,12 +1,10 @@
 """Handwritten digits from the file that many libraries share, and the splits that affNIST is made from."""
 
-import math
 import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from geokit.errors import InvalidInput, UnreadableFile
+from geokit.io.npz import read_array
 from geokit.io.safe import existing_file
 
 TRAIN, VALID = 50_000, 10_000  # of the 60,000 training images, in their order
@@ -57,6 +56,8 @@ def load_digits(path: str | Path) -> dict[str, Digits]:
             for part, count in (("train", TRAIN + VALID), ("test", 10_000)):
                 arrays[f"x_{part}"] = _array(path, archive, f"x_{part}", (count, SIDE, SIDE))
                 arrays[f"y_{part}"] = _array(path, archive, f"y_{part}", (count,))
+    except UnreadableFile:
+        raise
     except _DAMAGED as error:
         raise UnreadableFile(
             f"{path} does not hold MNIST as arrays x_train, y_train, x_test and y_test ({error}); {_AGAIN}"
@@ -70,34 +71,18 @@ def load_digits(path: str | Path) -> dict[str, Digits]:
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str, wanted: tuple[int, ...]) -> np.ndarray:
-    """An array of the shape `wanted`, which its header must promise before anything is read: uint8, or integers."""
-    if archive.getinfo(f"{name}.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    """An array of the shape `wanted`: uint8, or integers where it has one axis."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} is packed in an unusual way")
-    with archive.open(f"{name}.npy") as file:
-        shape, by_columns, dtype = _header(file)
-        good = dtype == np.uint8 if len(wanted) > 1 else dtype.kind in "iu"
-        if shape != wanted or not good:
-            kind = "uint8" if len(wanted) > 1 else "integers"
-            raise UnreadableFile(f"{path}: {name} is {dtype} {shape}, wanted {kind} {wanted}; {_AGAIN}")
-        size = dtype.itemsize * math.prod(wanted)
-        content = file.read(size)
-        if len(content) < size or file.read(1):  # which also compares checksums, at the end
-            raise ValueError(f"{name} is not as long as its header says")
-    return np.frombuffer(bytearray(content), dtype).reshape(wanted, order="F" if by_columns else "C")
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether columns come first, and type. Raises ValueError for what is no array of version 1.0.
-
-    Later versions are for names of columns; their headers may be gigabytes long.
-    """
-    try:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError("version 1.0 is wanted")
-        return np.lib.format.read_array_header_1_0(file)
-    except Exception as error:  # the header is a Python literal: parsing another text fails in many ways
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"no NumPy array: {reason}") from error
+    with archive.open(info) as file:
+        array = read_array(path, name, file, info.file_size, wanted)
+        if file.read(1):  # which also compares checksums, at the end
+            raise ValueError(f"{name} is longer than its header says")
+    if not (array.dtype == np.uint8 if len(wanted) > 1 else array.dtype.kind in "iu"):
+        kind = "uint8" if len(wanted) > 1 else "integers"
+        raise UnreadableFile(f"{path}: {name} is {array.dtype}, wanted {kind}; {_AGAIN}")
+    return array
 
 
 def _labels(path: Path, name: str, labels: np.ndarray) -> Tensor:

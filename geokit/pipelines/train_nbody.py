@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ _FARTHEST = 10.0  # of the shift that equivariance is measured with
 @dataclass(frozen=True, kw_only=True)
 class NBodySettings(TrainSettings):
     """Options of `train_nbody`. data: a .npz file of `load_nbody`; None: made in the output folder, in 15 seconds."""
+
+    movable: ClassVar[tuple[str, ...]] = ("data",)
 
     data: str | None = None
     batch: int = 50

@@ -95,10 +95,12 @@ def _version(file: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def save_results(loop: TrainLoop, folder: TrainFolder, kind: str, test: dict[str, Any]) -> dict[str, Any]:
+def save_results(
+    loop: TrainLoop, folder: TrainFolder, kind: str, test: dict[str, Any], preparation: float = 0.0
+) -> dict[str, Any]:
     """Write the selected weights, the picture of the curve and results.json; returns what is in the last.
 
-    test: figures of the selected weights on test data.
+    test: figures of the selected weights on test data. preparation: CPU seconds that the training data took.
     """
     settings = loop.settings.as_json()
     save_checkpoint(folder.network, loop.best, {"task": kind, "settings": settings})
@@ -113,6 +115,7 @@ def save_results(loop: TrainLoop, folder: TrainFolder, kind: str, test: dict[str
         "epochs": loop.epoch,
         "seconds": loop.seconds,
         "cpu_seconds": loop.cpu_seconds,
+        "preparation_cpu_seconds": preparation,
         "cpu_milliseconds_per_step": 1e3 * loop.cpu_seconds / loop.step_number,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
         "settings": settings,

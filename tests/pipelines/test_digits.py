@@ -50,12 +50,12 @@ def test_what_is_no_file_of_digits(file, tmp_path):
     with np.load(file) as arrays:
         good = dict(arrays)
     wrong = (
-        ({"x_train": good["x_train"][:100]}, r"x_train is uint8 \(100, 28, 28\), wanted uint8 \(60000, 28, 28\); get"),
-        ({"y_test": good["y_test"][:, None]}, r"y_test is uint8 \(10000, 1\), wanted integers \(10000,\)"),
+        ({"x_train": good["x_train"][:100]}, r"x_train has shape \(100, 28, 28\), wanted \(60000, 28, 28\)"),
+        ({"y_test": good["y_test"][:, None]}, r"y_test has shape \(10000, 1\), wanted \(10000,\)"),
         ({"x_test": good["x_test"].astype(np.float32)}, r"x_test is float32"),
-        ({"x_test": np.array([None])}, r"x_test is object \(1,\)"),
-        ({"y_train": good["y_train"].astype(np.float64)}, r"y_train is float64 \(60000,\), wanted integers"),
-        ({"y_train": good["y_train"].astype(str)}, r"y_train is <U\d+ \(60000,\), wanted integers"),
+        ({"x_test": np.array([None])}, "x_test .*pickled objects are never read"),
+        ({"y_train": good["y_train"].astype(np.float64)}, "y_train is float64, wanted integers"),
+        ({"y_train": good["y_train"].astype(str)}, r"y_train holds <U\d+, wanted numbers"),
         (
             {"y_test": good["y_test"] + np.uint8(6)},
             "y_test holds labels from 6 to 10, wanted 0 to 9; get the mnist.npz",
@@ -67,7 +67,7 @@ def test_what_is_no_file_of_digits(file, tmp_path):
         np.savez_compressed(other, **good | changes)
         with pytest.raises(UnreadableFile, match=sentence):
             load_digits(other)
-    np.savez(other, x_train=good["x_train"][:1])
+    np.savez(other, points=good["x_train"][:1])
     with pytest.raises(UnreadableFile, match=r"does not hold MNIST .*; get the mnist\.npz that Keras distributes"):
         load_digits(other)
     whole = file.read_bytes()
@@ -93,14 +93,14 @@ def test_hostile_headers_cost_nothing(file, tmp_path):
     with np.load(file) as arrays:
         labels = npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (60000,)}", bytes(arrays["y_train"]))
     for content, sentence in (
-        (npy(huge), r"x_train is uint8 \(1000000000000, 28, 28\), wanted"),
-        (npy(good), "x_train is not as long as its header says"),
-        (npy(good, bytes(60_000 * 784 + 1)), "x_train is not as long as its header says"),
-        (npy(b"(" * 9000), "no NumPy array"),
-        (npy(b"[1]"), "no NumPy array"),
-        (npy(b"1" * 60_000), "no NumPy array"),
-        (npy(b"", version=b"\2\0"), "no NumPy array: version 1.0 is wanted"),
-        (npy(good.replace(b"|u1", b"O")), "x_train is object"),
+        (npy(huge), r"x_train has shape \(1000000000000, 28, 28\), wanted \(60000"),
+        (npy(good), "x_train promises an array of shape .* only 74 bytes are there|is truncated"),
+        (npy(good, bytes(60_000 * 784 + 1)), "x_train is longer than its header says"),
+        (npy(b"(" * 9000), "is no NumPy array"),
+        (npy(b"[1]"), "is no NumPy array"),
+        (npy(b"1" * 60_000), "is no NumPy array .*promises 60000 bytes"),
+        (npy(b"", version=b"\2\0"), "is no NumPy array"),
+        (npy(good.replace(b"|u1", b"O")), "pickled objects are never read"),
     ):
         other = tmp_path / "other.npz"
         with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
