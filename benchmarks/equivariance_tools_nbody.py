@@ -6,14 +6,11 @@ from typing import Any
 import torch
 from common import in_own_process, print_table
 from egnn import mlp
-from position_orientation_nbody import data_file
+from position_orientation_nbody import fitted
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from geokit.equivariant.frame_averaging import FrameAverage
-from geokit.pipelines.nbody_data import load_nbody
-from geokit.pipelines.train_loop import Problem, TrainLoop
-from geokit.pipelines.train_nbody import NBodySettings, equivariance_error, predict
+from geokit.pipelines.train_nbody import equivariance_error
 
 SECONDS, SEEDS = 60.0, (0,)
 
@@ -64,31 +61,8 @@ NETWORKS = {
 
 
 def trained(name: str, seed: int, seconds: float) -> dict[str, Any]:
-    splits = load_nbody(data_file())
-    learned, valid, test = (splits[s] for s in ("train", "valid", "test"))
-    torch.manual_seed(seed)
-    net = NETWORKS[name]()
-
-    def loss(rows: Tensor) -> Tensor:
-        return mse_loss(net(learned.x0[rows], learned.v0[rows], learned.charges[rows]), learned.x1[rows])
-
-    problem = Problem(
-        net, len(learned), loss, lambda n: float(mse_loss(predict(n, valid), valid.x1)), "mean squared error"
-    )
-    loop = TrainLoop(problem, NBodySettings(cpu_seconds=seconds, seed=seed))
-    for _ in loop.steps():
-        pass
-    loop.averaged.load_state_dict(loop.best)
-    return {
-        "network": name,
-        "seed": seed,
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "ms a step": 1e3 * loop.cpu_seconds / loop.step_number,
-        "epochs": loop.epoch,
-        "test": float(mse_loss(predict(loop.averaged, test), test.x1)),
-        "equivariance error": equivariance_error(loop.averaged, test),
-        "curve": loop.curve,
-    }
+    told, net, test = fitted(name, NETWORKS[name], seed, seconds)
+    return told | {"equivariance error": equivariance_error(net, test)}
 
 
 def section() -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@ seeds."""
 
 import os
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from geokit.equivariant.position_orientation import NBodyNet
-from geokit.pipelines.nbody_data import load_nbody
+from geokit.pipelines.nbody_data import Particles, load_nbody
 from geokit.pipelines.train_loop import Problem, TrainLoop
 from geokit.pipelines.train_nbody import NBodySettings, predict
 
@@ -35,23 +36,29 @@ def data_file() -> Path:
 
 def trained(name: str, seed: int, seconds: float) -> dict[str, Any]:
     """The test error of the network that validation selects, and the curve."""
+    return fitted(name, NETWORKS[name], seed, seconds)[0]
+
+
+def fitted(
+    name: str, make: Callable[[], nn.Module], seed: int, seconds: float
+) -> tuple[dict[str, Any], nn.Module, Particles]:
+    """What is told of a network after its CPU seconds; the network itself, and the test samples."""
     splits = load_nbody(data_file())
     learned, valid, test = (splits[s] for s in ("train", "valid", "test"))
     torch.manual_seed(seed)
-    net: nn.Module = NETWORKS[name]()
+    net = make()
 
     def loss(rows: torch.Tensor) -> torch.Tensor:
         return mse_loss(net(learned.x0[rows], learned.v0[rows], learned.charges[rows]), learned.x1[rows])
 
-    settings = NBodySettings(cpu_seconds=seconds, seed=seed)
     problem = Problem(
         net, len(learned), loss, lambda n: float(mse_loss(predict(n, valid), valid.x1)), "mean squared error"
     )
-    loop = TrainLoop(problem, settings)
+    loop = TrainLoop(problem, NBodySettings(cpu_seconds=seconds, seed=seed))
     for _ in loop.steps():
         pass
     loop.averaged.load_state_dict(loop.best)
-    return {
+    told = {
         "network": name,
         "seed": seed,
         "parameters": sum(p.numel() for p in net.parameters()),
@@ -60,6 +67,7 @@ def trained(name: str, seed: int, seconds: float) -> dict[str, Any]:
         "test": float(mse_loss(predict(loop.averaged, test), test.x1)),
         "curve": loop.curve,
     }
+    return told, loop.averaged, test
 
 
 def compared(names: list[str], seconds: float, title: str) -> list[dict[str, Any]]:

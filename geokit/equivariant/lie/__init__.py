@@ -13,6 +13,7 @@ from geokit.equivariant.lie.orthogonal import SO, O
 from geokit.equivariant.lie.point_layers import PointGroupConvolution, PointLifting
 from geokit.equivariant.lie.points import invariant_readout, neighborhood
 from geokit.equivariant.lie.polar import polar
+from geokit.equivariant.lie.poses import class_scores, joint_loss, learn_prior
 from geokit.equivariant.lie.positive_definite import SPD
 from geokit.equivariant.lie.rotation_sets import rotation_set
 from geokit.equivariant.lie.sampling import SampleSet, sample_set
@@ -40,7 +41,10 @@ __all__ = [
     "SampleSet",
     "Sim",
     "canonical_points",
+    "class_scores",
     "invariant_readout",
+    "joint_loss",
+    "learn_prior",
     "neighborhood",
     "polar",
     "rotation_set",

@@ -27,7 +27,8 @@ class AffineConvNet(nn.Module):
     cut-off ink for all of the group.
 
     log_prior: (poses,), a buffer, what poses are how frequent; uniform until `learn_rotation_prior` or
-    `set_rotation_prior`. Train with `joint_loss` of `pose_scores`; `canonical_images` need to be computed only once.
+    `set_rotation_prior`. Train with the cross-entropy of `class_scores` of `pose_scores` plus a tenth of their
+    `joint_loss`; `canonical_images` need to be computed only once.
 
     widths: channels of the convolutions. poses, angles, radii: a power of two times poses is angles; of the polar grid.
     reach, blur: of the grid and of its Gaussian, in canonical units (see `polar_patches`). unit: pixels to a canonical
