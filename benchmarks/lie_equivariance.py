@@ -1,6 +1,6 @@
 """How equivariant are convolutions over sampled elements of GL+(2)? Error against pixels and against samples.
 
-OMP_NUM_THREADS=1 python benchmarks/lie_equivariance.py --only resolution samples          about three minutes
+OMP_NUM_THREADS=1 python benchmarks/lie_equivariance.py --only resolution samples          about ten minutes
 
 When both sections are there, docs/images/lie_equivariance.png is drawn from them.
 """

@@ -18,9 +18,9 @@ from geokit.equivariant.lie import GLPlus, GroupConv2d, LiftingConv2d, SampleSet
 
 GROUP = GLPlus(2)
 COUNTS = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
-SPREAD, REACH = 0.35, 0.7
+SPREAD, REACH = 0.5, 0.7  # a law as wide as the kernels: where it is narrow, weights grow and spoil the rate
 RADIUS = 2.2  # pixels, of both kernels
-REPEATS = 18  # sets of samples; more of few elements
+REPEATS = 6  # sets of samples; more of few elements
 CHANNELS, OUTPUTS, PICTURES = 4, 4, 2
 SHEAR = torch.tensor([[1.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
 METHODS = {
