@@ -30,7 +30,7 @@ def draw(resolution: Rows, samples: Rows) -> Image.Image:
         (4, 16, 64, 256, 1024),
         [
             _curve(samples, "random", "random", RED, -0.5, (0.22, "above"), "slope"),
-            _curve(samples, "no weights", "without Haar weights", GREEN, None, (1.0, "before"), "slope"),
+            _curve(samples, "no weights", "without Haar weights", GREEN, None, (0.44, "below"), "slope"),
             _curve(samples, "low discrepancy", "low discrepancy", BLUE, -1.0, (0.65, "below"), "slope"),
         ],
         6,
