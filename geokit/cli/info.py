@@ -13,11 +13,11 @@ _BAR = 40  # characters
 
 @dataclass
 class Info:
-    """Say what a mesh, points, splats, a capture, a checkpoint or a run holds, and what is wrong with it."""
+    """Say what a mesh, points, splats, a field, a capture, a checkpoint or a run holds, and what is wrong with it."""
 
     path: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE_OR_CAPTURE")]
     """A mesh (.ply .obj .stl .off .glb .gltf), points (.ply .xyz .csv .pts .pcd .las .laz .e57 .npz), splats (.ply
-    .splat .spz), a checkpoint, a capture, or a folder that geokit reconstruct made."""
+    .splat .spz), a .field, a checkpoint, a capture, or a folder that geokit reconstruct made."""
     json: Switch = False
     """Print JSON, for other programs."""
     debug: Debug = False

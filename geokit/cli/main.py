@@ -13,6 +13,7 @@ import geokit
 from geokit.cli.compare import Compare
 from geokit.cli.convert import Convert
 from geokit.cli.doctor import Doctor
+from geokit.cli.fit import Fit
 from geokit.cli.geodesic import Geodesic
 from geokit.cli.info import Info
 from geokit.cli.match import Match
@@ -54,6 +55,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     "register": Register,
     "match": Match,
     "mesh": Mesh,
+    "fit": Fit,
     "spectrum": Spectrum,
     "geodesic": Geodesic,
     "train": Train,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,17 @@ class Field(nn.Module):
     def config(self) -> dict[str, Any]:
         """Arguments, other than tensors, that make an untrained field of the same structure; JSON can hold them."""
         raise NotImplementedError
+
+    def stored(self) -> dict[str, Tensor]:
+        """The tensors that, with `config`, a file of the field holds."""
+        return dict(self.state_dict())
+
+    @classmethod
+    def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """The field of `config` and `stored`. Raises `InvalidInput` or `RuntimeError` where they do not fit."""
+        field = cls(**config)
+        field.load_state_dict(tensors)
+        return field
 
     def values(self, x: Tensor) -> Tensor:
         """The field at x (N, d): (N, c). x has been checked."""

@@ -25,7 +25,7 @@ def is_photograph(path: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
+def opened_picture(path: str | Path) -> Iterator[Image.Image]:
     """The picture behind `path`, its header read; every failure of pillow inside becomes one sentence."""
     path = existing_file(path, "photograph")
     try:
@@ -55,7 +55,7 @@ def _turned(picture: Image.Image, size: tuple[int, int] | None) -> bool:
 
 def photograph_size(path: str | Path, size: tuple[int, int] | None = None) -> tuple[int, int]:
     """(width, height) that `load_photograph(path, size)` would give, from the header alone."""
-    with _opened(path) as picture:
+    with opened_picture(path) as picture:
         width, height = picture.size
         swaps = _turned(picture, size) and picture.getexif().get(_EXIF_ORIENTATION) in _TURNED
         return (height, width) if swaps else (width, height)
@@ -63,7 +63,7 @@ def photograph_size(path: str | Path, size: tuple[int, int] | None = None) -> tu
 
 def lens_marks(path: str | Path) -> tuple[str, ...]:
     """What tells whether two photographs were taken through the same lens: stored size and, of a .jpg, EXIF marks."""
-    with _opened(path) as picture:
+    with opened_picture(path) as picture:
         marks = [str(picture.size)]
         if picture.format == "JPEG":
             exif = picture.getexif()
@@ -81,7 +81,7 @@ def load_photograph(path: str | Path, size: tuple[int, int] | None = None) -> Te
 
     Raises `UnreadableFile` when the file is missing, truncated or no picture.
     """
-    with _opened(path) as picture:
+    with opened_picture(path) as picture:
         turned = ImageOps.exif_transpose(picture) if _turned(picture, size) else picture
         if turned.mode.startswith(("I", "F")):
             pixels = _eight_bit(np.asarray(turned), Path(path))

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from geokit.fields.storage import CLASSES, ENDING, load_field
 from geokit.geometry import Splats
 from geokit.geometry.bounds import bounds
 from geokit.geometry.mesh import Mesh
@@ -25,9 +26,9 @@ _BINS = 10
 def describe(path: str | Path) -> dict[str, Any]:
     """What `path` is, as plain values that JSON can hold.
 
-    Always with `kind` (mesh, points, splats, checkpoint, run, capture, photographs) and `path`; the rest depends on the
-    kind: for meshes and points see `geokit.pipelines.shape_facts`. What is not finite is left out and told under
-    `problems`. The poses of a plain folder of photographs are not searched.
+    Always with `kind` (mesh, points, splats, field, checkpoint, run, capture, photographs) and `path`; the rest depends
+    on the kind: for meshes and points see `geokit.pipelines.shape_facts`. What is not finite is left out and told
+    under `problems`. The poses of a plain folder of photographs are not searched.
     Raises `UnreadableFile` for a damaged file and `InvalidInput` for one of no kind that geokit knows.
     """
     path = Path(path)
@@ -37,6 +38,8 @@ def describe(path: str | Path) -> dict[str, Any]:
         found = _capture(path)
     elif path.suffix.lower() == ".safetensors":
         found = _checkpoint(path)
+    elif path.suffix.lower() == ENDING:
+        found = _field(path)
     else:
         found = _shape(existing_file(path, "file or capture"))
     return {"kind": found.pop("kind"), "path": str(path)} | found
@@ -75,6 +78,21 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     known: dict[str, Any] = {key: metadata[key] for key in wanted if key in metadata}
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     return {"kind": "checkpoint", **known, "tensors": shapes, "bytes": path.stat().st_size}
+
+
+def _field(path: Path) -> dict[str, Any]:
+    field = load_field(path)
+    kind = next(name for name, one in CLASSES.items() if type(field) is one)
+    return {
+        "kind": "field",
+        "made of": kind,
+        "dimension": field.dimension,
+        "channels": field.channels,
+        "parameters": field.parameter_count,
+        "bounds": field.bounds.tolist(),
+        "config": field.config(),
+        "bytes": path.stat().st_size,
+    }
 
 
 def _run(path: Path) -> dict[str, Any]:

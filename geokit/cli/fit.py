@@ -1,0 +1,107 @@
+"""geokit fit, with one sub-command a kind of signal."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from geokit.cli.options import Debug, Switch
+from geokit.errors import InvalidInput
+
+_UNITS = {"": 1, "k": 1000, "m": 1000_000, "g": 1000_000_000}
+# Words as they were typed: what is wrong with them is said in one sentence when the verb runs.
+_SIZE = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="SIZE",
+    instance_from_str=lambda words: words[0],
+    is_instance=lambda word: word is None or isinstance(word, str),
+    str_from_instance=lambda word: [str(word)],
+)
+
+
+def _automatic(value: str, metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {value})")
+
+
+@dataclass(kw_only=True)
+class FitImage:
+    """Store a picture in the functions that it is worth: smooth at any scale, with the least square error."""
+
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE")]
+    """A .png, .jpg, .webp, .tif or .npy picture, grey or colour, 8 or 16 bits (.tif, .npy), with or without alpha."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FILE.field")]
+    """The field to write; geokit render shows it, geokit info tells about it."""
+    size: Annotated[str | None, _SIZE, _automatic("2 bits a pixel", "SIZE")] = None
+    """How large the file may be: 64kB, 1.5MB or a number of bytes."""
+    parameters: Annotated[int | None, _automatic("as --size asks", "N")] = None
+    """Instead of --size: how many numbers of 32 bits the field may have."""
+    overwrite: Switch = False
+    """Replace FILE.field where it exists."""
+    json: Switch = False
+    """Print the figures as JSON, for other programs."""
+    debug: Debug = False
+
+    def run(self) -> int:
+        """Fit, then say how well."""
+        from geokit.cli.pipes import printing
+        from geokit.cli.progress import shown_progress
+        from geokit.cli.report import console, size, table
+        from geokit.pipelines.fit_image import fit_image_file
+
+        options = {"size": None if self.size is None else bytes_of(self.size), "parameters": self.parameters}
+        with shown_progress(quiet=self.json) as observer:
+            made = fit_image_file(self.source, self.output, **options, overwrite=self.overwrite, observer=observer)
+        height, width = made.field.down.size, made.field.across.size
+        figures = {
+            "psnr": made.psnr,
+            "bytes": made.bytes,
+            "bits_per_pixel": 8 * made.bytes / (height * width),
+            "parameters": made.field.parameter_count,
+            "seconds": made.seconds,
+            "cpu_seconds": made.cpu_seconds,
+        }
+        rows = [
+            ("field", f"{made.output} ({size(made.bytes)}; {self.source.name} has {size(made.source_bytes)})"),
+            ("picture", f"{width} x {height} pixels, {made.field.channels} channels"),
+            ("PSNR", f"{made.psnr:.2f} dB"),
+            ("a pixel", f"{figures['bits_per_pixel']:.2f} bits"),
+            ("numbers", f"{made.field.parameter_count:,}"),
+            ("time", f"{made.seconds:.1f} s"),
+        ]
+        with printing():
+            if self.json:
+                import json
+
+                print(json.dumps(figures, indent=1))
+            else:
+                console().print(table(rows))
+        return 0
+
+
+@dataclass
+class Fit:
+    """Fit a field to a picture, to a mesh or to points."""
+
+    signal: Annotated[
+        Annotated[FitImage, tyro.conf.subcommand("image", prefix_name=False)],
+        tyro.conf.arg(name=""),
+    ]
+    debug: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.debug = self.signal.debug
+
+    def run(self) -> int:
+        """Fit it."""
+        return self.signal.run()
+
+
+def bytes_of(words: str) -> int:
+    """A number of bytes from 64kB, 1.5 MB or 65536. Raises `InvalidInput` for anything else."""
+    found = re.fullmatch(r"(\d+\.?\d*)\s*([kmg]?)b?", words.strip().lower())
+    if not found or float(found[1]) <= 0:
+        raise InvalidInput(f"a size is a number of bytes such as 64kB, 1.5MB or 65536, got {words!r}")
+    return int(float(found[1]) * _UNITS[found[2]])

@@ -1,0 +1,121 @@
+"""Images as fields: the best local cosines for a budget of numbers or of bytes."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from geokit.errors import InvalidInput
+from geokit.fields.cosine_axis import TILE, CosineAxis
+from geokit.fields.cosine_choice import kept, price_for
+from geokit.fields.cosine_code import encode, quantise
+from geokit.fields.local_cosine import LocalCosineField
+
+HEADER = 640  # bytes that a file holds besides the code of the coefficients, at most
+_SAMPLE = 1 << 25  # coefficients that are looked at to find what a number is worth
+_COLORS = 1 << 20  # pixels that are looked at to find the colours
+_FINER = 2 ** (1 / 64)  # from one step of coefficients to the next that is tried
+
+
+def fit_image(image: Tensor, budget: int | None = None, size: int | None = None, tile: int = TILE) -> LocalCosineField:
+    """A field of the image, with the least square error for so many numbers, or so many bytes.
+
+    image (H, W) or (H, W, c): uint8 or uint16, or floats with 1 for white; c is any, 4 with alpha. A memory map is read
+    one row of tiles at a time. budget: how many numbers of 32 bits the field may take (`parameter_count`). size: how
+    many bytes its file may have; coefficients are then multiples of a step. Without either the field is exact, to
+    rounding. There is no training: the functions are orthonormal, so that the coefficients are inner products, and the
+    best choice of them is known.
+
+    Raises `InvalidInput` for other shapes and dtypes, values that are not finite, both budgets at once, and a budget
+    that is too small for any field of that image.
+    """
+    if budget is not None and size is not None:
+        raise InvalidInput("give a budget of numbers or a size in bytes, not both")
+    image = _checked(image)
+    (height, width), channels = image.shape[:2], image.shape[2]
+    mixing, offset = _principal_colors(image)
+    if budget is None:
+        rows = list(analysed(image, mixing, offset, tile))
+        step = None if size is None else _step_for(torch.cat(rows), size - HEADER)
+        if step is not None:
+            rows = [quantise(row, step) * step for row in rows]
+        keep, numbers = torch.cat([row != 0 for row in rows]), [row[row != 0] for row in rows]
+    else:
+        step = None
+        keep, numbers = _within(image, mixing, offset, tile, budget - channels * (channels + 1))
+    field = LocalCosineField(height, width, channels, keep, tile, step)
+    field.load_state_dict(
+        {"bounds": field.bounds, "mixing": mixing, "offset": offset, "coefficients": torch.cat(numbers)}
+    )
+    return field
+
+
+def analysed(image: Tensor, mixing: Tensor, offset: Tensor, tile: int = TILE) -> Iterator[Tensor]:
+    """Coefficients of an image (H, W, c) in colours mixing (c, c), a row of tiles at a time: (1, tiles across,
+    functions down, functions across, c)."""
+    down, across = CosineAxis.cut(image.shape[0], tile), CosineAxis.cut(image.shape[1], tile)
+    for row in range(down.tiles):
+        begin, matrix = down.samples_of(row)
+        colors = (_floats(image[begin : begin + len(matrix)], begin) - offset) @ mixing.T
+        own = (matrix.to(colors).T @ colors.flatten(1)).unflatten(1, colors.shape[1:])  # (functions, W, c)
+        own = torch.nn.functional.pad(own, (0, 0, 0, 0, 0, down.widest - len(own)))
+        yield across.analyse(own.transpose(0, 1)).transpose(1, 2)[None]
+
+
+def _within(image: Tensor, mixing: Tensor, offset: Tensor, tile: int, budget: float) -> tuple[Tensor, list[Tensor]]:
+    """What is kept for so many numbers, and the numbers. Of large images a sample of the tiles sets the price."""
+    every = -(-image.numel() // _SAMPLE)
+    sample = [row for i, row in enumerate(analysed(image, mixing, offset, tile)) if i % every == 0]
+    share = len(sample) / CosineAxis.cut(image.shape[0], tile).tiles
+    price = price_for(torch.cat(sample), budget * share * (1 if every == 1 else 0.995))
+    while True:
+        rows = iter(sample) if every == 1 else analysed(image, mixing, offset, tile)
+        keep, numbers = [], []
+        for row in rows:
+            keep.append(kept(row, price))
+            numbers.append(row[keep[-1]])
+        whole = torch.cat(keep)
+        if LocalCosineField.cost(whole) <= budget:
+            return whole, numbers
+        price *= 1.02
+
+
+def _checked(image: Tensor) -> Tensor:
+    if image.ndim not in (2, 3) or image.numel() == 0:
+        raise InvalidInput(f"an image must be (H, W) or (H, W, c) with pixels, got {tuple(image.shape)}")
+    if image.dtype not in (torch.uint8, torch.uint16) and not image.is_floating_point():
+        raise InvalidInput(f"an image must be uint8, uint16 or floats with 1 for white, got {image.dtype}")
+    return image if image.ndim == 3 else image[:, :, None]
+
+
+def _floats(rows: Tensor, begin: int = 0) -> Tensor:
+    white = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(rows.dtype, 1.0)
+    values = rows.to(torch.float32) / white
+    if not bool(values.isfinite().all()):
+        row, column, _ = (~values.isfinite()).nonzero()[0].tolist()
+        raise InvalidInput(f"an image must be finite, but pixel ({begin + row}, {column}) is not; fill it first")
+    return values
+
+
+def _principal_colors(image: Tensor) -> tuple[Tensor, Tensor]:
+    """The axes (c, c), in rows, along which the colours vary most, next most, ...; and their mean (c)."""
+    every = -(-image.shape[0] * image.shape[1] // _COLORS)
+    colors = _floats(image[::every]).flatten(0, 1).double()
+    mean = colors.mean(0)
+    _, axes = torch.linalg.eigh((colors - mean).T @ (colors - mean))
+    return axes.T.flip(0).float().contiguous(), mean.float()
+
+
+def _step_for(coefficients: Tensor, size: int) -> float:
+    """The smallest step of a ladder whose code fits into `size` bytes."""
+    coarsest = 2 * float(coefficients.abs().max().clamp(min=1e-6))  # of which all are zero
+    if len(encode(quantise(coefficients, coarsest))) > size:
+        raise InvalidInput(f"the size is too small: a field of an image takes {HEADER} bytes and more; raise it")
+    fits, fails = 0, 64 * 24
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        if len(encode(quantise(coefficients, coarsest / _FINER**middle))) <= size:
+            fits = middle
+        else:
+            fails = middle
+    return coarsest / _FINER**fits

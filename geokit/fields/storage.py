@@ -1,0 +1,95 @@
+"""Field files: any field in one safetensors file, exact or in few bits."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes, most_values
+from geokit.errors import InvalidInput, UnreadableFile
+from geokit.fields.field import Field
+from geokit.fields.local_cosine import LocalCosineField
+from geokit.io.checkpoints import load_checkpoint, save_checkpoint
+
+ENDING = ".field"
+CLASSES: dict[str, type[Field]] = {"local cosines": LocalCosineField}
+_FEW = 64  # numbers that are not worth a code
+_CODED = "coded:"
+
+
+def save_field(path: str | Path, field: Field, bits: int | None = None) -> int:
+    """Write the field, atomically, and return the bytes of the file, which `load_field` reads.
+
+    bits: of the largest magnitudes of each tensor, sign included: its numbers become multiples of one step and are
+    entropy coded. None: numbers stay as the field holds them, and those of a field of a given size stay coded. Raises
+    `InvalidInput` for bits that are not 2 to 24 and for a field of an unknown class.
+    """
+    names = [name for name, kind in CLASSES.items() if type(field) is kind]
+    if not names:
+        raise InvalidInput(f"{type(field).__name__} cannot be written, only {', '.join(CLASSES)}")
+    if bits is not None and not 2 <= bits <= 24:
+        raise InvalidInput(f"bits must be 2 to 24, got {bits}")
+    if bits is not None and isinstance(field, LocalCosineField):
+        field, bits = field.quantised(bits), None
+    tensors = field.stored()
+    metadata: dict[str, Any] = {"kind": "field", "field": names[0], "config": field.config()}
+    if bits is not None:
+        metadata["coded"] = {}
+        for name, tensor in list(tensors.items()):
+            if tensor.is_floating_point() and tensor.numel() > _FEW:
+                step = float(tensor.abs().max()) / (2 ** (bits - 1) - 1) or 1.0
+                numbers = (tensor.detach() / step).round().to(torch.int32)
+                code = encode_planes(_as_planes(numbers), _no_parents())
+                metadata["coded"][name] = {
+                    "step": step,
+                    "shape": list(tensor.shape),
+                    "dtype": str(tensor.dtype).removeprefix("torch."),
+                }
+                tensors[_CODED + name] = torch.frombuffer(bytearray(code or b"\0"), dtype=torch.uint8)
+                del tensors[name]
+    save_checkpoint(path, tensors, metadata)
+    return Path(path).stat().st_size
+
+
+def load_field(path: str | Path) -> Field:
+    """The field of a file that `save_field` wrote. Raises `UnreadableFile` for any other or damaged file."""
+    tensors, metadata = load_checkpoint(path)
+    kind = CLASSES.get(str(metadata.get("field")))
+    if metadata.get("kind") != "field" or kind is None:
+        raise UnreadableFile(
+            f"{path} is not a field, but {metadata.get('kind', 'something else')}; make one by geokit fit"
+        )
+    try:
+        for name, coded in metadata.get("coded", {}).items():
+            tensors[name] = _decoded(tensors.pop(_CODED + name), coded)
+        return kind.restored(metadata["config"], tensors)
+    except (InvalidInput, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+        raise UnreadableFile(f"{path} is a damaged field ({error}); make it again by geokit fit") from error
+
+
+def _decoded(code: Tensor, coded: dict[str, Any]) -> Tensor:
+    shape = [int(size) for size in coded["shape"]]
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or not 0 <= count <= most_values(len(code)):
+        raise InvalidInput(f"{len(code)} bytes cannot hold {shape} numbers")
+    dtype = {"float32": torch.float32, "float64": torch.float64}[coded["dtype"]]
+    rows, columns = _rows(count)
+    numbers = decode_planes(bytes(code.numpy()), _no_parents(), rows, columns).flatten()[:count]
+    return (numbers.to(dtype) * float(coded["step"])).reshape(shape)
+
+
+def _no_parents() -> Tensor:
+    return torch.full((1, PARENTS), -1, dtype=torch.int32)
+
+
+def _rows(count: int) -> tuple[int, int]:
+    return (count + 63) // 64, 64
+
+
+def _as_planes(numbers: Tensor) -> Tensor:
+    rows, columns = _rows(numbers.numel())
+    flat = numbers.new_zeros(rows * columns)
+    flat[: numbers.numel()] = numbers.flatten()
+    return flat.reshape(1, rows, columns)

@@ -1,0 +1,39 @@
+"""An image field to a picture of any size."""
+
+from pathlib import Path
+
+import torch
+
+from geokit.errors import InvalidInput
+from geokit.fields.local_cosine import LocalCosineField
+from geokit.fields.storage import load_field
+from geokit.io.pictures import save_deep_picture
+
+_BAND = 256  # rows of pixels that are made at once
+_MOST = 1 << 31  # values of a picture
+
+
+def render_field(path: str | Path, output: str | Path, scale: float = 1, overwrite: bool = False) -> tuple[int, int]:
+    """Render the field of an image, `scale` times as large, into a picture file; returns (height, width).
+
+    Raises `InvalidInput` for a scale that cannot be, a field of something else, and where `output` exists, unless
+    `overwrite`; `UnreadableFile`.
+    """
+    output = Path(output)
+    if not 0 < scale < float("inf"):
+        raise InvalidInput(f"--scale must be a positive number, got {scale}")
+    if output.exists() and not overwrite:
+        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
+    field = load_field(path)
+    if not isinstance(field, LocalCosineField):
+        raise InvalidInput(f"{path} is not the field of an image; make a mesh of it by geokit mesh")
+    height, width = (max(round(axis.size * scale), 1) for axis in (field.down, field.across))
+    if height * width * field.channels > _MOST:
+        raise InvalidInput(f"a picture of {width} x {height} pixels is too large; take a smaller --scale")
+    with torch.no_grad():
+        bands = [
+            (field.raster(height, width, slice(begin, begin + _BAND)).clamp(0, 1) * 255).round().to(torch.uint8)
+            for begin in range(0, height, _BAND)
+        ]
+    save_deep_picture(output, torch.cat(bands))
+    return height, width
