@@ -15,6 +15,8 @@ class Render:
 
     scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR_OR_SPLATS_OR_FIELD")]
     """A folder that geokit reconstruct made; a .ply, .splat or .spz file; or a .field that geokit fit image made."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FOLDER_OR_GIF")]
+    """Scenes: a folder for one .png a camera, or a file that ends in .gif. Fields: a picture."""
     cameras: Annotated[
         str | None,
         tyro.conf.arg(metavar="turntable|test|train|CAPTURE|FILE.json", help_behavior_hint="(a scene needs them)"),
@@ -22,8 +24,6 @@ class Render:
     """The turntable, the held-out or the training views of a run; or the views of a capture; or a file of cameras,
     {"cameras": [{"name": ..., "world_to_camera": 4x4, "K": 3x3, "width": ..., "height": ...}, ...]}, with axes x right,
     y down, z forward, K in pixels, and the centre of the first pixel at (0.5, 0.5)."""
-    output: Annotated[Path, tyro.conf.arg(metavar="FOLDER_OR_GIF")]
-    """Scenes: a folder for one .png a camera, or a file that ends in .gif. Fields: a picture."""
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1
     """Fields: how many times as large as the image that was fitted."""
     depth: Switch = False
