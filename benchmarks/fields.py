@@ -1,0 +1,11 @@
+"""Fields against their peers: images, bytes.
+
+OMP_NUM_THREADS=1 python benchmarks/fields.py --only images bytes
+"""
+
+from common import run_sections
+
+SECTIONS = ("images", "bytes")
+
+if __name__ == "__main__":
+    run_sections("fields", SECTIONS, __doc__)
