@@ -2,7 +2,7 @@
 //
 // A phasor exp(-i k.x) is the product of one factor a row of frequencies and one along the row. Both come from float64, so
 // that those of float32 are exact to rounding however many turns a phase makes. Along a row, the factors are powers of one
-// number, anchored anew by a sine and cosine every sixteen.
+// number, anchored anew by a sine and cosine in every task.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -82,8 +82,8 @@ template <class T> class SimplexRows {
         re[width + i] = re[i] * power.re - im[i] * power.im;
         im[width + i] = re[i] * power.im + im[i] * power.re;
       }
-    for (int begin = 0; begin < row.count; begin += kAnchored) {
-      const Complex<double> anchor = phasor((f[2] + begin * at->step[2]) * x[t][2]);
+    Complex<double> anchor = phasor(f[2] * x[t][2]);
+    for (int begin = 0; begin < row.count; begin += kAnchored, anchor = anchor * power) {
       for (int i = 0; i < kAnchored; ++i) {
         along[t][0][begin + i] = T(anchor.re * re[i] - anchor.im * im[i]);
         along[t][1][begin + i] = T(anchor.re * im[i] + anchor.im * re[i]);
@@ -96,7 +96,10 @@ template <class T> class SimplexRows {
       double apart = 0;  // less the first corner's phase, in float64 before rounding
       for (int a = 0; a < 3; ++a) apart += kTurn * f[a] * (x[t][a] - x[0][a]);
       const double slope = kTurn * at->step[2] * (x[t][2] - x[0][2]);
-      for (int i = 0; i < count; ++i) row.phase[t][i] = T(apart + i * slope);
+      for (int begin = 0; begin < count; begin += kAnchored) {
+        const T anchor = T(apart + begin * slope), growth = T(slope);
+        for (int i = 0; i < kAnchored; ++i) row.phase[t][begin + i] = anchor + T(i) * growth;
+      }
       const T re = T(factor[t].re), im = T(factor[t].im);
       for (int i = 0; i < count; ++i) {
         row.phasor[t][0][i] = along[t][0][i] * re - along[t][1][i] * im;

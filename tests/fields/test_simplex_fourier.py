@@ -86,12 +86,13 @@ def test_float32_agrees_with_float64(d, j, size):
 def test_laws(d, j):
     vertices, simplices, densities = soup(d, j, 20)
     spectrum = simplex_fourier(vertices, simplices, densities, 9)
-    contents = [reference.content(vertices[simplex].numpy()) for simplex in simplices]
-    assert_close("contents", simplex_contents(vertices, simplices), torch.tensor(contents).double(), 1e-9)
-    mass = (densities * torch.tensor(contents)).sum()
+    contents = torch.tensor([reference.content(vertices[s].numpy()) for s in simplices], dtype=torch.float64)
+    assert_close("contents", simplex_contents(vertices, simplices), contents, 1e-9)
+    mass = (densities * contents).sum()
     assert abs(spectrum.flatten()[0] - mass) < 1e-9
     # A turn of corners changes nothing; a shift multiplies by a phase; whole periods change nothing.
-    assert_close("order", torch.view_as_real(simplex_fourier(vertices, simplices.flip(1), densities, 9)), torch.view_as_real(spectrum), 1e-12)  # fmt: skip
+    turned = simplex_fourier(vertices, simplices.flip(1), densities, 9)
+    assert_close("order", torch.view_as_real(turned), torch.view_as_real(spectrum), 1e-12)
     shift = torch.linspace(0.1, 0.7, d, dtype=torch.float64)
     phases = torch.tensor(reference.grid([9] * d, [1.0] * d)) @ shift
     moved = simplex_fourier(vertices + shift, simplices, densities, 9)
