@@ -40,26 +40,36 @@ template <class V> struct Span {
 // T is the scalar; `Terms` of a series leave out what rounding hides: 11 in float32, 19 in float64.
 template <class T> constexpr int kSeriesTerms = sizeof(T) == 4 ? 11 : 19;
 
-// 1 / (2 cos x) on [0, 1]: in float32 Chebyshev's polynomial in x^2 to 3e-9, in float64 Taylor's of the cosine.
-template <class T, class V> GK_HD V half_secant(const V& x) {
-  const V square = x * x;
+// The polynomial with `count` coefficients, each `Step`th of the list, the constant first; `Alternating` turns every other sign.
+template <class T, bool Alternating, int Step, class V> GK_HD V polynomial(const double* terms, int count, const V& x) {
+  V result = V(T((Alternating && (count - 1) % 2 ? -1 : 1) * terms[Step * (count - 1)]));
+#if defined(__GNUC__)
+#pragma GCC unroll 16
+#endif
+  for (int k = count - 2; k >= 0; --k) result = result * x + T((Alternating && k % 2 ? -1 : 1) * terms[Step * k]);
+  return result;
+}
+
+// 1 / (2 cos x) and tan x / (2 x) on [0, 1], of the square of x: in float32 Chebyshev's polynomials, to 3e-9, without a
+// division; in float64 Taylor's of sine and cosine.
+template <class T, class V> GK_HD V half_secant(const V& square) {
   if constexpr (sizeof(T) == 4) {
     constexpr double terms[] = {0.499999998, 0.250000329, 0.104155915, 0.0424960769, 0.0163241988,
                                 0.00999716641, -0.00363216601, 0.00933603286, -0.005403128, 0.00213343218};
-    V result = V(T(terms[9]));
-#if defined(__GNUC__)
-#pragma GCC unroll 16
-#endif
-    for (int k = 8; k >= 0; --k) result = result * square + T(terms[k]);
-    return result;
+    return polynomial<T, false, 1>(terms, 10, square);
   } else {
     constexpr InverseFactorials inverse;
-    V cosine = V(T(inverse.of[20]));
-#if defined(__GNUC__)
-#pragma GCC unroll 16
-#endif
-    for (int k = 9; k >= 0; --k) cosine = cosine * square + T((k % 2 ? -1 : 1) * inverse.of[2 * k]);
-    return T(0.5) / cosine;
+    return T(0.5) / polynomial<T, true, 2>(inverse.of, 11, square);
+  }
+}
+template <class T, class V> GK_HD V half_tangent(const V& square) {
+  if constexpr (sizeof(T) == 4) {
+    constexpr double terms[] = {0.499999999, 0.166666876, 0.0666598222, 0.0270700489, 0.0103930442,
+                                0.00636442711, -0.00231230725, 0.00594350325, -0.00343973816, 0.00135818512};
+    return polynomial<T, false, 1>(terms, 10, square);
+  } else {
+    constexpr InverseFactorials inverse;
+    return half_secant<T>(square) * polynomial<T, true, 2>(inverse.of + 1, 10, square);
   }
 }
 
@@ -68,13 +78,23 @@ template <class T, Reach R, class V> GK_HD Span<V> span_of(const V& first, const
   span.half = (last - first) * T(0.5);
   if constexpr (R != Reach::kClose) span.inverse = T(0.5) / maximum(span.half, V(T(1)));
   if constexpr (R != Reach::kFar) {  // the mean of two phasors is the middle one times the cosine of half their distance
-    const V scale = half_secant<T>(minimum(span.half, V(T(1))));
+    const V bounded = minimum(span.half, V(T(1))), scale = half_secant<T>(bounded * bounded);
     span.middle = {(from.re + to.re) * scale, (from.im + to.im) * scale};
   }
   return span;
 }
 
-// phi_P from its two neighbours of order P - 1, without the last and without the first phase. `inner`: the P - 1 phases
+// phi_1 of two phases.
+template <class T, Reach R, class V> GK_HD Complex<V> edge_difference(const Span<V>& span, const Complex<V>& from, const Complex<V>& to) {
+  const Complex<V> far = {(from.im - to.im) * span.inverse, (to.re - from.re) * span.inverse};
+  if constexpr (R == Reach::kFar) return far;
+  const V one = V(T(1)), bounded = minimum(span.half, one), scale = half_tangent<T>(bounded * bounded);
+  const Complex<V> close = {(from.re + to.re) * scale, (from.im + to.im) * scale};
+  if constexpr (R == Reach::kClose) return close;
+  return {select(span.half < one, close.re, far.re), select(span.half < one, close.im, far.im)};
+}
+
+// phi_P, P > 1, from its two neighbours of order P - 1, without the last and without the first phase. `inner`: the P - 1 phases
 // between the extremes, less the middle of these.
 template <int P, class T, Reach R, class V>
 GK_HD Complex<V> difference(const Span<V>& span, const V* inner, const Complex<V>& lower, const Complex<V>& upper) {
@@ -85,26 +105,21 @@ GK_HD Complex<V> difference(const Span<V>& span, const V* inner, const Complex<V
   constexpr int terms = kSeriesTerms<T>;
   constexpr InverseFactorials inverse;
   const V square = span.half * span.half;
-  V power = V(T(1)), re = V(T(inverse.of[P])), im = V(T(0)), h[P];
-  for (int k = 0; k < P; ++k) h[k] = V(T(1));
+  V power = V(T(1)), re = V(T(inverse.of[P])), im = V(T(0)), h[P - 1];
+  for (int k = 0; k < P - 1; ++k) h[k] = V(T(1));
 #if defined(__GNUC__)
 #pragma GCC unroll 24
 #endif
   for (int n = 1; n < terms; ++n) {
     const bool even = n % 2 == 0;
-    if (P == 1 && !even) continue;
     if (even) power = power * square;
-    V term = power;
-    if constexpr (P > 1) {
-      h[0] = even ? inner[0] * h[0] + power : inner[0] * h[0];
-      for (int k = 1; k < P - 1; ++k) h[k] = inner[k] * h[k] + h[k - 1];
-      term = h[P - 2];
-    }
+    h[0] = even ? inner[0] * h[0] + power : inner[0] * h[0];
+    for (int k = 1; k < P - 1; ++k) h[k] = inner[k] * h[k] + h[k - 1];
     const T factor = T((n % 4 == 1 || n % 4 == 2 ? -1 : 1) * inverse.of[n + P]);
-    if (even) re = term * factor + re;
-    else im = term * factor + im;
+    if (even) re = h[P - 2] * factor + re;
+    else im = h[P - 2] * factor + im;
   }
-  const Complex<V> close = P == 1 ? Complex<V>{span.middle.re * re, span.middle.im * re} : span.middle * Complex<V>{re, im};
+  const Complex<V> close = span.middle * Complex<V>{re, im};
   if constexpr (R == Reach::kClose) return close;
   const V one = V(T(1));
   return {select(span.half < one, close.re, far.re), select(span.half < one, close.im, far.im)};
@@ -122,7 +137,7 @@ GK_HD Complex<V> exponential_difference(const V* z, const Complex<V>* e, Complex
     Complex<V> edges[J], from[J];  // from[i] = phi_2(i, i, i + 1)
     for (int i = 0; i < J; ++i) {
       spans[i] = span_of<T, R>(z[i], z[i + 1], e[i], e[i + 1]);
-      edges[i] = difference<1, T, R, V>(spans[i], nullptr, e[i], e[i + 1]);
+      edges[i] = edge_difference<T, R>(spans[i], e[i], e[i + 1]);
       if constexpr (Derivatives) {
         const V first[1] = {-spans[i].half};
         from[i] = difference<2, T, R>(spans[i], first, e[i], edges[i]);

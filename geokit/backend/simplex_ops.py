@@ -78,7 +78,7 @@ def backward_by_formula(
         out_bars = out_bar.reshape(out_bar.shape[0], -1, 2).split(chunk, dim=1)
         for some, some_bar in zip(frequencies.split(chunk), out_bars):
             wanted = [leaf for leaf in leaves if leaf.requires_grad]
-            found = torch.autograd.grad(_some_frequencies(*leaves, some), wanted, some_bar)
+            found = torch.autograd.grad(_some_frequencies(leaves[0], leaves[1], some), wanted, some_bar)
             for bar, more in zip(bars[-len(found) :], found):
                 bar += more
     return bars[0] if by_places else places.new_empty(0), bars[1]
