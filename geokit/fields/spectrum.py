@@ -18,11 +18,12 @@ def spectrum_raster(
     """The band-limited density, at the centres of a grid's cells, of given coefficients.
 
     These are F(k) = integral of density exp(-i k.x). spectrum: complex (.., N1, .., Nd // 2 + 1) as
-    `geokit.fields.simplex_fourier` lays it out, d = 2 or 3 sizes, which tell an even Nd from an odd one. Returns real
-    (.., N1, .., Nd), axes in the order of the coordinates; cell g has its centre at (g + 1/2) period / N. The mean of
-    the values times the period's content is F(0). Modes at half the sampling rate, which a real signal cannot tell
-    from their negatives, are left out. `smoothing`: the standard deviation of a Gaussian that the density is convolved
-    with, in the unit of the period; it damps the ringing at sharp edges.
+    `geokit.fields.simplex_fourier` lays it out, d = 2 or 3 sizes, which tell an even Nd from an odd one; one size for
+    all axes if no axes stand before them. Returns real (.., N1, .., Nd), axes in the order of the coordinates; cell g
+    has its centre at (g + 1/2) period / N. The mean of the values times the period's content is F(0). Modes at half
+    the sampling rate, which a real signal cannot tell from their negatives, are left out. `smoothing`: the standard
+    deviation of a Gaussian that the density is convolved with, in the unit of the period; it damps the ringing at
+    sharp edges.
 
     Differentiable. Raises `InvalidInput` for another shape or dtype, sizes or periods that are not positive and
     negative smoothing.
