@@ -239,3 +239,21 @@ def test_invalid_input():
         with pytest.raises(InvalidInput) as caught:
             call()
         assert message in str(caught.value), (message, str(caught.value))
+
+
+@pytest.mark.parametrize("channels", [3, 40])
+def test_each_channel_is_by_itself(channels):
+    vertices, simplices, _ = soup(3, 2, 5)
+    densities = torch.randn(5, channels, dtype=torch.float64)
+    found = simplex_fourier(vertices, simplices, densities, [4, 70, 6])
+    for c in range(channels):
+        alone = simplex_fourier(vertices, simplices, densities[:, c], [4, 70, 6])
+        assert torch.equal(found[c], alone)
+
+
+def test_float32_far_from_the_origin():
+    vertices, simplices, _ = soup(3, 3, 5)
+    vertices = (vertices * 1024).round() / 1024  # the shift is exact in float32
+    found = simplex_fourier((vertices + 1024).float(), simplices, None, 17)
+    expected = simplex_fourier(vertices, simplices, None, 17)
+    assert_close("1024 periods away", torch.view_as_real(found), torch.view_as_real(expected), 1e-6)
