@@ -20,6 +20,7 @@ void bind_embedded_faces(nb::module_& m);
 void bind_graph(nb::module_& m);
 void bind_orientations(nb::module_& m);
 void bind_fields_entropy(nb::module_& m);
+void bind_fields_simplex_fourier(nb::module_& m);
 
 namespace {
 
@@ -53,4 +54,5 @@ NB_MODULE(_native, m) {
   bind_graph(m);
   bind_orientations(m);
   bind_fields_entropy(m);
+  bind_fields_simplex_fourier(m);
 }

@@ -2,6 +2,7 @@
 //
 // One thread of `every_function` calls every function of math/ once.
 #include "../math/camera.h"
+#include "../math/exponential_differences.h"
 #include "../math/gabor.h"
 #include "../math/gaussian.h"
 #include "../math/scalar.h"
@@ -85,6 +86,14 @@ template <class V> __device__ V seen_and_back(const V* in) {
   return total(bar.a) + total(bar.b) + total(bar.c) + total(a_bar) + total(b_bar);
 }
 
+template <class V> __device__ V exponential_differences(const V* in) {
+  Complex<V> phasors[4], slopes[4];
+  for (int i = 0; i < 4; ++i) cosine_sine_of_turns(in[i], phasors[i].re, phasors[i].im);
+  sort_corners<3>([](int, int) {});
+  const Complex<V> value = exponential_difference<3, V, Reach::kMixed, true>(in, phasors, slopes);
+  return value.re + slopes[1].im;
+}
+
 }  // namespace
 
 template <class V> __global__ void every_function(const V* in, V* out) {
@@ -94,6 +103,7 @@ template <class V> __global__ void every_function(const V* in, V* out) {
   out[2] = scalars(in[0]);
   out[3] = triangle_and_back(in);
   out[4] = seen_and_back(in);
+  out[5] = exponential_differences(in);
 }
 
 template __global__ void every_function<float>(const float*, float*);

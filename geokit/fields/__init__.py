@@ -3,6 +3,20 @@
 from geokit.fields.field import Field
 from geokit.fields.fit_image import fit_image
 from geokit.fields.local_cosine import LocalCosineField
+from geokit.fields.simplex_fourier import simplex_contents, simplex_fourier, simplex_fourier_at
+from geokit.fields.simplex_raster import simplex_raster
+from geokit.fields.spectrum import spectrum_raster
 from geokit.fields.storage import load_field, save_field
 
-__all__ = ["Field", "LocalCosineField", "fit_image", "load_field", "save_field"]
+__all__ = [
+    "Field",
+    "LocalCosineField",
+    "fit_image",
+    "load_field",
+    "save_field",
+    "simplex_contents",
+    "simplex_fourier",
+    "simplex_fourier_at",
+    "simplex_raster",
+    "spectrum_raster",
+]

@@ -1,0 +1,58 @@
+// Bindings of the Fourier transform of simplices.
+#include "../fields/simplex_fourier.h"
+
+#include "arrays.h"
+
+namespace {
+
+using Doubles = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+using Sizes = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
+
+// `sizes` of a grid's three axes, with modes (2, 3), their first frequencies and their steps; or K, with modes (K, 3).
+gk::Frequencies frequencies(const Doubles& modes, const Sizes& sizes) {
+  gk::Frequencies at{sizes.size() == 3, {1, 1, 1}, {}, {}, modes.data()};
+  if (!at.grid && sizes.size() != 1) throw std::invalid_argument("sizes are those of three axes or of one list");
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const int64_t size = sizes.data()[i];
+    if (size < 1) throw std::invalid_argument("sizes must be positive");
+    at.sizes[at.grid ? i : 2] = size;
+  }
+  const double* values = GK_DATA(modes, at.grid ? 6 : 3 * at.sizes[2]);
+  if (at.grid)
+    for (int a = 0; a < 3; ++a) at.first[a] = values[a], at.step[a] = values[3 + a];
+  return at;
+}
+
+template <class T> gk::SimplexInput<T> simplices(const Array<T>& places, const Array<T>& weights) {
+  if (places.ndim() != 3 || places.shape(1) < 1 || places.shape(1) > 4 || places.shape(2) != 3)
+    throw std::invalid_argument("places must be (N, 1 to 4, 3)");
+  if (weights.ndim() != 2 || weights.shape(0) != places.shape(0) || weights.shape(1) < 1)
+    throw std::invalid_argument("weights must be (N, C)");
+  return {int64_t(weights.shape(0)), int64_t(weights.shape(1)), int(places.shape(1)), places.data(), weights.data()};
+}
+
+template <class T> void bind(nb::module_& m) {
+  define(m, "simplex_fourier", [](Array<T> places, Array<T> weights, Doubles modes, Sizes sizes, Output<T> out) {
+    const auto in = simplices<T>(places, weights);
+    const gk::Frequencies at = frequencies(modes, sizes);
+    T* result = GK_DATA(out, in.channels * at.count() * 2);
+    nb::gil_scoped_release release;
+    gk::simplex_fourier(in, at, result);
+  });
+  define(m, "simplex_fourier_backward", [](Array<T> places, Array<T> weights, Doubles modes, Sizes sizes, Array<T> out_bar,
+                                           std::optional<Output<T>> places_bar, Output<T> weights_bar) {
+    const auto in = simplices<T>(places, weights);
+    const gk::Frequencies at = frequencies(modes, sizes);
+    const T* bar = GK_DATA(out_bar, in.channels * at.count() * 2);
+    T* by_places = GK_DATA_OR_NULL(places_bar, int64_t(places.size()));
+    T* by_weights = GK_DATA(weights_bar, int64_t(weights.size()));
+    nb::gil_scoped_release release;
+    gk::simplex_fourier_backward(in, at, bar, by_places, by_weights);
+  });
+}
+
+}  // namespace
+
+void bind_fields_simplex_fourier(nb::module_& m) {
+  bind<float>(m), bind<double>(m);
+}

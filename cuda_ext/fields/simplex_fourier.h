@@ -1,0 +1,35 @@
+// The Fourier transform of weighted simplices: contract.
+//
+//   out[c](f) = sum over simplices n of weights[n, c] phi_J(s_n0 .. s_nJ),   s_nt = 2 pi f . x_nt,
+//
+// with phi_J of math/exponential_differences.h: with weights density times J! times content, the transform of the density.
+#pragma once
+#include <cstdint>
+
+namespace gk {
+
+// Frequencies, in cycles per unit of length. On a grid, frequency i of an axis is first + i step; its last axis is the one
+// that runs through the lanes. In a list every frequency stands for itself.
+struct Frequencies {
+  bool grid;
+  int64_t sizes[3];    // of a list: 1, 1, K
+  double first[3], step[3];  // of a grid
+  const double* list;  // (K, 3)
+  int64_t count() const { return sizes[0] * sizes[1] * sizes[2]; }
+};
+
+template <class T> struct SimplexInput {
+  int64_t count, channels;
+  int corners;       // J + 1, 1 to 4
+  const T* places;   // (N, J + 1, 3)
+  const T* weights;  // (N, C)
+};
+
+// out (C, K, 2), K = the product of the sizes: real and imaginary parts.
+template <class T> void simplex_fourier(const SimplexInput<T>& in, const Frequencies& at, T* out);
+
+// From out_bar (C, K, 2): places_bar (N, J + 1, 3), unless null, and weights_bar (N, C).
+template <class T>
+void simplex_fourier_backward(const SimplexInput<T>& in, const Frequencies& at, const T* out_bar, T* places_bar, T* weights_bar);
+
+}  // namespace gk
