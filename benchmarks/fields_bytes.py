@@ -13,7 +13,7 @@ import torch
 from common import ROOT, print_table
 from PIL import Image
 
-from geokit.fields.fit_image import fit_image
+from geokit.fields.images import fit_image
 from geokit.fields.storage import load_field, save_field
 
 DATA = ROOT.parent / "shared" / "data" / "images"

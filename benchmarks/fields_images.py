@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from common import ROOT, print_table
 
-from geokit.fields.fit_image import fit_image
+from geokit.fields.images import fit_image
 from geokit.io.pictures import load_picture
 
 DATA = ROOT.parent / "shared" / "data" / "images"

@@ -1,7 +1,7 @@
 """Signals on space, stored as fields: images, distances, surfaces."""
 
 from geokit.fields.field import Field
-from geokit.fields.fit_image import fit_image
+from geokit.fields.images import fit_image
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.fields.simplex_fourier import simplex_contents, simplex_fourier, simplex_fourier_at
 from geokit.fields.simplex_raster import simplex_raster

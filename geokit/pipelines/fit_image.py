@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from geokit.errors import InvalidInput
-from geokit.fields.fit_image import fit_image
+from geokit.fields.images import fit_image
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.fields.storage import ENDING, save_field
 from geokit.io.pictures import load_picture

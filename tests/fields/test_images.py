@@ -10,7 +10,7 @@ from torch import Tensor
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.fields.cosine_choice import kept, price_for
 from geokit.fields.cosine_code import choice_bits, decode, encode, pack, quantise, unpack
-from geokit.fields.fit_image import analysed, fit_image
+from geokit.fields.images import analysed, fit_image
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.fields.storage import load_field, save_field
 
@@ -133,7 +133,7 @@ def test_one_colour_takes_next_to_nothing(tmp_path) -> None:
 
 
 def test_large_images_are_read_from_the_disk(tmp_path, monkeypatch) -> None:
-    from geokit.fields import fit_image as module
+    from geokit.fields import images as module
 
     image = (picture(200, 120) * 255).to(torch.uint8)
     np.save(tmp_path / "large.npy", image.numpy())
