@@ -99,8 +99,8 @@ class LocalCosineField(Field):
         pixels = int(config["height"]) * int(config["width"]) * int(config["channels"])
         if coded is None or coded.dtype != torch.uint8 or pixels > most_values(len(coded)):
             raise InvalidInput(f"{0 if coded is None else len(coded)} bytes cannot hold {pixels} coefficients")
-        axes = (CosineAxis.cut(int(config[name]), int(config["tile"])) for name in ("height", "width"))
-        shape = grid_shape(*axes, int(config["channels"]))
+        down, across = (CosineAxis.cut(int(config[name]), int(config["tile"])) for name in ("height", "width"))
+        shape = grid_shape(down, across, int(config["channels"]))
         if config["step"] is None:
             keep, coefficients = unpack(coded, shape), tensors["coefficients"]
         else:

@@ -102,7 +102,7 @@ def _deep_tiff(path: Path) -> Tensor | None:
         return None
     try:
         try:
-            array = tifffile.memmap(path, mode="c")
+            array: np.ndarray = tifffile.memmap(path, mode="c")
         except ValueError:
             array = tifffile.imread(path)
     except Exception as error:  # its decoders let struct.error, KeyError and others through
