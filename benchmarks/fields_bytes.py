@@ -22,7 +22,7 @@ BITS = [0.25, 0.5, 1.0, 2.0, 3.0, 4.0]
 CODECS: dict[str, tuple[str, list[dict[str, Any]]]] = {  # every setting is tried, the best counts
     "JPEG": ("JPEG", [{"subsampling": s, "optimize": True, "progressive": True} for s in (0, 2)]),
     "WebP": ("WEBP", [{"method": 6}]),
-    "AVIF": ("AVIF", [{"speed": 6, "subsampling": s} for s in ("4:4:4", "4:2:0")]),
+    "AVIF": ("AVIF", [{"speed": 8, "subsampling": s} for s in ("4:4:4", "4:2:0")]),
 }
 
 
