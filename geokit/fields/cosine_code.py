@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geokit.backend.entropy_ops import decode_planes, encode_planes
+from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes
 from geokit.errors import InvalidInput
 
+BASE_STEP = 1 / 512  # of white: what is lost of the base is told by the cosines on it
 ROUND_UP = 0.6  # shares of a step from which a magnitude is rounded up: zeros are cheap
 
 
@@ -30,6 +31,27 @@ def decode(code: bytes, shape: tuple[int, int, int, int, int]) -> Tensor:
     out = torch.empty(shape, dtype=torch.int32)
     out.flatten(2)[:, :, order] = decode_planes(code, parents, *shape[:2]).permute(1, 2, 0)
     return out
+
+
+def encode_base(numbers: Tensor) -> bytes:
+    """The code of numbers (rows, columns, c) int32, as steps from one column to the next."""
+    planes = numbers.permute(2, 0, 1)
+    steps = torch.cat([planes[:, :, :1], planes.diff(dim=2)], 2)
+    return encode_planes(steps.contiguous(), _orphans(len(planes)))
+
+
+def decode_base(code: bytes, shape: tuple[int, int, int]) -> Tensor:
+    """The numbers of that shape that `encode_base` made the code of."""
+    return decode_planes(code, _orphans(shape[2]), *shape[:2]).cumsum(2, dtype=torch.int32).permute(1, 2, 0)
+
+
+def as_tensor(code: bytes) -> Tensor:
+    """Bytes as (n,) uint8, n at least 1."""
+    return torch.frombuffer(bytearray(code or b"\0"), dtype=torch.uint8)
+
+
+def _orphans(planes: int) -> Tensor:
+    return torch.full((planes, PARENTS), -1, dtype=torch.int32)
 
 
 def _planes(down: int, across: int, channels: int) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Images as fields: the best local cosines for a budget of numbers or of bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -8,11 +8,13 @@ from torch import Tensor
 from geokit.errors import InvalidInput
 from geokit.fields.cosine_axis import TILE, CosineAxis
 from geokit.fields.cosine_choice import kept, price_for
-from geokit.fields.cosine_code import encode, quantise
+from geokit.fields.cosine_code import BASE_STEP, encode, encode_base, quantise
 from geokit.fields.local_cosine import LocalCosineField
+from geokit.fields.spline_base import spline_matrix, spline_projection
 
 HEADER = 640  # bytes that a file holds besides the code of the coefficients, at most
 _SAMPLE = 1 << 25  # coefficients that are looked at to find what a number is worth
+_BAND = 256  # rows of pixels that are looked at together
 _COLORS = 1 << 20  # pixels that are looked at to find the colours
 _FINER = 2 ** (1 / 64)  # from one step of coefficients to the next that is tried
 
@@ -34,50 +36,77 @@ def fit_image(image: Tensor, budget: int | None = None, size: int | None = None,
     image = _checked(image)
     (height, width), channels = image.shape[:2], image.shape[2]
     mixing, offset = _principal_colors(image)
+    base = smooth_base(image, mixing, offset, tile)
     if budget is None:
-        rows = list(analysed(image, mixing, offset, tile))
-        step = None if size is None else _step_for(torch.cat(rows), size - HEADER)
+        rows = list(analysed(image, mixing, offset, base, tile))
+        step = None if size is None else _step_for(torch.cat(rows), size - HEADER - _base_bytes(base))
         if step is not None:
             rows = [quantise(row, step) * step for row in rows]
         keep, numbers = torch.cat([row != 0 for row in rows]), [row[row != 0] for row in rows]
     else:
         step = None
-        keep, numbers = _within(image, mixing, offset, tile, budget - channels * (channels + 1))
+        rest = budget - channels * (channels + 1) - base.numel()
+        keep, numbers = _within(image, lambda: analysed(image, mixing, offset, base, tile), rest)
     field = LocalCosineField(height, width, channels, keep, tile, step)
     field.load_state_dict(
-        {"bounds": field.bounds, "mixing": mixing, "offset": offset, "coefficients": torch.cat(numbers)}
+        {
+            "bounds": field.bounds,
+            "base": base,
+            "mixing": mixing,
+            "offset": offset,
+            "coefficients": torch.cat(numbers),
+        }
     )
     return field
 
 
-def analysed(image: Tensor, mixing: Tensor, offset: Tensor, tile: int = TILE) -> Iterator[Tensor]:
-    """Coefficients of an image (H, W, c) in colours mixing (c, c), a row of tiles at a time: (1, tiles across,
-    functions down, functions across, c)."""
+def smooth_base(image: Tensor, mixing: Tensor, offset: Tensor, tile: int) -> Tensor:
+    """The coefficients (rows, columns, c) of the splines nearest to an image, as multiples of `BASE_STEP`."""
+    down, across = (spline_projection(n, 2 * tile) for n in image.shape[:2])
+    total = torch.zeros(len(down), len(across), image.shape[2], dtype=torch.float64)
+    for begin in range(0, image.shape[0], _BAND):
+        colors = (_floats(image[begin : begin + _BAND], begin) - offset) @ mixing.T
+        part = down[:, begin : begin + _BAND]
+        total += torch.einsum("bx,axc->abc", across, torch.einsum("ay,yxc->axc", part, colors.double()))
+    return ((total / BASE_STEP).round() * BASE_STEP).float()
+
+
+def analysed(image: Tensor, mixing: Tensor, offset: Tensor, base: Tensor, tile: int = TILE) -> Iterator[Tensor]:
+    """Coefficients of an image (H, W, c) less its base, in colours mixing (c, c), a row of tiles at a time:
+    (1, tiles across, functions down, functions across, c)."""
     down, across = CosineAxis.cut(image.shape[0], tile), CosineAxis.cut(image.shape[1], tile)
+    x = torch.arange(image.shape[1], dtype=torch.float64) + 0.5
+    smooth = torch.einsum("xb,abc->axc", spline_matrix(x, 2 * tile, base.shape[1]).float(), base)
     for row in range(down.tiles):
         begin, matrix = down.samples_of(row)
+        y = torch.arange(begin, begin + len(matrix), dtype=torch.float64) + 0.5
         colors = (_floats(image[begin : begin + len(matrix)], begin) - offset) @ mixing.T
+        colors -= torch.einsum("ya,axc->yxc", spline_matrix(y, 2 * tile, base.shape[0]).float(), smooth)
         own = (matrix.to(colors).T @ colors.flatten(1)).unflatten(1, colors.shape[1:])  # (functions, W, c)
         own = torch.nn.functional.pad(own, (0, 0, 0, 0, 0, down.widest - len(own)))
         yield across.analyse(own.transpose(0, 1)).transpose(1, 2)[None]
 
 
-def _within(image: Tensor, mixing: Tensor, offset: Tensor, tile: int, budget: float) -> tuple[Tensor, list[Tensor]]:
+def _within(image: Tensor, analyse: Callable[[], Iterator[Tensor]], budget: float) -> tuple[Tensor, list[Tensor]]:
     """What is kept for so many numbers, and the numbers. Of large images a sample of the tiles sets the price."""
     every = -(-image.numel() // _SAMPLE)
-    sample = [row for i, row in enumerate(analysed(image, mixing, offset, tile)) if i % every == 0]
-    share = len(sample) / CosineAxis.cut(image.shape[0], tile).tiles
+    rows = [row if i % every == 0 else None for i, row in enumerate(analyse())]
+    sample = [row for row in rows if row is not None]
+    share = len(sample) / len(rows)
     price = price_for(torch.cat(sample), budget * share * (1 if every == 1 else 0.995))
     while True:
-        rows = iter(sample) if every == 1 else analysed(image, mixing, offset, tile)
         keep, numbers = [], []
-        for row in rows:
+        for row in sample if every == 1 else analyse():
             keep.append(kept(row, price))
             numbers.append(row[keep[-1]])
         whole = torch.cat(keep)
         if LocalCosineField.cost(whole) <= budget:
             return whole, numbers
         price *= 1.02
+
+
+def _base_bytes(base: Tensor) -> int:
+    return len(encode_base((base / BASE_STEP).round().to(torch.int32)))
 
 
 def _checked(image: Tensor) -> Tensor:

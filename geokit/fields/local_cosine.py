@@ -1,4 +1,4 @@
-"""Images as sums of windowed cosines, the Gabor-like functions that an orthonormal basis can be made of."""
+"""Images as a smooth base and windowed cosines, the Gabor-like functions that an orthonormal basis can be made of."""
 
 import math
 from typing import Any, Self
@@ -10,8 +10,20 @@ from geokit.backend.checks import check_tensor
 from geokit.backend.entropy_ops import most_values
 from geokit.errors import InvalidInput
 from geokit.fields.cosine_axis import TILE, CosineAxis
-from geokit.fields.cosine_code import choice_bits, decode, encode, pack, quantise, unpack
+from geokit.fields.cosine_code import (
+    BASE_STEP,
+    as_tensor,
+    choice_bits,
+    decode,
+    decode_base,
+    encode,
+    encode_base,
+    pack,
+    quantise,
+    unpack,
+)
 from geokit.fields.field import Field
+from geokit.fields.spline_base import spline_count, spline_matrix, spline_values
 
 CHUNK = 1 << 22  # values that are gathered at once
 
@@ -20,8 +32,9 @@ class LocalCosineField(Field):
     """c channels over height x width pixels: products of local cosines along x and y (`CosineAxis`), few of them.
 
     Of every tile and channel only chosen functions are kept, those of the signal's own frequencies: where they are is
-    stored as a rectangle of the lowest frequencies and one bit for each function in it. Channels are mixed by a c x c
-    matrix at the end, and an offset is added. The value, its gradient and its Laplacian are continuous everywhere.
+    stored as a rectangle of the lowest frequencies and one bit for each function in it. They stand on a base of cubic
+    B-splines, two tiles apart, for what is flat. Channels are mixed by a c x c matrix at the end, and an offset is
+    added. The value, its gradient and its Laplacian are continuous everywhere.
 
     height, width: in pixels. keep (tiles down, tiles across, functions down, functions across, c): which functions are
     there; None: none. step: coefficients are multiples of it, and stored as such; None: they are stored as they are.
@@ -51,14 +64,14 @@ class LocalCosineField(Field):
         check_tensor("keep", keep, shape, torch.bool)
         self.register_buffer("keep", keep, persistent=False)
         self.coefficients = nn.Parameter(torch.zeros(int(keep.sum())))
+        self.base = nn.Parameter(torch.zeros(base_shape(height, width, channels, tile)))
         self.mixing = nn.Parameter(torch.eye(channels))
         self.offset = nn.Parameter(torch.zeros(channels))
 
     @property
     def parameter_count(self) -> int:
-        """Coefficients, colours, and the choice of the functions, 32 bits of which count as one number."""
-        own = self.mixing.numel() + self.offset.numel()
-        return own + self.cost(self.keep)
+        """Coefficients, base, colours, and the choice of the functions, 32 bits of which count as one number."""
+        return self.mixing.numel() + self.offset.numel() + self.base.numel() + self.cost(self.keep)
 
     @staticmethod
     def cost(keep: Tensor) -> int:
@@ -85,12 +98,14 @@ class LocalCosineField(Field):
         return field
 
     def stored(self) -> dict[str, Tensor]:
-        """Colours, and the coefficients: coded where they are multiples of a step, with packed bits where not."""
+        """Colours, base and coefficients: coded where they are multiples of a step, with packed bits where not."""
         tensors = {"mixing": self.mixing.detach(), "offset": self.offset.detach()}
         if self.step is None:
-            return tensors | {"coefficients": self.coefficients.detach(), "choice": pack(self.keep)}
-        code = encode((self.grid().detach() / self.step).round().to(torch.int32))
-        return tensors | {"code": torch.frombuffer(bytearray(code or b"\0"), dtype=torch.uint8)}
+            own = {"base": self.base.detach(), "coefficients": self.coefficients.detach()}
+            return tensors | own | {"choice": pack(self.keep)}
+        numbers = (self.grid().detach() / self.step).round().to(torch.int32)
+        base = (self.base.detach() / BASE_STEP).round().to(torch.int32)
+        return tensors | {"code": as_tensor(encode(numbers)), "base": as_tensor(encode_base(base))}
 
     @classmethod
     def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
@@ -102,14 +117,17 @@ class LocalCosineField(Field):
         down, across = (CosineAxis.cut(int(config[name]), int(config["tile"])) for name in ("height", "width"))
         shape = grid_shape(down, across, int(config["channels"]))
         if config["step"] is None:
-            keep, coefficients = unpack(coded, shape), tensors["coefficients"]
+            keep, coefficients, base = unpack(coded, shape), tensors["coefficients"], tensors["base"]
         else:
             numbers = decode(bytes(coded.numpy()), shape)
             keep = numbers != 0
             coefficients = numbers[keep] * float(config["step"])
+            lattice = base_shape(down.size, across.size, shape[4], int(config["tile"]))
+            base = decode_base(bytes(tensors["base"].numpy()), lattice) * BASE_STEP
         field = cls(**config, keep=keep)
         field.load_state_dict(
-            {"bounds": field.bounds, "coefficients": coefficients} | {n: tensors[n] for n in ("mixing", "offset")}
+            {"bounds": field.bounds, "coefficients": coefficients, "base": base}
+            | {n: tensors[n] for n in ("mixing", "offset")}
         )
         return field
 
@@ -128,7 +146,7 @@ class LocalCosineField(Field):
         grid = self.grid()
         size = grid[0, 0].numel()
         found = [self._values(grid, part) for part in x.split(max(CHUNK // size, 1))]
-        return self._mixed(torch.cat(found)) if found else x.new_zeros(0, self.channels)
+        return self._mixed(torch.cat(found) + spline_values(self.base, x, 2 * self.tile))
 
     def _values(self, grid: Tensor, x: Tensor) -> Tensor:
         (columns, u), (rows, v) = self.across.functions(x[:, 0]), self.down.functions(x[:, 1])
@@ -153,11 +171,17 @@ class LocalCosineField(Field):
         begin, end = int(where.min()), int(where.max()) + 1
         columns = self.grid(begin, end).permute(0, 2, 1, 3, 4)
         along = self.down.synthesise(columns, y.to(columns), begin)  # (rows, tiles across, functions across, c)
-        image = self.across.synthesise(along.permute(1, 2, 0, 3), x.to(columns))
-        return self._mixed(image.transpose(0, 1))
+        image = self.across.synthesise(along.permute(1, 2, 0, 3), x.to(columns)).transpose(0, 1)
+        bases = (spline_matrix(at, 2 * self.tile, n).to(columns) for at, n in zip((y, x), self.base.shape))
+        return self._mixed(image + torch.einsum("ya,abc,xb->yxc", next(bases), self.base, next(bases)))
 
     def _mixed(self, values: Tensor) -> Tensor:
         return values @ self.mixing + self.offset
+
+
+def base_shape(height: int, width: int, channels: int, tile: int) -> tuple[int, int, int]:
+    """Of the coefficients of the base: rows, columns, channels."""
+    return spline_count(height, 2 * tile), spline_count(width, 2 * tile), channels
 
 
 def grid_shape(down: CosineAxis, across: CosineAxis, channels: int) -> tuple[int, int, int, int, int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes, most_values
 from geokit.errors import InvalidInput, UnreadableFile
+from geokit.fields.cosine_code import as_tensor
 from geokit.fields.field import Field
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.io.checkpoints import load_checkpoint, save_checkpoint
@@ -47,7 +48,7 @@ def save_field(path: str | Path, field: Field, bits: int | None = None) -> int:
                     "shape": list(tensor.shape),
                     "dtype": str(tensor.dtype).removeprefix("torch."),
                 }
-                tensors[_CODED + name] = torch.frombuffer(bytearray(code or b"\0"), dtype=torch.uint8)
+                tensors[_CODED + name] = as_tensor(code)
                 del tensors[name]
     save_checkpoint(path, tensors, metadata)
     return Path(path).stat().st_size

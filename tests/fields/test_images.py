@@ -94,7 +94,7 @@ def test_the_choice_is_the_best_at_its_price() -> None:
 
 
 def test_packing_and_coding_lose_nothing() -> None:
-    rows = torch.cat(list(analysed(picture(), torch.eye(3), torch.zeros(3))))
+    rows = torch.cat(list(analysed(picture(), torch.eye(3), torch.zeros(3), torch.zeros(5, 6, 3))))
     keep = kept(rows, 0.01)
     assert torch.equal(unpack(pack(keep), tuple(keep.shape)), keep)
     assert len(pack(keep)) == -(-choice_bits(keep) // 8)
