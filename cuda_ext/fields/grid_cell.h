@@ -10,58 +10,51 @@ namespace gk {
 
 constexpr int kMostTaps = 3;
 
-// Loops over the lanes of a block are plain: compilers turn them into vectors.
-#define GK_EACH_LANE for (int i = 0; i < kLanes; ++i)
+struct Words {  // sixteen entries of a table
+  typedef uint32_t Vector __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+  Vector v;
+};
 
 template <class T, int D> struct GridCell {
   int taps;
-  T weight[3][D][kMostTaps][kLanes];  // by order of the derivative along the axis, in units of the box
-  uint32_t term[D][kMostTaps][kLanes];
+  Lanes<T> weight[3][D][kMostTaps];  // by order of the derivative along the axis, in units of the box
+  Words term[D][kMostTaps];
 };
 
 // Weights of the sites along an axis at t in [0, 1] of the cell, and their derivatives up to `Orders` - 1; one cell is
 // 1 / `cells` long. Linear; 3 t^2 - 2 t^3, whose first derivative is continuous and 0 at the sites (Mueller et al. 2022,
 // appendix A); or the quadratic B-spline, whose sites are the centres of the cells.
-template <int Orders, class T>
-GK_INLINE void axis_weights(GridBasis basis, T cells, const T* __restrict t, T (&w)[3][kMostTaps][kLanes]) {
+template <int Orders, class T, int D>
+GK_INLINE void axis_weights(GridBasis basis, T cells, const Lanes<T>& t, int k, GridCell<T, D>& cell) {
+  using L = Lanes<T>;
+  L (&value)[kMostTaps] = cell.weight[0][k], (&slope)[kMostTaps] = cell.weight[1][k], (&bend)[kMostTaps] = cell.weight[2][k];
+  const T square = cells * cells;
   if (basis == GridBasis::kSpline) {
-    GK_EACH_LANE {
-      const T u = t[i], v = 1 - u;
-      w[0][0][i] = T(0.5) * v * v, w[0][1][i] = T(0.5) + u * v, w[0][2][i] = T(0.5) * u * u;
-    }
-    if (Orders > 1) GK_EACH_LANE {
-      const T u = t[i];
-      w[1][0][i] = cells * (u - 1), w[1][1][i] = cells * (1 - 2 * u), w[1][2][i] = cells * u;
-    }
-    if (Orders > 2) GK_EACH_LANE w[2][0][i] = cells * cells, w[2][1][i] = -2 * cells * cells, w[2][2][i] = cells * cells;
+    const L v = T(1) - t;
+    value[0] = v * v * T(0.5), value[1] = t * v + T(0.5), value[2] = t * t * T(0.5);
+    if (Orders > 1) slope[0] = v * -cells, slope[1] = (v - t) * cells, slope[2] = t * cells;
+    if (Orders > 2) bend[0] = L(square), bend[1] = L(-2 * square), bend[2] = L(square);
   } else if (basis == GridBasis::kSmoothstep) {
-    GK_EACH_LANE {
-      const T u = t[i], s = u * u * (3 - 2 * u);
-      w[0][0][i] = 1 - s, w[0][1][i] = s;
-    }
-    if (Orders > 1) GK_EACH_LANE {
-      const T u = t[i], s = cells * 6 * u * (1 - u);
-      w[1][0][i] = -s, w[1][1][i] = s;
-    }
-    if (Orders > 2) GK_EACH_LANE {
-      const T s = cells * cells * (6 - 12 * t[i]);
-      w[2][0][i] = -s, w[2][1][i] = s;
-    }
+    value[1] = t * t * (T(3) - t * T(2)), value[0] = T(1) - value[1];
+    if (Orders > 1) slope[1] = t * (T(1) - t) * (6 * cells), slope[0] = -slope[1];
+    if (Orders > 2) bend[1] = (T(1) - t * T(2)) * (6 * square), bend[0] = -bend[1];
   } else {
-    GK_EACH_LANE w[0][0][i] = 1 - t[i], w[0][1][i] = t[i];
-    if (Orders > 1) GK_EACH_LANE w[1][0][i] = -cells, w[1][1][i] = cells;
-    if (Orders > 2) GK_EACH_LANE w[2][0][i] = 0, w[2][1][i] = 0;
+    value[0] = T(1) - t, value[1] = t;
+    if (Orders > 1) slope[0] = L(-cells), slope[1] = L(cells);
+    if (Orders > 2) bend[0] = L(T(0)), bend[1] = L(T(0));
   }
 }
 
 // A level as the loops want it.
 template <int D> struct GridIndex {
-  bool hashed;
-  uint32_t shift, entries, inverse, factor[D];
+  bool hashed, whole;  // whole: no site's number is beyond the rows
+  uint32_t shift, entries, factor[D];
   int32_t cells[D];
+  double inverse;
 
-  explicit GridIndex(const GridLevel& level, GridBasis basis)
-      : hashed(level.hashed), shift(level.shift), entries(uint32_t(level.entries)), inverse(0xffffffffu / entries) {
+  GridIndex(const GridLevel& level, GridBasis basis)
+      : hashed(level.hashed), whole(!level.hashed && level.shift == 0), shift(level.shift), entries(uint32_t(level.entries)),
+        inverse((1 - 1e-14) / double(level.entries)) {
     constexpr uint32_t primes[3] = {1u, 2654435761u, 805459861u};
     uint32_t stride = 1;
     for (int k = 0; k < D; ++k) {
@@ -71,71 +64,92 @@ template <int D> struct GridIndex {
     }
   }
 
-  // The remainder by a number known only now, as a vector: the quotient from the upper half of a product is at most one short.
-  GK_INLINE void reduce(uint32_t* __restrict h) const {
-    GK_EACH_LANE {
-      const uint32_t quotient = uint32_t((uint64_t(h[i]) * inverse) >> 32), rest = h[i] - quotient * entries;
-      h[i] = rest >= entries ? rest - entries : rest;
-    }
+  // The remainder by the number of rows. The quotient, of a reciprocal that is a little small, is right or one short.
+  GK_INLINE Words::Vector row(Words::Vector h) const {
+    if (whole) return h;
+    h += shift;
+    if ((entries & (entries - 1)) == 0) return h & (entries - 1);
+    typedef double Doubles __attribute__((vector_size(kLanes * sizeof(double))));
+    const Doubles quotient = __builtin_convertvector(h, Doubles) * inverse;
+    const Words::Vector rest = h - __builtin_convertvector(quotient, Words::Vector) * entries, less = rest - entries;
+    return rest < entries ? rest : less;
   }
 };
 
-template <class T> GK_INLINE void load_lanes(const T* from, int count, T* to) {
-  if (count == kLanes) std::memcpy(to, from, kLanes * sizeof(T));
-  else std::copy_n(from, count, to);
+template <class T> GK_INLINE Lanes<T> load_lanes(const T* from, int count) {
+  if (count == kLanes) return load(from);
+  T values[kLanes] = {};
+  std::copy_n(from, count, values);
+  return load(values);
 }
-template <class T> GK_INLINE void store_lanes(const T* from, int count, T* to) {
-  if (count == kLanes) std::memcpy(to, from, kLanes * sizeof(T));
-  else std::copy_n(from, count, to);
+template <class T> GK_INLINE void store_lanes(const Lanes<T>& a, int count, T* to) {
+  if (count == kLanes) return store(to, a);
+  T values[kLanes];
+  store(values, a);
+  std::copy_n(values, count, to);
+}
+
+// One value of a row for each lane.
+template <class T> GK_INLINE Lanes<T> gather_lanes(const T* __restrict rows, const int32_t (&at)[kLanes]) {
+  return wrap<T>(typename Lanes<T>::Vector{rows[at[0]], rows[at[1]], rows[at[2]], rows[at[3]], rows[at[4]], rows[at[5]],
+                                           rows[at[6]], rows[at[7]], rows[at[8]], rows[at[9]], rows[at[10]], rows[at[11]],
+                                           rows[at[12]], rows[at[13]], rows[at[14]], rows[at[15]]});
 }
 
 // The cells of up to sixteen points, x[k * stride + i] for i < count; lanes beyond are those of the box's corner.
 template <int Orders, class T, int D>
 GK_INLINE void find_cells(const GridIndex<D>& index, GridBasis basis, const T* x, int64_t stride, int count, GridCell<T, D>& cell) {
+  typedef int32_t Sites __attribute__((vector_size(kLanes * sizeof(int32_t))));
   cell.taps = basis == GridBasis::kSpline ? 3 : 2;
   for (int k = 0; k < D; ++k) {
-    T at[kLanes] = {}, t[kLanes], w[3][kMostTaps][kLanes];
-    int32_t site[kLanes];
-    load_lanes(x + k * stride, count, at);
     const T cells = T(index.cells[k]);
-    GK_EACH_LANE {
-      const T p = at[i] * cells;
-      T inside = p > 0 ? p : T(0);  // a NaN has the first cell, and stays a NaN in the weights
-      inside = inside < cells - 1 ? inside : cells - 1;
-      site[i] = int32_t(inside);
-      t[i] = p - T(site[i]);
-    }
-    axis_weights<Orders>(basis, cells, t, w);
-    for (int tap = 0; tap < cell.taps; ++tap) {
-      for (int order = 0; order < Orders; ++order) GK_EACH_LANE cell.weight[order][k][tap][i] = w[order][tap][i];
-      GK_EACH_LANE cell.term[k][tap][i] = uint32_t(site[i] + tap) * index.factor[k];
-    }
+    const Lanes<T> p = load_lanes(x + k * stride, count) * cells;
+    // A NaN is put into the first cell, and stays a NaN in the weights.
+    const Lanes<T> inside = minimum(maximum(p, Lanes<T>(T(0))), Lanes<T>(cells - 1));
+    const Sites site = __builtin_convertvector(inside.v, Sites);
+    axis_weights<Orders>(basis, cells, p - wrap<T>(__builtin_convertvector(site, typename Lanes<T>::Vector)), k, cell);
+    Words::Vector term = (Words::Vector)site * index.factor[k];
+    for (int tap = 0; tap < cell.taps; ++tap, term += index.factor[k]) cell.term[k][tap].v = term;
   }
 }
 
-// Calls visit(entries of the lanes, tap along each axis) for every site around the cells.
-template <class T, int D, class Visit> GK_INLINE void each_site(const GridIndex<D>& index, const GridCell<T, D>& cell, Visit visit) {
+// Calls visit(offsets of the lanes' rows of `width` values, tap along each axis) for every site around the cells.
+template <class T, int D, class Visit>
+GK_INLINE void each_site(const GridIndex<D>& index, const GridCell<T, D>& cell, uint32_t width, Visit visit) {
   for (int c = 0; c < (D == 3 ? cell.taps : 1); ++c)
-    for (int b = 0; b < cell.taps; ++b)
+    for (int b = 0; b < cell.taps; ++b) {
+      Words::Vector other = cell.term[1][b].v;
+      if (D == 3) other = index.hashed ? other ^ cell.term[D - 1][c].v : other + cell.term[D - 1][c].v;
       for (int a = 0; a < cell.taps; ++a) {
+        const Words::Vector first = cell.term[0][a].v;
+        const Words::Vector offset = index.row(index.hashed ? first ^ other : first + other) * width;
+        int32_t at[kLanes];
+        std::memcpy(at, &offset, sizeof(at));
         const int tap[3] = {a, b, c};
-        uint32_t entry[kLanes];
-        GK_EACH_LANE entry[i] = cell.term[0][a][i];
-        for (int k = 1; k < D; ++k) {
-          const uint32_t* term = cell.term[k][tap[k]];
-          if (index.hashed) GK_EACH_LANE entry[i] ^= term[i];
-          else GK_EACH_LANE entry[i] += term[i];
-        }
-        GK_EACH_LANE entry[i] += index.shift;
-        index.reduce(entry);
-        visit(entry, tap);
+        visit(at, tap);
       }
+    }
 }
 
 // The product over the axes of the weights of a site, derived along the axes that `orders` counts.
-template <class T, int D> GK_INLINE void site_weight(const GridCell<T, D>& cell, const int* tap, const int (&orders)[3], T* __restrict w) {
-  GK_EACH_LANE w[i] = cell.weight[orders[0]][0][tap[0]][i];
-  for (int k = 1; k < D; ++k) GK_EACH_LANE w[i] *= cell.weight[orders[k]][k][tap[k]][i];
+template <class T, int D> GK_INLINE Lanes<T> site_weight(const GridCell<T, D>& cell, const int* tap, const int (&orders)[3]) {
+  Lanes<T> w = cell.weight[orders[0]][0][tap[0]];
+  for (int k = 1; k < D; ++k) w = w * cell.weight[orders[k]][k][tap[k]];
+  return w;
+}
+
+// rows[at[i]] += w[i] bar[i] for the first lanes, one after the other: two of them may share a row.
+template <class T, int P> GK_INLINE void scatter_lanes(const Lanes<T>& w, const T (&bar)[kLanes][P], const int32_t (&at)[kLanes], int count, T* rows) {
+  T weight[kLanes];
+  store(weight, w);
+  for (int i = 0; i < count; ++i)
+    for (int f = 0; f < P; ++f) rows[at[i] + f] += weight[i] * bar[i][f];
+}
+
+// P rows of features_bar, side by side for each lane, as the table has them.
+template <class T, int P> GK_INLINE void load_beside(const T* features_bar, int64_t stride, int count, T (&bar)[kLanes][P]) {
+  for (int f = 0; f < P; ++f)
+    for (int i = 0; i < count; ++i) bar[i][f] = features_bar[f * stride + i];
 }
 
 // Calls body(dimension, features at once) with both as numbers known to the compiler: features go by pairs, an odd number

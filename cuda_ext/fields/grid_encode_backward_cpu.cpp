@@ -20,14 +20,10 @@ GK_INLINE void scatter(const GridShape& s, const GridLevel& level, const T* x, c
       const int count = int(std::min<int64_t>(kLanes, s.points - n));
       GridCell<T, D> cell;
       find_cells<1>(index, s.basis, x + n, s.points, count, cell);
-      T bar[kLanes][P];  // as the rows are
-      for (int f = 0; f < P; ++f)
-        for (int i = 0; i < count; ++i) bar[i][f] = features_bar[(first + f) * s.points + n + i];
-      each_site(index, cell, [&](const uint32_t* entry, const int* tap) GK_INLINE_LAMBDA {
-        T w[kLanes];
-        site_weight(cell, tap, {0, 0, 0}, w);
-        for (int i = 0; i < count; ++i)
-          for (int f = 0; f < P; ++f) rows[int32_t(entry[i]) * F + f] += w[i] * bar[i][f];
+      T bar[kLanes][P];
+      load_beside(features_bar + first * s.points + n, s.points, count, bar);
+      each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
+        scatter_lanes(site_weight(cell, tap, {0, 0, 0}), bar, at, count, rows);
       });
     }
   }
@@ -46,16 +42,13 @@ GK_INLINE void gather(const GridShape& s, int64_t begin, int64_t end, const T* x
       const int count = int(std::min<int64_t>(kLanes, end - n));
       GridCell<T, D> cell;
       find_cells<2>(index, s.basis, x + n, s.points, count, cell);
-      T bar[P][kLanes] = {}, sums[D][kLanes] = {};
-      for (int f = 0; f < P; ++f) load_lanes(features_bar + (pass + f) * s.points + n, count, bar[f]);
-      for (int k = 0; k < D; ++k) load_lanes(x_bar + k * s.points + n, count, sums[k]);
-      each_site(index, cell, [&](const uint32_t* entry, const int* tap) GK_INLINE_LAMBDA {
-        T dot[kLanes] = {}, w[kLanes];
-        for (int f = 0; f < P; ++f) GK_EACH_LANE dot[i] += bar[f][i] * rows[int32_t(entry[i]) * F + f];
-        for (int k = 0; k < D; ++k) {
-          site_weight(cell, tap, {k == 0, k == 1, k == 2}, w);
-          GK_EACH_LANE sums[k][i] += w[i] * dot[i];
-        }
+      Lanes<T> bar[P], sums[D];
+      for (int f = 0; f < P; ++f) bar[f] = load_lanes(features_bar + (pass + f) * s.points + n, count);
+      for (int k = 0; k < D; ++k) sums[k] = load_lanes(x_bar + k * s.points + n, count);
+      each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
+        Lanes<T> dot = bar[0] * gather_lanes(rows, at);
+        for (int f = 1; f < P; ++f) dot = dot + bar[f] * gather_lanes(rows + f, at);
+        for (int k = 0; k < D; ++k) sums[k] = sums[k] + site_weight(cell, tap, {k == 0, k == 1, k == 2}) * dot;
       });
       for (int k = 0; k < D; ++k) store_lanes(sums[k], count, x_bar + k * s.points + n);
     }

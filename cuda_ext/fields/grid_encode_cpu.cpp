@@ -19,11 +19,11 @@ GK_INLINE void encode(const GridShape& s, const GridLevel& level, int64_t begin,
       const int count = int(std::min<int64_t>(kLanes, end - n));
       GridCell<T, D> cell;
       find_cells<1>(index, s.basis, x + n, s.points, count, cell);
-      T sums[P][kLanes] = {};
-      each_site(index, cell, [&](const uint32_t* entry, const int* tap) GK_INLINE_LAMBDA {
-        T w[kLanes];
-        site_weight(cell, tap, {0, 0, 0}, w);
-        for (int f = 0; f < P; ++f) GK_EACH_LANE sums[f][i] += w[i] * rows[int32_t(entry[i]) * F + f];
+      Lanes<T> sums[P];
+      for (int f = 0; f < P; ++f) sums[f] = Lanes<T>(T(0));
+      each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
+        const Lanes<T> w = site_weight(cell, tap, {0, 0, 0});
+        for (int f = 0; f < P; ++f) sums[f] = sums[f] + w * gather_lanes(rows + f, at);
       });
       for (int f = 0; f < P; ++f) store_lanes(sums[f], count, out + (first + f) * s.points + n);
     }

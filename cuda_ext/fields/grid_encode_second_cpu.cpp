@@ -28,25 +28,21 @@ template <class T, int D, int P> GK_INLINE void along(const GridShape& s, int64_
       const int64_t at = (l * F + first) * s.points + n;
       GridCell<T, D> cell;
       find_cells<2>(index, s.basis, a.x + n, s.points, count, cell);
-      T direction[D][kLanes] = {}, bar[P][kLanes] = {}, sums[P][kLanes] = {};
-      for (int k = 0; k < D && a.x_probe; ++k) load_lanes(a.x_probe + k * s.points + n, count, direction[k]);
-      for (int f = 0; f < P; ++f) load_lanes(a.features_bar + at + f * s.points, count, bar[f]);
-      each_site(index, cell, [&](const uint32_t* entry, const int* tap) GK_INLINE_LAMBDA {
-        T slope[kLanes] = {}, w[kLanes];
-        for (int k = 0; k < D; ++k) {
-          site_weight(cell, tap, {k == 0, k == 1, k == 2}, w);
-          GK_EACH_LANE slope[i] += w[i] * direction[k][i];
+      Lanes<T> direction[D], sums[P];
+      T bar[kLanes][P];
+      for (int k = 0; k < D; ++k) direction[k] = a.x_probe ? load_lanes(a.x_probe + k * s.points + n, count) : Lanes<T>(T(0));
+      for (int f = 0; f < P; ++f) sums[f] = Lanes<T>(T(0));
+      load_beside(a.features_bar + at, s.points, count, bar);
+      each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
+        Lanes<T> slope = site_weight(cell, tap, {1, 0, 0}) * direction[0];
+        for (int k = 1; k < D; ++k) slope = slope + site_weight(cell, tap, {0, k == 1, k == 2}) * direction[k];
+        if (a.features_out)
+          for (int f = 0; f < P; ++f) sums[f] = sums[f] + slope * gather_lanes(rows + f, at);
+        if (a.features_out && probes) {
+          const Lanes<T> w = site_weight(cell, tap, {0, 0, 0});
+          for (int f = 0; f < P; ++f) sums[f] = sums[f] + w * gather_lanes(probes + f, at);
         }
-        if (a.features_out) {
-          for (int f = 0; f < P; ++f) GK_EACH_LANE sums[f][i] += slope[i] * rows[int32_t(entry[i]) * F + f];
-          if (probes) {
-            site_weight(cell, tap, {0, 0, 0}, w);
-            for (int f = 0; f < P; ++f) GK_EACH_LANE sums[f][i] += w[i] * probes[int32_t(entry[i]) * F + f];
-          }
-        }
-        if (all)
-          for (int i = 0; i < count; ++i)
-            for (int f = 0; f < P; ++f) all[int32_t(entry[i]) * F + first + f] += slope[i] * bar[f][i];
+        if (all) scatter_lanes(slope, bar, at, count, all + first);
       });
       for (int f = 0; f < P && a.features_out; ++f) store_lanes(sums[f], count, a.features_out + at + f * s.points);
     }
@@ -67,22 +63,19 @@ template <class T, int D, int P> GK_INLINE void bend(const GridShape& s, int64_t
       const int count = int(std::min<int64_t>(kLanes, end - n));
       GridCell<T, D> cell;
       find_cells<3>(index, s.basis, a.x + n, s.points, count, cell);
-      T direction[D][kLanes] = {}, bar[P][kLanes] = {}, sums[D][kLanes] = {};
-      for (int k = 0; k < D && a.x_probe; ++k) load_lanes(a.x_probe + k * s.points + n, count, direction[k]);
-      for (int f = 0; f < P; ++f) load_lanes(a.features_bar + (pass + f) * s.points + n, count, bar[f]);
-      for (int k = 0; k < D; ++k) load_lanes(a.x_bar + k * s.points + n, count, sums[k]);
-      each_site(index, cell, [&](const uint32_t* entry, const int* tap) GK_INLINE_LAMBDA {
-        T dot[kLanes] = {}, probed[kLanes] = {}, w[kLanes];
-        for (int f = 0; f < P; ++f) GK_EACH_LANE dot[i] += bar[f][i] * rows[int32_t(entry[i]) * F + f];
-        if (probes)
-          for (int f = 0; f < P; ++f) GK_EACH_LANE probed[i] += bar[f][i] * probes[int32_t(entry[i]) * F + f];
+      Lanes<T> direction[D], bar[P], sums[D];
+      for (int k = 0; k < D; ++k) direction[k] = a.x_probe ? load_lanes(a.x_probe + k * s.points + n, count) : Lanes<T>(T(0));
+      for (int f = 0; f < P; ++f) bar[f] = load_lanes(a.features_bar + (pass + f) * s.points + n, count);
+      for (int k = 0; k < D; ++k) sums[k] = load_lanes(a.x_bar + k * s.points + n, count);
+      each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
+        Lanes<T> dot = bar[0] * gather_lanes(rows, at), probed(T(0));
+        for (int f = 1; f < P; ++f) dot = dot + bar[f] * gather_lanes(rows + f, at);
+        for (int f = 0; f < P && probes; ++f) probed = probed + bar[f] * gather_lanes(probes + f, at);
         for (int k = 0; k < D; ++k) {
-          for (int j = 0; j < D; ++j) {
-            site_weight(cell, tap, {(k == 0) + (j == 0), (k == 1) + (j == 1), (k == 2) + (j == 2)}, w);
-            GK_EACH_LANE sums[k][i] += w[i] * direction[j][i] * dot[i];
-          }
-          site_weight(cell, tap, {k == 0, k == 1, k == 2}, w);
-          GK_EACH_LANE sums[k][i] += w[i] * probed[i];
+          Lanes<T> bend(T(0));
+          for (int j = 0; j < D; ++j)
+            bend = bend + site_weight(cell, tap, {(k == 0) + (j == 0), (k == 1) + (j == 1), (k == 2) + (j == 2)}) * direction[j];
+          sums[k] = sums[k] + bend * dot + site_weight(cell, tap, {k == 0, k == 1, k == 2}) * probed;
         }
       });
       for (int k = 0; k < D; ++k) store_lanes(sums[k], count, a.x_bar + k * s.points + n);

@@ -143,10 +143,8 @@ def _second_vjp(ctx: Any, *probes: Tensor | None) -> tuple[Any, ...]:
     inputs, needs = ctx.saved_tensors, ctx.needs_input_grad[:5]
     again = torch.is_grad_enabled()
     with torch.enable_grad():
-        leaves = [
-            value if value is None or value.requires_grad else value.detach().requires_grad_(need)
-            for value, need in zip(inputs, needs)
-        ]
+        # Views, so that one input's derivatives do not go on into another of which it was made.
+        leaves = [None if v is None else v.view_as(v) if again else v.detach().requires_grad_(v.requires_grad) for v in inputs]
         outputs = grid_formulas.second(*leaves, *ctx.options)
         pairs = [(o, p) for o, p in zip(outputs, probes) if p is not None and o.numel() and o.requires_grad]
         wanted = [leaf for leaf, need in zip(leaves, needs) if need]
