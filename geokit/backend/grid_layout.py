@@ -32,7 +32,9 @@ class GridLayout:
     rows: tuple[int, ...]
     basis: str = "linear"
     shift: int = 0
-    numbers: tuple[int, ...] = field(init=False, repr=False, compare=False)  # what the native layer is told, see `parts`
+    numbers: tuple[int, ...] = field(
+        init=False, repr=False, compare=False
+    )  # what the native layer is told, see `parts`
 
     def __post_init__(self) -> None:
         if self.basis not in BASES:
@@ -79,7 +81,9 @@ def sites(cells: Sequence[int], basis: str) -> int:
     return math.prod(n + (2 if basis == "spline" else 1) for n in cells)
 
 
-def lattice_rows(site: Sequence[Tensor], cells: Sequence[int], rows: int, hashed: bool, shift: int, basis: str) -> Tensor:
+def lattice_rows(
+    site: Sequence[Tensor], cells: Sequence[int], rows: int, hashed: bool, shift: int, basis: str
+) -> Tensor:
     """Rows, of a level's own, of sites given by their int64 coordinates along each axis."""
     key, stride = torch.zeros_like(site[0]), 1
     for k, (at, n) in enumerate(zip(site, cells)):

@@ -144,12 +144,16 @@ def _second_vjp(ctx: Any, *probes: Tensor | None) -> tuple[Any, ...]:
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         # Views, so that one input's derivatives do not go on into another of which it was made.
-        leaves = [None if v is None else v.view_as(v) if again else v.detach().requires_grad_(v.requires_grad) for v in inputs]
+        leaves = [
+            None if v is None else v.view_as(v) if again else v.detach().requires_grad_(v.requires_grad) for v in inputs
+        ]
         outputs = grid_formulas.second(*leaves, *ctx.options)
         pairs = [(o, p) for o, p in zip(outputs, probes) if p is not None and o.numel() and o.requires_grad]
         wanted = [leaf for leaf, need in zip(leaves, needs) if need]
         values, weights = [o for o, _ in pairs], [p for _, p in pairs]
-        bars = iter(torch.autograd.grad(values, wanted, weights, create_graph=again, allow_unused=True) if pairs else ())
+        bars = iter(
+            torch.autograd.grad(values, wanted, weights, create_graph=again, allow_unused=True) if pairs else ()
+        )
     return *(next(bars, None) if need else None for need in needs), *[None] * 5
 
 

@@ -58,7 +58,9 @@ class FourierFeatures(nn.Module):
     def __init__(self, bounds: Tensor, waves: int = 128, frequency: float = 10.0, seed: int = 0) -> None:
         super().__init__()
         if waves < 1 or not 0 < frequency < math.inf:
-            raise InvalidInput(f"there must be waves, and a frequency above 0, got {waves} waves, frequency {frequency}")
+            raise InvalidInput(
+                f"there must be waves, and a frequency above 0, got {waves} waves, frequency {frequency}"
+            )
         self.register_buffer("bounds", bounds.detach().clone())
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(waves, bounds.shape[1], generator=generator, dtype=torch.float64)

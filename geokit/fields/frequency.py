@@ -12,6 +12,7 @@ from geokit.errors import InvalidInput
 from geokit.fields.field import Field
 
 Candidate = TypeVar("Candidate")
+_FLAT = 1e-6  # of its largest value, the contrast that rounding may give a picture of one colour
 
 
 def choose_frequency(
@@ -67,16 +68,17 @@ def spectrum(image: Tensor, bins: int = 64) -> Tensor:
     Magnitudes of the Fourier transform, summed over channels and along the diagonals of its half that is not redundant;
     the mean is left out, and so is what lies above the lowest bins. Raises `InvalidInput` for an image of one colour.
     """
-    side = image.shape[0]
-    size = torch.fft.rfft2(image.detach().double(), dim=(0, 1)).abs().sum(2)
+    side, image = image.shape[0], image.detach().double()
+    contrast = (image.amax((0, 1)) - image.amin((0, 1))).max()
+    if not contrast > _FLAT * image.abs().max():
+        raise InvalidInput("a picture of one colour has no spectrum to compare")
+    size = torch.fft.rfft2(image, dim=(0, 1)).abs().sum(2)
     rows = torch.fft.fftfreq(side, 1 / side, device=image.device).abs()
     columns = torch.arange(size.shape[1], device=image.device)
     diagonal = (rows[:, None] + columns[None]).round().long()
     sums = torch.zeros(int(diagonal.max()) + 1, dtype=size.dtype, device=size.device)
     sums = sums.index_add(0, diagonal.reshape(-1), size.reshape(-1))
     lowest = sums[1 : 1 + bins]
-    if not lowest.sum() > 1e-9 * side**2 * image.detach().abs().max().clamp_min(1e-30):
-        raise InvalidInput("a picture of one colour has no spectrum to compare")
     return lowest / lowest.sum()
 
 

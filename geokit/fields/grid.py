@@ -86,11 +86,15 @@ class GridEncoding(nn.Module):
     ) -> None:
         super().__init__()
         cells = tuple(tuple(c) for c in cells)
-        self.layout = GridLayout.of(cells, rows, basis) if isinstance(rows, int) else GridLayout(cells, tuple(rows), basis)
+        self.layout = (
+            GridLayout.of(cells, rows, basis) if isinstance(rows, int) else GridLayout(cells, tuple(rows), basis)
+        )
         if features < 1:
             raise InvalidInput(f"a level needs at least one feature, got {features}")
         if bounds.ndim != 2 or bounds.shape != (2, self.layout.dimension):
-            raise InvalidInput(f"bounds must be (2, {self.layout.dimension}) as the cells are, got {tuple(bounds.shape)}")
+            raise InvalidInput(
+                f"bounds must be (2, {self.layout.dimension}) as the cells are, got {tuple(bounds.shape)}"
+            )
         if not metrics or not set(metrics) <= set(METRICS):
             raise InvalidInput(f"metrics must be some of {', '.join(METRICS)}, got {list(metrics)}")
         self.register_buffer("bounds", bounds.detach().clone())

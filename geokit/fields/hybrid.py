@@ -26,10 +26,14 @@ class HybridField(Field):
         super().__init__(bounds, mlp.outputs)
         for number, encoding in enumerate(encodings):
             if not isinstance(encoding, Encoding):
-                raise InvalidInput(f"encoding {number} must have features, width and config, got {type(encoding).__name__}")
+                raise InvalidInput(
+                    f"encoding {number} must have features, width and config, got {type(encoding).__name__}"
+                )
         widths = [encoding.width for encoding in encodings]
         if sum(widths) != mlp.inputs:
-            raise InvalidInput(f"the network takes {mlp.inputs} features, but the encodings give {widths}: give it their sum")
+            raise InvalidInput(
+                f"the network takes {mlp.inputs} features, but the encodings give {widths}: give it their sum"
+            )
         self.encodings = nn.ModuleList(encodings)
         self.mlp = mlp
 
@@ -106,7 +110,9 @@ class GridField(HybridField):
         try:
             rows = rows_for_budget(cells, (parameters - network) // max(features, 1), basis)
         except InvalidInput as error:
-            raise InvalidInput(f"a budget of {parameters} parameters, {network} of them the network's: {error}") from None
+            raise InvalidInput(
+                f"a budget of {parameters} parameters, {network} of them the network's: {error}"
+            ) from None
         return cls(bounds, channels, cells, rows, features, basis, metrics, hidden, layers, activation, seed)
 
 

@@ -134,7 +134,9 @@ def test_operators_are_sound():
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(ops.grid_encode_backward.default, (*arguments, bar, *options, True, True), test_utils=tests)
     flags = (True, True, True)
-    torch.library.opcheck(ops.grid_encode_second.default, (*arguments, bar, *probes, *options, *flags), test_utils=tests)
+    torch.library.opcheck(
+        ops.grid_encode_second.default, (*arguments, bar, *probes, *options, *flags), test_utils=tests
+    )
 
 
 def test_compiles_whole():
