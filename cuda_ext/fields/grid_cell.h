@@ -139,7 +139,8 @@ template <class T, int D> GK_INLINE Lanes<T> site_weight(const GridCell<T, D>& c
 }
 
 // rows[at[i]] += w[i] bar[i] for the first lanes, one after the other: two of them may share a row.
-template <class T, int P> GK_INLINE void scatter_lanes(const Lanes<T>& w, const T (&bar)[kLanes][P], const int32_t (&at)[kLanes], int count, T* rows) {
+template <class T, int P>
+GK_INLINE void scatter_lanes(const Lanes<T>& w, const T (&bar)[kLanes][P], const int32_t (&at)[kLanes], int count, T* rows) {
   T weight[kLanes];
   store(weight, w);
   for (int i = 0; i < count; ++i)

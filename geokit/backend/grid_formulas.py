@@ -4,9 +4,10 @@ Arrays run over the points fastest, as in the native layer: x (d, N), features (
 is given as its `GridLayout.numbers`, and a basis by its name.
 """
 
-import math
 from collections.abc import Iterator
+from functools import reduce
 from itertools import product
+from operator import mul
 
 import torch
 from torch import Tensor
@@ -79,7 +80,8 @@ class _Weight:
         self.axes = axes  # by axis, by order
 
     def __getitem__(self, derived: tuple[int, ...]) -> Tensor:
-        return math.prod((axis[derived.count(k)] for k, axis in enumerate(self.axes)), start=1)  # type: ignore[return-value, type-var]
+        first, *others = (axis[derived.count(k)] for k, axis in enumerate(self.axes))
+        return reduce(mul, others, first)
 
 
 def _slopes(weight: _Weight, dimension: int) -> Tensor:

@@ -58,8 +58,8 @@ class GridLayout:
         """Levels of at most `table` rows each: dense where all sites fit, hashed where not."""
         if table < 1:
             raise InvalidInput(f"a level's table must have at least one row, got {table}")
-        cells = tuple(tuple(int(n) for n in c) for c in cells)
-        return cls(cells, tuple(min(sites(c, basis), table) for c in cells), basis)
+        whole = tuple(tuple(int(n) for n in c) for c in cells)
+        return cls(whole, tuple(min(sites(c, basis), table) for c in whole), basis)
 
     @property
     def dimension(self) -> int:

@@ -60,7 +60,7 @@ def _second(
     by_table: bool,
     by_bar: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of the gradients above, weighted by the probes: by x, table and bar, each empty unless asked for."""
+    """The gradients of the gradients above, weighted by the probes: by x, table and bar, empty unless asked for."""
     inputs = plain(x, table, bar)
     probes = [None if p is None else plain(p)[0] for p in (x_probe, table_probe)]
     bars = [_asked(value, by) for value, by in zip(inputs, (by_x, by_table, by_bar))]
@@ -144,7 +144,7 @@ def _second_vjp(ctx: Any, *probes: Tensor | None) -> tuple[Any, ...]:
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         # Views, so that one input's derivatives do not go on into another of which it was made.
-        leaves = [
+        leaves: list[Any] = [
             None if v is None else v.view_as(v) if again else v.detach().requires_grad_(v.requires_grad) for v in inputs
         ]
         outputs = grid_formulas.second(*leaves, *ctx.options)

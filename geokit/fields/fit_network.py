@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,7 +49,7 @@ def fit_network(
 ) -> NetworkFit:
     """Trains the field in place on an image (H, W, C) or samples, points (N, d) and values (N, c), by squared errors.
 
-    cpu_seconds or steps: when it ends, one of them; with `steps` the result depends on nothing but the seed. Adam's rate
+    cpu_seconds or steps: when it ends, one of them; with `steps` the result depends on the seed alone. Adam's rate
     falls from `rate` to a hundredth of it along half a cosine. 1e-2 suits grids with a small network, 1e-3 rectified
     networks of waves, 3e-4 networks of sines. batch: samples of a step. stratified: a step has one sample of every run
     of neighbours in the order given, so that it sees all of an image; else it is drawn from all. Both ways every sample
@@ -65,7 +65,8 @@ def fit_network(
     parameters = [p for p in field.parameters() if p.requires_grad]
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
     order = _batches(len(points), min(batch, len(points)), stratified, seed)
-    start, losses = time.process_time(), []
+    start = time.process_time()
+    losses: list[float] = []
     while True:
         elapsed = time.process_time() - start
         progress = len(losses) / steps if steps is not None else elapsed / (cpu_seconds or 1)
@@ -123,7 +124,7 @@ def _batches(samples: int, batch: int, stratified: bool, seed: int) -> Iterator[
 
 
 def _descend(
-    parameters: list[Tensor],
+    parameters: Sequence[Tensor],
     moments: list[tuple[Tensor, Tensor]],
     gradients: tuple[Tensor, ...],
     rate: float,

@@ -85,9 +85,9 @@ class GridEncoding(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        cells = tuple(tuple(c) for c in cells)
+        wanted = tuple(tuple(c) for c in cells)
         self.layout = (
-            GridLayout.of(cells, rows, basis) if isinstance(rows, int) else GridLayout(cells, tuple(rows), basis)
+            GridLayout.of(wanted, rows, basis) if isinstance(rows, int) else GridLayout(wanted, tuple(rows), basis)
         )
         if features < 1:
             raise InvalidInput(f"a level needs at least one feature, got {features}")
@@ -104,7 +104,7 @@ class GridEncoding(nn.Module):
             self.layout.table_rows, features, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
         )
         self.table = nn.Parameter((2e-4 * drawn - 1e-4).to(bounds.dtype))
-        self.width = len(cells) * features
+        self.width = len(wanted) * features
 
     def config(self) -> dict[str, Any]:
         """Cells, rows, features, basis and metrics."""

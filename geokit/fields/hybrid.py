@@ -29,7 +29,7 @@ class HybridField(Field):
                 raise InvalidInput(
                     f"encoding {number} must have features, width and config, got {type(encoding).__name__}"
                 )
-        widths = [encoding.width for encoding in encodings]
+        widths = [int(encoding.width) for encoding in encodings]  # type: ignore[arg-type]
         if sum(widths) != mlp.inputs:
             raise InvalidInput(
                 f"the network takes {mlp.inputs} features, but the encodings give {widths}: give it their sum"

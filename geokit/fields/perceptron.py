@@ -1,6 +1,8 @@
 """The small network behind encodings of space."""
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 
 from geokit.errors import InvalidInput
 
-ACTIVATIONS = {"relu": F.relu, "silu": F.silu, "softplus": F.softplus}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "silu": F.silu, "softplus": F.softplus}
 
 
 class Perceptron(nn.Module):
@@ -45,7 +47,7 @@ class Perceptron(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         sizes = [inputs, *[hidden] * layers, outputs]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for number, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
+        for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
             bound = math.sqrt((6 if number < layers else 3) / fan_in)
             drawn = torch.rand(fan_out, fan_in, generator=generator, dtype=torch.float64)
             self.weights.append(nn.Parameter((bound * (2 * drawn - 1)).to(dtype)))

@@ -1,6 +1,7 @@
 """Networks of sines."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ class SirenField(Field):
         generator = torch.Generator().manual_seed(seed)
         sizes = [self.dimension, *[hidden] * layers, channels]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for number, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
+        for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
             bound = 1 / fan_in if number == 0 else math.sqrt(6 / fan_in) / frequency
             for store, shape, reach in (
                 (self.weights, (fan_out, fan_in), bound),

@@ -8,8 +8,8 @@ import torch
 from geokit.errors import InvalidInput
 from geokit.fields import (
     Coordinates,
-    FourierField,
     FourierFeatures,
+    FourierField,
     GridEncoding,
     GridField,
     HybridField,
