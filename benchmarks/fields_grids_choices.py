@@ -9,7 +9,7 @@ from fields_grids_images import adapted, box, grid, photograph
 
 from geokit.fields import FourierField, choose_frequency, fit_network, image_samples, squared_error
 
-SECONDS = 15.0
+SECONDS = 6.0
 CANDIDATES = [1.0, 2.0, 4.0, 7.0, 10.0, 14.0, 20.0]
 PARAMETERS = 100_000
 

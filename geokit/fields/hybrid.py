@@ -65,7 +65,7 @@ class GridField(HybridField):
         features: int = 2,
         basis: str = "linear",
         metrics: Sequence[str] = ("linear",),
-        hidden: int = 64,
+        hidden: int = 32,
         layers: int = 2,
         activation: str = "relu",
         seed: int = 0,
@@ -87,22 +87,23 @@ class GridField(HybridField):
         channels: int,
         parameters: int,
         cells: Sequence[Sequence[int]] | None = None,
-        levels: int = 16,
+        levels: int = 8,
         coarsest: int = 16,
         finest: int = 256,
         features: int = 2,
         basis: str = "linear",
         metrics: Sequence[str] = ("linear",),
-        hidden: int = 64,
+        hidden: int = 32,
         layers: int = 2,
         activation: str = "relu",
         seed: int = 0,
     ) -> "GridField":
         """A field of at most `parameters` numbers: the network is paid first, the tables have the rest.
 
-        cells: of each level; or `levels` of them from `coarsest` to `finest` along the longest side. Where the tables
-        are hashed, less than `features` numbers of the budget are left over. Raises `InvalidInput` for a budget that
-        leaves a level less than 16 rows.
+        cells: of each level; or `levels` of them from `coarsest` to `finest` along the longest side. Images are learnt
+        best on a CPU with few levels, a small network, and finest cells of one pixel, or a little more where there are
+        few parameters. Where the tables are hashed, less than `features` numbers of the budget are left over. Raises
+        `InvalidInput` for a budget that leaves a level less than 16 rows.
         """
         if cells is None:
             cells = grid_cells(bounds, levels, coarsest, finest)
