@@ -131,12 +131,15 @@ def test_operators_are_sound():
     options = (list(layout.numbers), "smoothstep")
     ops = torch.ops.geokit
     torch.library.opcheck(ops.grid_encode.default, (*arguments, *options))
-    tests = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(ops.grid_encode_backward.default, (*arguments, bar, *options, True, True), test_utils=tests)
-    flags = (True, True, True)
-    torch.library.opcheck(
-        ops.grid_encode_second.default, (*arguments, bar, *probes, *options, *flags), test_utils=tests
-    )
+    twice = ("test_schema", "test_autograd_registration", "test_faketensor")  # differentiated in eager mode alone
+    for values, tests in (
+        ((*arguments, bar), {"test_utils": twice}),
+        (tuple(t.detach() for t in (*arguments, bar)), {}),
+    ):
+        torch.library.opcheck(ops.grid_encode_backward.default, (*values, *options, True, True), **tests)
+        flags = (*options, True, True, True)
+        torch.library.opcheck(ops.grid_encode_second.default, (*values, *probes, *flags), **tests)
+        torch.library.opcheck(ops.grid_encode_second.default, (*values, probes[0], None, *flags), **tests)
 
 
 def test_compiles_whole():

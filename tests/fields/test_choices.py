@@ -68,6 +68,20 @@ def test_images_without_a_spectrum_get_a_sentence():
         choose_frequency(waves(2, channels=2), make, [3.0])
 
 
+def test_distances_are_scipys():
+    from scipy.stats import wasserstein_distance
+
+    image = waves(6)
+    field = SirenField(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), 1, 8, 1, 12.0)
+    _, distances = choose_frequency(image, lambda frequency, seed: field, [12.0], initialisations=1, bins=20)
+    middles = (torch.arange(48) + 0.5) / 48
+    points = torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1)
+    drawn = field(points).detach()
+    places = range(1, 21)
+    wanted = wasserstein_distance(places, places, spectrum(drawn, 20), spectrum(image, 20))
+    assert distances[12.0] == pytest.approx(wanted, rel=1e-4)
+
+
 def test_bands_are_the_best_of_all():
     g = torch.Generator().manual_seed(3)
     for bands in (1, 2, 4, 9):

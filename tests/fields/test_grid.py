@@ -189,6 +189,15 @@ def test_encodings_stand_beside_each_other():
     json.dumps(field.config())
 
 
+def test_a_field_compiles_whole():
+    field = GridField(PLANE, 3, cells_of(PLANE, [4, 9]), 64, metrics=("linear", "sine"), hidden=8)
+    x = inside(PLANE, 33)
+    compiled = torch.compile(field, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), field(x))
+    grads = [torch.autograd.grad(f(x).square().sum(), field.encodings[0].table)[0] for f in (compiled, field)]
+    torch.testing.assert_close(*grads)
+
+
 def test_wrong_options_get_a_sentence():
     grid = GridEncoding(PLANE, [(4, 4)], 64)
     for wrong, words in (
