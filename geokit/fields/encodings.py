@@ -11,16 +11,15 @@ from geokit.errors import InvalidInput
 
 @runtime_checkable
 class Encoding(Protocol):
-    """A module that turns points into features; radial kernels, grids and waves are some."""
+    """A module that turns points into features; radial kernels, grids and waves are some.
+
+    One that has a `config()` of numbers and words, as a field has, is told about in the config of its field.
+    """
 
     width: int
 
     def features(self, x: Tensor) -> Tensor:
         """Features (N, width) of points x (N, d), in the unit of the field."""
-        ...
-
-    def config(self) -> dict[str, Any]:
-        """Arguments, other than tensors, that make an untrained encoding of the same structure."""
         ...
 
 

@@ -16,7 +16,7 @@ from geokit.fields.perceptron import Perceptron
 class HybridField(Field):
     """Encodings of space beside each other, before one small network.
 
-    encodings: modules with `.features(x) -> (N, F)` in the field's unit of x, `.width` = F and `.config()`; mlp: a
+    encodings: modules with `.features(x) -> (N, F)` in the field's unit of x, `.width` = F; mlp: a
     module from (N, sum of the widths) to (N, c), such as a `Perceptron`, whose `outputs` are the channels.
     Source: radial and grid features together, NeuRBF (Chen et al., ICCV 2023). Raises `InvalidInput` where the widths
     do not add up.
@@ -26,9 +26,7 @@ class HybridField(Field):
         super().__init__(bounds, mlp.outputs)
         for number, encoding in enumerate(encodings):
             if not isinstance(encoding, Encoding):
-                raise InvalidInput(
-                    f"encoding {number} must have features, width and config, got {type(encoding).__name__}"
-                )
+                raise InvalidInput(f"encoding {number} must have features and a width, got {type(encoding).__name__}")
         widths = [int(encoding.width) for encoding in encodings]  # type: ignore[arg-type]
         if sum(widths) != mlp.inputs:
             raise InvalidInput(
@@ -39,8 +37,8 @@ class HybridField(Field):
 
     def config(self) -> dict[str, Any]:
         """The structures of the encodings and of the network."""
-        encodings = [encoding.config() for encoding in self.encodings]  # type: ignore[operator]
-        return {"encodings": encodings, "mlp": self.mlp.config()}
+        told = [getattr(encoding, "config", dict)() for encoding in self.encodings]
+        return {"encodings": told, "mlp": self.mlp.config()}
 
     def values(self, x: Tensor) -> Tensor:
         """The network's values (N, c) at points x (N, d)."""

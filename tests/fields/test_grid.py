@@ -189,6 +189,18 @@ def test_encodings_stand_beside_each_other():
     json.dumps(field.config())
 
 
+def test_any_module_with_features_and_a_width_is_an_encoding():
+    class Squares(torch.nn.Module):
+        width = 2
+
+        def features(self, x):
+            return x.square()
+
+    field = HybridField(PLANE, [Squares(), Coordinates(PLANE)], Perceptron(4, 1, 8, 1, dtype=torch.float64))
+    assert field(inside(PLANE, 5)).shape == (5, 1)
+    assert field.config()["encodings"] == [{}, {"kind": "coordinates"}]
+
+
 def test_a_field_compiles_whole():
     field = GridField(PLANE, 3, cells_of(PLANE, [4, 9]), 64, metrics=("linear", "sine"), hidden=8)
     x = inside(PLANE, 33)
