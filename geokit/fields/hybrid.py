@@ -37,7 +37,7 @@ class HybridField(Field):
 
     def config(self) -> dict[str, Any]:
         """The structures of the encodings and of the network."""
-        told = [getattr(encoding, "config", dict)() for encoding in self.encodings]
+        told: list[dict[str, Any]] = [getattr(encoding, "config", dict)() for encoding in self.encodings]
         return {"encodings": told, "mlp": self.mlp.config()}
 
     def values(self, x: Tensor) -> Tensor:
