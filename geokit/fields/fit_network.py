@@ -40,7 +40,7 @@ def fit_network(
     signal: Tensor | tuple[Tensor, Tensor],
     cpu_seconds: float | None = None,
     steps: int | None = None,
-    batch: int = 1 << 14,
+    batch: int = 1 << 13,
     rate: float = 1e-2,
     betas: tuple[float, float] = (0.9, 0.99),
     stratified: bool = True,
@@ -60,9 +60,11 @@ def fit_network(
     """
     points, values = image_samples(signal) if isinstance(signal, Tensor) else signal
     _check(field, points, values, batch, rate)
-    if (cpu_seconds is None) == (steps is None) or not (cpu_seconds or steps or 0) > 0:
+    if (cpu_seconds is None) == (steps is None) or not 0 < (cpu_seconds or steps or 0) < math.inf:
         raise InvalidInput(f"give cpu_seconds or steps, one of them and above 0, got {cpu_seconds} and {steps}")
     parameters = [p for p in field.parameters() if p.requires_grad]
+    if not parameters:
+        raise InvalidInput(f"this {type(field).__name__} has no parameter that requires a gradient: nothing to train")
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
     order = _batches(len(points), min(batch, len(points)), stratified, seed)
     start = time.process_time()
@@ -78,7 +80,8 @@ def fit_network(
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise NumericalFailure(f"the loss of step {len(losses)} is {losses[-1]}: take a smaller rate than {rate}")
-        _descend(parameters, moments, torch.autograd.grad(loss, parameters), now, betas, len(losses))
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        _descend(parameters, moments, gradients, now, betas, len(losses))
         if observe is not None:
             observe(len(losses), losses[-1])
 

@@ -79,7 +79,7 @@ def spectrum(image: Tensor, bins: int = 64) -> Tensor:
     sums = torch.zeros(int(diagonal.max()) + 1, dtype=size.dtype, device=size.device)
     sums = sums.index_add(0, diagonal.reshape(-1), size.reshape(-1))
     lowest = sums[1 : 1 + bins]
-    return lowest / lowest.sum()
+    return (lowest / lowest.sum()).cpu()
 
 
 def _picture(field: Field, side: int) -> Tensor:

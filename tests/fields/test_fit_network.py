@@ -104,12 +104,19 @@ def test_wrong_input_gets_a_sentence():
         ((x[:0], y[:0]), {}, "a sample"),
         (image, {"steps": 0}, "cpu_seconds or steps"),
         (image, {"cpu_seconds": 1.0}, "cpu_seconds or steps"),
+        (image, {"steps": None, "cpu_seconds": math.inf}, "cpu_seconds or steps"),
         (image, {"batch": 0}, "a sample a step"),
         (image, {"rate": float("nan")}, "a rate"),
         (image[0], {}, "image must have shape"),
     ):
         with pytest.raises(InvalidInput, match=words):
             fit_network(grid(image), signal, **{"steps": 2, **options})
+
+
+def test_a_frozen_field_is_told():
+    image = picture()
+    with pytest.raises(InvalidInput, match="nothing to train"):
+        fit_network(grid(image).requires_grad_(False), image, steps=2)
 
 
 def test_a_rate_that_explodes_is_told():
