@@ -124,6 +124,19 @@ def test_derivatives_are_those_of_differences(basis):
     torch.testing.assert_close(field.laplacian(x), bends, rtol=1e-5, atol=1e-5)
 
 
+def test_derivatives_without_gradients_are_the_same_and_leave_parameters_alone():
+    field = roughened(GridField(PLANE, 2, [(3, 4)], 100, basis="spline", hidden=8, activation="silu"))
+    field.mlp.biases[0].requires_grad_(False)
+    x, wanted = inside(PLANE, 8), [p.requires_grad for p in field.parameters()]
+    with torch.no_grad():
+        found = field.gradient(x), field.laplacian(x)
+    for a, b in zip(found, (field.gradient(x), field.laplacian(x))):
+        assert not a.requires_grad
+        assert b.requires_grad
+        torch.testing.assert_close(a, b.detach())
+    assert [p.requires_grad for p in field.parameters()] == wanted
+
+
 def test_derivatives_can_be_trained():
     field = roughened(GridField(PLANE, 1, [(3, 4), (7, 6)], 40, basis="spline", hidden=6, activation="softplus"))
     x, table = inside(PLANE, 9), field.encodings[0].table
