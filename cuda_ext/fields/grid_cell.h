@@ -1,10 +1,10 @@
 // The lattice sites around sixteen points at a level: their entries in the table and the weights with two derivatives.
 #pragma once
-#include <algorithm>
 #include <type_traits>
 
 #include "../cpu/lanes.h"
 #include "grid_encode.h"
+#include "grid_lanes.h"
 
 namespace gk {
 
@@ -76,26 +76,6 @@ template <int D> struct GridIndex {
   }
 };
 
-template <class T> GK_INLINE Lanes<T> load_lanes(const T* from, int count) {
-  if (count == kLanes) return load(from);
-  T values[kLanes] = {};
-  std::copy_n(from, count, values);
-  return load(values);
-}
-template <class T> GK_INLINE void store_lanes(const Lanes<T>& a, int count, T* to) {
-  if (count == kLanes) return store(to, a);
-  T values[kLanes];
-  store(values, a);
-  std::copy_n(values, count, to);
-}
-
-// One value of a row for each lane.
-template <class T> GK_INLINE Lanes<T> gather_lanes(const T* __restrict rows, const int32_t (&at)[kLanes]) {
-  return wrap<T>(typename Lanes<T>::Vector{rows[at[0]], rows[at[1]], rows[at[2]], rows[at[3]], rows[at[4]], rows[at[5]],
-                                           rows[at[6]], rows[at[7]], rows[at[8]], rows[at[9]], rows[at[10]], rows[at[11]],
-                                           rows[at[12]], rows[at[13]], rows[at[14]], rows[at[15]]});
-}
-
 // The cells of up to sixteen points, x[k * stride + i] for i < count; lanes beyond are those of the box's corner.
 template <int Orders, class T, int D>
 GK_INLINE void find_cells(const GridIndex<D>& index, GridBasis basis, const T* x, int64_t stride, int count, GridCell<T, D>& cell) {
@@ -136,21 +116,6 @@ template <class T, int D> GK_INLINE Lanes<T> site_weight(const GridCell<T, D>& c
   Lanes<T> w = cell.weight[orders[0]][0][tap[0]];
   for (int k = 1; k < D; ++k) w = w * cell.weight[orders[k]][k][tap[k]];
   return w;
-}
-
-// rows[at[i]] += w[i] bar[i] for the first lanes, one after the other: two of them may share a row.
-template <class T, int P>
-GK_INLINE void scatter_lanes(const Lanes<T>& w, const T (&bar)[kLanes][P], const int32_t (&at)[kLanes], int count, T* rows) {
-  T weight[kLanes];
-  store(weight, w);
-  for (int i = 0; i < count; ++i)
-    for (int f = 0; f < P; ++f) rows[at[i] + f] += weight[i] * bar[i][f];
-}
-
-// P rows of features_bar, side by side for each lane, as the table has them.
-template <class T, int P> GK_INLINE void load_beside(const T* features_bar, int64_t stride, int count, T (&bar)[kLanes][P]) {
-  for (int f = 0; f < P; ++f)
-    for (int i = 0; i < count; ++i) bar[i][f] = features_bar[f * stride + i];
 }
 
 // Calls body(dimension, features at once) with both as numbers known to the compiler: features go by pairs, an odd number

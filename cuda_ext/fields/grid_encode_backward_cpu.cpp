@@ -46,8 +46,7 @@ GK_INLINE void gather(const GridShape& s, int64_t begin, int64_t end, const T* x
       for (int f = 0; f < P; ++f) bar[f] = load_lanes(features_bar + (pass + f) * s.points + n, count);
       for (int k = 0; k < D; ++k) sums[k] = load_lanes(x_bar + k * s.points + n, count);
       each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
-        Lanes<T> dot = bar[0] * gather_lanes(rows, at);
-        for (int f = 1; f < P; ++f) dot = dot + bar[f] * gather_lanes(rows + f, at);
+        const Lanes<T> dot = row_products(bar, rows, at);
         for (int k = 0; k < D; ++k) sums[k] = sums[k] + site_weight(cell, tap, {k == 0, k == 1, k == 2}) * dot;
       });
       for (int k = 0; k < D; ++k) store_lanes(sums[k], count, x_bar + k * s.points + n);
@@ -64,7 +63,8 @@ GK_INLINE void gather_any(const GridShape& s, int64_t begin, int64_t end, const 
   with_sizes(s, [&](auto d, auto f) GK_INLINE_LAMBDA { gather<T, d.value, f.value>(s, begin, end, x, table, features_bar, x_bar); });
 }
 
-GK_MULTIVERSION void scatter_level(const GridShape& s, const GridLevel& level, const float* x, const float* features_bar, float* table_bar) {
+GK_MULTIVERSION void scatter_level(const GridShape& s, const GridLevel& level, const float* x, const float* features_bar,
+                                   float* table_bar) {
   scatter_any(s, level, x, features_bar, table_bar);
 }
 void scatter_level(const GridShape& s, const GridLevel& level, const double* x, const double* features_bar, double* table_bar) {

@@ -22,8 +22,7 @@ GK_INLINE void encode(const GridShape& s, const GridLevel& level, int64_t begin,
       Lanes<T> sums[P];
       for (int f = 0; f < P; ++f) sums[f] = Lanes<T>(T(0));
       each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
-        const Lanes<T> w = site_weight(cell, tap, {0, 0, 0});
-        for (int f = 0; f < P; ++f) sums[f] = sums[f] + w * gather_lanes(rows + f, at);
+        add_rows(site_weight(cell, tap, {0, 0, 0}), rows, at, sums);
       });
       for (int f = 0; f < P; ++f) store_lanes(sums[f], count, out + (first + f) * s.points + n);
     }

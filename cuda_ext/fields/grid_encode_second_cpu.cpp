@@ -36,12 +36,8 @@ template <class T, int D, int P> GK_INLINE void along(const GridShape& s, int64_
       each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
         Lanes<T> slope = site_weight(cell, tap, {1, 0, 0}) * direction[0];
         for (int k = 1; k < D; ++k) slope = slope + site_weight(cell, tap, {0, k == 1, k == 2}) * direction[k];
-        if (a.features_out)
-          for (int f = 0; f < P; ++f) sums[f] = sums[f] + slope * gather_lanes(rows + f, at);
-        if (a.features_out && probes) {
-          const Lanes<T> w = site_weight(cell, tap, {0, 0, 0});
-          for (int f = 0; f < P; ++f) sums[f] = sums[f] + w * gather_lanes(probes + f, at);
-        }
+        if (a.features_out) add_rows(slope, rows, at, sums);
+        if (a.features_out && probes) add_rows(site_weight(cell, tap, {0, 0, 0}), probes, at, sums);
         if (all) scatter_lanes(slope, bar, at, count, all + first);
       });
       for (int f = 0; f < P && a.features_out; ++f) store_lanes(sums[f], count, a.features_out + at + f * s.points);
@@ -68,9 +64,7 @@ template <class T, int D, int P> GK_INLINE void bend(const GridShape& s, int64_t
       for (int f = 0; f < P; ++f) bar[f] = load_lanes(a.features_bar + (pass + f) * s.points + n, count);
       for (int k = 0; k < D; ++k) sums[k] = load_lanes(a.x_bar + k * s.points + n, count);
       each_site(index, cell, F, [&](const int32_t (&at)[kLanes], const int* tap) GK_INLINE_LAMBDA {
-        Lanes<T> dot = bar[0] * gather_lanes(rows, at), probed(T(0));
-        for (int f = 1; f < P; ++f) dot = dot + bar[f] * gather_lanes(rows + f, at);
-        for (int f = 0; f < P && probes; ++f) probed = probed + bar[f] * gather_lanes(probes + f, at);
+        const Lanes<T> dot = row_products(bar, rows, at), probed = probes ? row_products(bar, probes, at) : Lanes<T>(T(0));
         for (int k = 0; k < D; ++k) {
           Lanes<T> bend(T(0));
           for (int j = 0; j < D; ++j)

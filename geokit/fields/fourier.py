@@ -13,6 +13,7 @@ class FourierField(HybridField):
     """Random Fourier features and a network of rectified units (Tancik et al. 2020).
 
     waves, frequency: as of `FourierFeatures`; hidden, layers and activation as of `Perceptron`.
+    Raises `InvalidInput` as both do.
     """
 
     def __init__(

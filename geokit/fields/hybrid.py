@@ -16,8 +16,8 @@ from geokit.fields.perceptron import Perceptron
 class HybridField(Field):
     """Encodings of space beside each other, before one small network.
 
-    encodings: modules with `.features(x) -> (N, F)` in the field's unit of x, `.width` = F; mlp: a
-    module from (N, sum of the widths) to (N, c), such as a `Perceptron`, whose `outputs` are the channels.
+    encodings: modules with `.features(x) -> (N, F)`, x in the unit of the field, and `.width` = F. mlp: from
+    (N, sum of the widths) to the channels.
     Source: radial and grid features together, NeuRBF (Chen et al., ICCV 2023). Raises `InvalidInput` where the widths
     do not add up.
     """
