@@ -45,7 +45,7 @@ class Field(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def config(self) -> dict[str, Any]:
-        """Arguments, other than tensors, that make an untrained field of the same structure; JSON can hold them."""
+        """Arguments that, after the bounds, make an untrained field of the same structure; JSON can hold them."""
         raise NotImplementedError
 
     def stored(self) -> dict[str, Tensor]:
@@ -55,7 +55,7 @@ class Field(nn.Module):
     @classmethod
     def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The field of `config` and `stored`. Raises `InvalidInput` or `RuntimeError` where they do not fit."""
-        field = cls(**config)
+        field = cls(tensors["bounds"], **config)
         field.load_state_dict(tensors)
         return field
 

@@ -11,11 +11,20 @@ from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes, mo
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.fields.cosine_code import as_tensor
 from geokit.fields.field import Field
+from geokit.fields.fourier import FourierField
+from geokit.fields.grid_field import GridField
 from geokit.fields.local_cosine import LocalCosineField
+from geokit.fields.siren import SirenField
 from geokit.io.checkpoints import load_checkpoint, save_checkpoint
 
 ENDING = ".field"
-CLASSES: dict[str, type[Field]] = {"local cosines": LocalCosineField}
+CLASSES: dict[str, type[Field]] = {
+    "local cosines": LocalCosineField,
+    "grids": GridField,
+    "sines": SirenField,
+    "waves": FourierField,
+}
+_DAMAGED = (InvalidInput, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError, MemoryError)
 _FEW = 64  # numbers that are not worth a code
 _CODED = "coded:"
 
@@ -65,9 +74,19 @@ def load_field(path: str | Path) -> Field:
     try:
         for name, coded in metadata.get("coded", {}).items():
             tensors[name] = _decoded(tensors.pop(_CODED + name), coded)
+        _check_numbers(metadata["config"], tensors)
         return kind.restored(metadata["config"], tensors)
-    except (InvalidInput, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+    except _DAMAGED as error:
         raise UnreadableFile(f"{path} is a damaged field ({error}); make it again by geokit fit") from error
+
+
+def _check_numbers(config: Any, tensors: dict[str, Tensor]) -> None:
+    """Raises `InvalidInput` where a structure is asked for that is far larger than the tensors that are there."""
+    if isinstance(config, dict | list):
+        for value in config.values() if isinstance(config, dict) else config:
+            _check_numbers(value, tensors)
+    elif isinstance(config, int) and config > max(1 << 16, *(t.numel() for t in tensors.values())):
+        raise InvalidInput(f"{config} of something cannot be: there are not so many numbers in the file")
 
 
 def _decoded(code: Tensor, coded: dict[str, Any]) -> Tensor:

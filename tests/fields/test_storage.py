@@ -1,0 +1,65 @@
+"""Files of all kinds of fields."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from geokit.errors import InvalidInput, UnreadableFile
+from geokit.fields import Field, FourierField, GridField, SirenField, fit_image, load_field, save_field
+from geokit.fields.storage import CLASSES
+from geokit.io.checkpoints import save_checkpoint
+
+BOX = torch.tensor([[0.0, -1.0], [2.0, 3.0]])
+MAKERS: dict[str, Callable[[], Field]] = {
+    "local cosines": lambda: fit_image(torch.rand(30, 20, 2), budget=700),
+    "grids": lambda: GridField(BOX, 3, cells=[(4, 8), (16, 16)], rows=64),
+    "sines": lambda: SirenField(BOX, 1, hidden=16, layers=2),
+    "waves": lambda: FourierField(BOX, 2, waves=8, hidden=16),
+}
+
+
+def test_every_class_is_tested() -> None:
+    assert set(MAKERS) == set(CLASSES)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_fields_come_back(tmp_path, kind: str) -> None:
+    field = MAKERS[kind]()
+    points = field.bounds[0] + (field.bounds[1] - field.bounds[0]) * torch.rand(50, field.dimension)
+    save_field(tmp_path / "a.field", field)
+    again = load_field(tmp_path / "a.field")
+    assert type(again) is type(field)
+    assert torch.equal(again(points), field(points))
+    assert again.parameter_count == field.parameter_count
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_few_bits_are_few_bytes_and_nearly_the_same(tmp_path, kind: str) -> None:
+    field = MAKERS[kind]()
+    exact = save_field(tmp_path / "a.field", field)
+    errors = []
+    points = field.bounds[0] + (field.bounds[1] - field.bounds[0]) * torch.rand(50, field.dimension)
+    for bits in (14, 8):
+        assert save_field(tmp_path / "b.field", field, bits=bits) < exact
+        errors.append(float((load_field(tmp_path / "b.field")(points) - field(points)).abs().max().detach()))
+    assert errors[0] < errors[1]
+    assert errors[0] < 0.02 * float(field(points).detach().abs().max()) + 1e-3
+
+
+def test_what_cannot_be_written_or_read(tmp_path) -> None:
+    class Unknown(SirenField):
+        pass
+
+    with pytest.raises(InvalidInput, match="Unknown"):
+        save_field(tmp_path / "a.field", Unknown(BOX, 1))
+    with pytest.raises(InvalidInput, match="bits"):
+        save_field(tmp_path / "a.field", MAKERS["sines"](), bits=1)
+    assert not list(tmp_path.iterdir())
+    save_checkpoint(tmp_path / "c.field", {"x": torch.zeros(3)}, {"kind": "run"})
+    with pytest.raises(UnreadableFile, match="not a field"):
+        load_field(tmp_path / "c.field")
+    config = SirenField(BOX, 1, hidden=16, layers=2).config() | {"hidden": 10**9}
+    save_checkpoint(tmp_path / "d.field", {"bounds": BOX}, {"kind": "field", "field": "sines", "config": config})
+    with pytest.raises(UnreadableFile, match="cannot be"):
+        load_field(tmp_path / "d.field")
