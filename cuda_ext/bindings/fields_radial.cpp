@@ -82,11 +82,12 @@ gk::QueryGrid<T> query_grid(int64_t queries, const Array<double>& low, const Arr
   for (int k = 0; k < 3; ++k) {
     const bool there = k < grid.dimension;
     grid.low[k] = there ? l[k] : 0, grid.size[k] = there ? s[k] : 1, grid.cells[k] = there ? c[k] : 1;
+    grid.per_length[k] = 1 / grid.size[k];
     if (grid.cells[k] < 1) throw std::invalid_argument("a grid has at least one cell");
     count *= grid.cells[k];
   }
   grid.starts = GK_DATA(starts, count + 1), grid.order = GK_DATA(order, queries);
-  grid.sorted = GK_DATA(sorted, queries * grid.dimension);
+  grid.sorted = GK_DATA(sorted, grid.stride() * grid.dimension);
   return grid;
 }
 
@@ -99,12 +100,12 @@ template <class T> void bind_pairs(nb::module_& m) {
     gk::sort_queries(points, grid);
   });
   define(m, "kernel_pairs", [](Array<double> low, Array<double> size, Ids cells, LongsOut starts, IdsOut order,
-                               Output<T> sorted, Array<T> centres, Array<T> factors, double support, bool hat,
+                               Output<T> sorted, Array<T> centres, Array<T> factors, Ids visit, double support, bool hat,
                                LongsOut offsets, std::optional<IdsOut> ids) {
     const auto grid = query_grid(int64_t(order.size()), low, size, cells, starts, order, sorted);
     const int64_t kernels = int64_t(offsets.size()) - 1, d = grid.dimension;
     const gk::Supports<T> supports = {kernels, GK_DATA(centres, kernels * d), GK_DATA(factors, kernels * d * (d + 1) / 2),
-                                      T(support), hat};
+                                      GK_DATA(visit, kernels), T(support), hat};
     int64_t* o = offsets.data();
     int32_t* i = ids ? GK_DATA(*ids, o[kernels]) : nullptr;
     nb::gil_scoped_release release;
@@ -117,12 +118,13 @@ template <class T> void bind_pairs(nb::module_& m) {
 void bind_fields_radial(nb::module_& m) {
   bind_sums<float>(m), bind_sums<double>(m);
   bind_pairs<float>(m), bind_pairs<double>(m);
-  define(m, "transpose_pairs", [](Longs kernel_offsets, Ids kernel_ids, LongsOut offsets, IdsOut ids) {
+  define(m, "transpose_pairs", [](Ids visit, Longs kernel_offsets, Ids kernel_ids, LongsOut offsets, IdsOut ids) {
     const int64_t kernels = int64_t(kernel_offsets.size()) - 1, queries = int64_t(offsets.size()) - 1;
     const auto pairs = lists_of(kernel_offsets, kernel_ids, kernels);
+    const int32_t* v = GK_DATA(visit, kernels);
     int64_t* o = offsets.data();
     int32_t* i = GK_DATA(ids, int64_t(kernel_ids.size()));
     nb::gil_scoped_release release;
-    gk::transpose_pairs(queries, kernels, pairs.offsets, pairs.ids, o, i);
+    gk::transpose_pairs(queries, kernels, v, pairs.offsets, pairs.ids, o, i);
   });
 }

@@ -47,7 +47,9 @@ def kernel_values(y: Tensor, shapes: Tensor, profile: str, support: float, waves
     d = y.shape[1]
     rows, columns = torch.tril_indices(d, d, device=y.device)
     factor = torch.zeros(len(y), d, d, dtype=y.dtype, device=y.device)
-    factor = factor.index_put((torch.arange(len(y), device=y.device)[:, None], rows, columns), shapes[:, d : d + len(rows)])
+    factor = factor.index_put(
+        (torch.arange(len(y), device=y.device)[:, None], rows, columns), shapes[:, d : d + len(rows)]
+    )
     u = (factor * y[:, None]).sum(2)
     if profile == "hat":
         return (1 - u.abs()).clamp(min=0).prod(1)
@@ -82,7 +84,9 @@ def sum_by_formula(
             slope = torch.autograd.grad(value.sum(), y, create_graph=True)[0]
             parts += slope.unbind(1)
         if order > 1:
-            curved = [torch.autograd.grad(part.sum(), y, create_graph=True)[0][:, k] for k, part in enumerate(parts[1:])]
+            curved = [
+                torch.autograd.grad(part.sum(), y, create_graph=True)[0][:, k] for k, part in enumerate(parts[1:])
+            ]
             parts.append(torch.stack(curved).sum(0))
         jet = torch.stack(parts, 1)[:, :, None]
         if frequencies is not None:

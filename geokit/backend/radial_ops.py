@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.lanes import LANES
 from geokit.backend.native import _native, custom_op, plain
 from geokit.backend.radial_formula import PROFILES, sum_by_formula
 from geokit.errors import InvalidInput
@@ -26,7 +27,7 @@ BULK = 0.02  # the share of queries, at either end of an axis, that may lie beyo
 class RadialPairs:
     """Pairs of N queries and M kernels, grouped both ways: offsets (int64) and ids (int32)."""
 
-    by_query: tuple[Tensor, Tensor]  # (N + 1,), (P,): the kernels of each query, ascending
+    by_query: tuple[Tensor, Tensor]  # (N + 1,), (P,): the kernels of each query, row by row of the grid
     by_kernel: tuple[Tensor, Tensor]  # (M + 1,), (P,): the queries of each kernel, row by row of a grid
 
     def __len__(self) -> int:
@@ -67,6 +68,16 @@ def query_grid(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return low, low.new_tensor(sizes), torch.tensor(cells, dtype=torch.int32)
 
 
+def _neighbours_in_turn(centres: Tensor, low: Tensor, size: Tensor, cells: Tensor) -> Tensor:
+    """An order (M,) of kernels in which those near each other follow each other: what one touches, the next finds."""
+    place = ((centres - low) / size).clamp(min=torch.zeros_like(low), max=cells - 1).long()
+    place[:, 1:] //= 8
+    key = place[:, -1]
+    for k in reversed(range(place.shape[1] - 1)):
+        key = key * int(cells[k]) + place[:, k]
+    return key.argsort(stable=True).int()
+
+
 @custom_op("geokit::radial_pairs")
 def _pairs(
     x: Tensor, centres: Tensor, factors: Tensor, support: float, hat: bool, most: int
@@ -75,10 +86,11 @@ def _pairs(
     low, size, cells = query_grid(x)
     starts = torch.empty(int(cells.long().prod()) + 1, dtype=torch.int64)
     order = torch.empty(len(x), dtype=torch.int32)
-    grid = (low, size, cells, starts, order, x.new_empty(x.shape[1], len(x)))
+    grid = (low, size, cells, starts, order, x.new_empty(x.shape[1], len(x) + LANES))
     _native.sort_queries(x, *grid)
     by_kernel = torch.zeros(len(centres) + 1, dtype=torch.int64)
-    arguments = (*grid, centres, factors, support, hat)
+    visit = _neighbours_in_turn(centres, low, size, cells)
+    arguments = (*grid, centres, factors, visit, support, hat)
     _native.kernel_pairs(*arguments, by_kernel, None)
     total = int(by_kernel.cumsum_(0)[-1])
     if total > most:
@@ -89,7 +101,7 @@ def _pairs(
     ids, kernels = (torch.empty(total, dtype=torch.int32) for _ in range(2))
     _native.kernel_pairs(*arguments, by_kernel, ids)
     by_query = torch.empty(len(x) + 1, dtype=torch.int64)
-    _native.transpose_pairs(by_kernel, ids, by_query, kernels)
+    _native.transpose_pairs(visit, by_kernel, ids, by_query, kernels)
     return by_query, kernels, by_kernel, ids
 
 
@@ -331,4 +343,4 @@ def radial_sum(
     sines = x.new_empty(0) if frequencies is None else frequencies
     lists = [*pairs.by_query, *pairs.by_kernel]
     out = _sum(x, shapes, features, sines, lists, order, PROFILES.index(profile), waves, support)
-    return out.view(len(x), -1, features.shape[1])
+    return out.view(len(x), _parts(order, d), features.shape[1])
