@@ -9,13 +9,13 @@ from geokit.errors import InvalidInput
 from geokit.fields.field import Field
 from geokit.fields.kernels import RadialKernels
 
-TINY = 1e-2  # added to the sum of kernels that a normalised field is divided by
+TINY = 1e-3  # added to the sum of kernels that a normalised field is divided by
 
 
 class RadialField(Field):
     """f(x) = bias + sum of features w_i phi(|A_i (x - c_i)|^2), all trainable (NeuRBF, Chen et al. 2023, without a network).
 
-    With `normalised` the sum is divided by sum of phi + 1/100, so that where kernels are dense constants are kept, and
+    With `normalised` the sum is divided by sum of phi + 1/1000, so that where kernels are dense constants are kept, and
     where they end the field passes smoothly into its bias. Gradients and Laplacians are the native operator's own, in
     closed form, and differentiable again by features, centres and shapes. `kernels` has as many features as the field
     has channels; see `RadialKernels` for kinds of kernels, shapes, frequencies and waves.
