@@ -1,7 +1,7 @@
 """Sums of radial kernels over pairs of a query and a kernel, and the search for those pairs, as torch operators.
 
-A kernel is a row of `shapes`: its centre (d), its factor A by rows of the lower triangle (d (d + 1) / 2) and, with waves,
-its wave vector in cycles per unit (d) and its phase in radians. What the fields make of it is in `geokit.fields.kernels`.
+A kernel is a row of `shapes`: its centre (d), its factor A by rows of the lower triangle (d (d + 1) / 2) and, with
+waves, its wave vector in cycles per unit (d) and its phase in radians; `geokit.fields.kernels` makes fields of them.
 Operators take pairs as four tensors: offsets and ids by query, offsets and ids by kernel.
 """
 

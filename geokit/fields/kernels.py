@@ -24,10 +24,10 @@ KERNELS = {
 """The kernels by name, phi of s = |A (x - c)|^2, with the radius R (in units of A (x - c)) at which they end:
 
 inverse_quadratic 1 / (1 + s), inverse_multiquadric (1 + s)^(-1/2), gaussian exp(-s / 2), markov exp(-sqrt(s)) with its
-tip rounded within 1/8; wendland2 and wendland4 of sqrt(s) / R (Wendland 1995, C2 and C4); bump (1 - s / R^2)^4; hat, the
-product of 1 - |A (x - c)|_k, whose gradient jumps and which has no Laplacian; gabor, a gaussian times the cosine of a
-wave of its own. The first four never end: they are multiplied by (1 - v)^4 (1 + 4v + 10v^2 + 20v^3), v = s / R^2, which
-is three times smooth. It costs breadth: 2 % of the value at R / 3, 7 % at R / 2, half at 0.71 R. All but hat have
+tip rounded within 1/8; wendland2 and wendland4 of sqrt(s) / R (Wendland 1995, C2 and C4); bump (1 - s / R^2)^4; hat,
+the product of 1 - |A (x - c)|_k, whose gradient jumps and which has no Laplacian; gabor, a gaussian times the cosine of
+a wave of its own. The first four never end: they are multiplied by (1 - v)^4 (1 + 4v + 10v^2 + 20v^3), v = s / R^2,
+which is three times smooth. It costs breadth: 2 % of the value at R / 3, 7 % at R / 2, half at 0.71 R. All but hat have
 continuous values, gradients and Laplacians wherever a point enters or leaves their support.
 """
 
@@ -48,7 +48,7 @@ def kernel_size(kind: str, d: int, features: int, kernel: str = "inverse_quadrat
 
 
 def factors_of(parameters: Tensor, kind: str, d: int) -> Tensor:
-    """The lower triangles A (M, d (d + 1) / 2), by rows, of shape parameters (M, P): positive definite whatever they are.
+    """The lower triangles A (M, d (d + 1) / 2), by rows, of any shape parameters (M, P): always positive definite.
 
     The first numbers are the logarithms of A's diagonal, one for all of an isotropic kernel; of a full one follow the
     entries below it by rows, each divided by the diagonal entry of its column, so that no number has a unit.
@@ -116,8 +116,8 @@ def _matrices(factors: Tensor, d: int) -> Tensor:
 class RadialKernels(nn.Module):
     """M trainable kernels in d dimensions with F features each, and sums over them.
 
-    centres (M, d); factors (M, d (d + 1) / 2), lower triangles of A by rows, stored as `shape` says (isotropic, diagonal
-    or full); features (M, F); waves (M, d), cycles per unit of length, and phases (M,), radians, of a gabor alone.
+    centres (M, d); factors (M, d (d + 1) / 2), lower triangles of A by rows, stored as `shape` says (isotropic,
+    diagonal or full); features (M, F); waves (M, d), cycles per unit of length, and phases (M,), radians, of a gabor alone.
     `support` is the radius at which a kernel ends, in units of A (x - c); without one that of `KERNELS`. `frequencies`
     (F,) turns channel f into sums of sin(f phi), NeuRBF's composition (Chen et al. 2023, section 4.3).
     `skin` widens the supports for which pairs are held, in the same units, so that they are kept while kernels move a
@@ -158,6 +158,7 @@ class RadialKernels(nn.Module):
         self.features = nn.Parameter(features.detach().clone())
         self.waves = None if waves is None else nn.Parameter(waves.detach().clone())
         self.phases = None if phases is None else nn.Parameter(phases.detach().clone())
+        self.frequencies: Tensor | None
         self.register_buffer("frequencies", None if frequencies is None else frequencies.detach().clone())
         self._held: dict[tuple[int, int], HeldPairs] = {}
         self.sums(centres[:0].detach())  # checks features, frequencies and waves

@@ -13,7 +13,7 @@ TINY = 1e-3  # added to the sum of kernels that a normalised field is divided by
 
 
 class RadialField(Field):
-    """f(x) = bias + sum of features w_i phi(|A_i (x - c_i)|^2), all trainable (NeuRBF, Chen et al. 2023, without a network).
+    """f(x) = bias + sum of features w_i phi(|A_i (x - c_i)|^2), all trainable (NeuRBF, Chen et al. 2023, no network).
 
     With `normalised` the sum is divided by sum of phi + 1/1000, so that where kernels are dense constants are kept, and
     where they end the field passes smoothly into its bias. Gradients and Laplacians are the native operator's own, in
@@ -93,7 +93,7 @@ class RadialField(Field):
         return self.jet(x, 1)[:, 1:].transpose(1, 2)
 
     def curvatures(self, x: Tensor) -> Tensor:
-        """The Laplacian at x (N, d), which has been checked: (N, c). Raises `InvalidInput` of the hat, which has none."""
+        """The Laplacian at x (N, d), which has been checked: (N, c). Raises `InvalidInput` for the hat: it has none."""
         return self.jet(x, 2)[:, -1]
 
 
@@ -112,7 +112,7 @@ def quotient(sums: Tensor, weights: Tensor, d: int) -> Tensor:
 
 
 class RadialEncoding(nn.Module):
-    """Sums of kernel features as what a network sees of a point: with others before a small network, NeuRBF's hybrid."""
+    """Sums of kernel features as what a network sees of a point; beside a grid's, the hybrid of NeuRBF."""
 
     def __init__(self, kernels: RadialKernels, normalised: bool = False) -> None:
         super().__init__()

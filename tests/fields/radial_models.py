@@ -14,7 +14,6 @@ def kernels(d=2, m=30, kernel="gaussian", shape="full", seed=0, **options):
     parameters = 0.3 * torch.randn(m, shape_size("full", d), generator=g, dtype=torch.float64) + 1.5
     factors = factors_of(parameters, "full", d)
     waves = {"waves": torch.randn(m, d, generator=g, dtype=torch.float64), "phases": torch.zeros(m).double()}
-    return RadialKernels(
-        torch.rand(m, d, generator=g, dtype=torch.float64), factors, torch.randn(m, 2, generator=g, dtype=torch.float64),
-        kernel, shape, **(waves if kernel == "gabor" else {}), **options,
-    )  # fmt: skip
+    centres, features = (torch.rand(m, size, generator=g, dtype=torch.float64) for size in (d, 2))
+    gabor = waves if kernel == "gabor" else {}
+    return RadialKernels(centres, factors, 4 * features - 2, kernel, shape, **gabor, **options)

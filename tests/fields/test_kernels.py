@@ -5,8 +5,16 @@ import torch
 
 from geokit.backend.radial_ops import radial_pairs
 from geokit.errors import InvalidInput
-from geokit.fields.kernels import SHAPES, RadialKernels, factors_of, kernel_size, parameters_of, shape_size
-from geokit.fields.kernels import HeldPairs, stay_valid
+from geokit.fields.kernels import (
+    SHAPES,
+    HeldPairs,
+    RadialKernels,
+    factors_of,
+    kernel_size,
+    parameters_of,
+    shape_size,
+    stay_valid,
+)
 from tests.fields.radial_models import generator, kernels
 
 
