@@ -8,6 +8,7 @@ camera (512 x 512) from its central differences alone, up to a constant.
 """
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +25,8 @@ from geokit.fields.radial import RadialField
 from geokit.fields.radial_fit import features_by_least_squares, fit_radial
 from geokit.io.photographs import load_photograph
 
-IMAGES = Path(__file__).resolve().parents[2] / "shared" / "data" / "images"
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+IMAGES = Path(os.environ.get("GEOKIT_TEST_DATA", SHARED)) / "images"
 SIDE, PAIRS, KERNELS, SUPPORT = 512, 13, 10000, 4.0
 
 

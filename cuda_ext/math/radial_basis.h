@@ -19,8 +19,8 @@ enum class Profile : int {
   kHat                   // the product of 1 - |u_k| over the axes: no function of s, see hat()
 };
 
-constexpr int packed(int row, int column) { return row * (row + 1) / 2 + column; }
-constexpr int packed_size(int d) { return d * (d + 1) / 2; }
+GK_HD constexpr int packed(int row, int column) { return row * (row + 1) / 2 + column; }
+GK_HD constexpr int packed_size(int d) { return d * (d + 1) / 2; }
 
 // The value and derivatives up to the N-th by s.
 template <int N, class V> struct Series { V d[N + 1]; };

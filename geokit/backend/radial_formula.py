@@ -71,7 +71,7 @@ def sum_by_formula(
     frequencies: Tensor | None,
     waves: bool,
 ) -> Tensor:
-    """`radial_sum` of `geokit.backend.radial_ops` over pairs of queries and kernels `owners`; derivatives by autograd."""
+    """`radial_sum` of `geokit.backend.radial_ops` over pairs of queries and kernels, `owners`, by autograd."""
     queries, kernels = owners
     again = torch.is_grad_enabled()
     with torch.enable_grad():

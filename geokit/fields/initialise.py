@@ -10,6 +10,8 @@ from geokit.errors import InvalidInput
 from geokit.fields.kernels import KERNELS, RadialKernels, kernel_size
 from geokit.geometry.neighbors import nearest_neighbors
 
+WAVE = 0.05  # turns in a unit of A (x - c), of a gabor's first wave
+
 
 def kernels_for_budget(
     parameters: int, d: int, features: int, shape: str = "full", kernel: str = "inverse_quadratic", bias: int = 0
@@ -123,7 +125,8 @@ def kernels_from_samples(
     """`count` kernels with features of zero where points (N, d) of large weights (N,) are, shaped as their clusters.
 
     `floor` times the mean weight is added to every weight, so that quiet places are covered too. The supports are as
-    wide as it takes for a point in evenly spread samples to lie in `neighbours` of them. A gabor's waves begin at zero.
+    wide as it takes for a point in evenly spread samples to lie in `neighbours` of them. A gabor's waves begin short
+    of a turn over its width, in any direction.
     Raises `InvalidInput` as `weighted_clusters` does, and for fewer than one neighbour.
     """
     if not neighbours >= 1 or not floor >= 0:
@@ -142,7 +145,11 @@ def kernels_from_samples(
     radius = (neighbours / ball) ** (1 / d)
     reach = math.sqrt(d) / 2 ** (1 / 2) if kernel == "hat" else KERNELS.get(kernel, 1.0)
     factors = factors * (reach / (radius * math.sqrt(12)))
-    waves = points.new_zeros(count, d) if kernel == "gabor" else None
-    phases = points.new_zeros(count) if kernel == "gabor" else None
+    waves = phases = None
+    if kernel == "gabor":  # not zero: there a wave has no gradient
+        g = torch.Generator().manual_seed(seed)
+        diagonal = factors[:, [k * (k + 3) // 2 for k in range(d)]]
+        waves = WAVE * diagonal * torch.randn(count, d, generator=g).to(points)
+        phases = math.pi / 2 * (torch.rand(count, generator=g) - 0.5).to(points)
     start = points.new_zeros(count, features)
     return RadialKernels(centres, factors, start, kernel, shape, None, frequencies, waves, phases)

@@ -78,6 +78,16 @@ def parameters_of(factors: Tensor, kind: str, d: int) -> Tensor:
     return torch.cat([diagonal.log(), *(t[:, None] for t in below)], 1)
 
 
+def octaves(count: int, low: float, high: float) -> Tensor:
+    """`count` frequencies from low to high at equal ratios, float32: NeuRBF has 2^-3 to 2^12 for images.
+
+    Raises `InvalidInput` unless 0 < low <= high and there is one.
+    """
+    if count < 1 or not 0 < low <= high < math.inf:
+        raise InvalidInput(f"frequencies must be at least one, from a positive low to a high, got {count}, {low}, {high}")
+    return torch.logspace(math.log2(low), math.log2(high), count, base=2.0)
+
+
 @dataclass(frozen=True)
 class HeldPairs:
     """Pairs found for points and kernels as they were then, with some room: see `stay_valid`."""
@@ -117,7 +127,8 @@ class RadialKernels(nn.Module):
     """M trainable kernels in d dimensions with F features each, and sums over them.
 
     centres (M, d); factors (M, d (d + 1) / 2), lower triangles of A by rows, stored as `shape` says (isotropic,
-    diagonal or full); features (M, F); waves (M, d), cycles per unit of length, and phases (M,), radians, of a gabor alone.
+    diagonal or full); features (M, F); of a gabor alone waves (M, d), cycles per unit of length, and phases (M,),
+    radians.
     `support` is the radius at which a kernel ends, in units of A (x - c); without one that of `KERNELS`. `frequencies`
     (F,) turns channel f into sums of sin(f phi), NeuRBF's composition (Chen et al. 2023, section 4.3).
     `skin` widens the supports for which pairs are held, in the same units, so that they are kept while kernels move a

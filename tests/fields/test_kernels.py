@@ -11,6 +11,7 @@ from geokit.fields.kernels import (
     RadialKernels,
     factors_of,
     kernel_size,
+    octaves,
     parameters_of,
     shape_size,
     stay_valid,
@@ -101,3 +102,10 @@ def test_bad_kernels_are_told():
     ):
         with pytest.raises(InvalidInput, match=words):
             RadialKernels(**{**good, **wrong})
+
+
+def test_octaves():
+    torch.testing.assert_close(octaves(4, 0.125, 1.0), torch.tensor([0.125, 0.25, 0.5, 1.0]))
+    for arguments in ((0, 1.0, 2.0), (3, 0.0, 1.0), (3, 2.0, 1.0)):
+        with pytest.raises(InvalidInput, match="frequencies"):
+            octaves(*arguments)
