@@ -5,6 +5,7 @@
 #include "../math/exponential_differences.h"
 #include "../math/gabor.h"
 #include "../math/gaussian.h"
+#include "../math/radial_basis.h"
 #include "../math/scalar.h"
 #include "../math/seen_triangle.h"
 #include "../math/spherical_harmonics.h"
@@ -92,6 +93,22 @@ template <class V> __device__ V exponential_differences(const V* in) {
   sort_corners<3>([](int, int) {});
   const Complex<V> value = exponential_difference<3, V, Reach::kMixed, true>(in, phasors, slopes);
   return value.re + slopes[1].im;
+template <int D, class V> __device__ V radial_and_back(const V* in) {
+  Place<D, V> at;
+  for (int k = 0; k < D; ++k) at.y[k] = in[k], at.wave[k] = in[3 + k];
+  for (int k = 0; k < packed_size(D); ++k) at.a[k] = in[6 + k];
+  times_factor<D>(at.a, at.y, at.u);
+  cosine_sine_of_turns(dot_of<D>(at.y, at.wave), at.cosine, at.sine);
+  V sum = V(0);
+  for (int p = 0; p < int(Profile::kHat); ++p) {
+    const Series<3, V> phi = profile_series<3>(Profile(p), dot_of<D>(at.u, at.u), V(0.1));
+    const Jet<D, V> plain = radial_jet<D, 2, false>(at, phi.d), wave = radial_jet<D, 2, true>(at, phi.d);
+    const JetBar<D, V> plain_bar = radial_jet_vjp<D, 2, false>(at, phi.d, plain.value, plain.slope, plain.curvature);
+    const JetBar<D, V> wave_bar = radial_jet_vjp<D, 2, true>(at, phi.d, wave.value, wave.slope, wave.curvature);
+    sum += total(plain_bar.x, D) + total(wave_bar.wave, D) + total(wave_bar.a, packed_size(D)) + wave_bar.phase;
+  }
+  const Jet<D, V> hat = hat_jet<D, 1>(at);
+  return sum + total(hat_jet_vjp<D, 1>(at, hat.value, hat.slope).a, packed_size(D));
 }
 
 }  // namespace
@@ -104,6 +121,7 @@ template <class V> __global__ void every_function(const V* in, V* out) {
   out[3] = triangle_and_back(in);
   out[4] = seen_and_back(in);
   out[5] = exponential_differences(in);
+  out[5] = radial_and_back<1>(in) + radial_and_back<2>(in) + radial_and_back<3>(in);
 }
 
 template __global__ void every_function<float>(const float*, float*);

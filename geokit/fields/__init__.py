@@ -9,8 +9,10 @@ from geokit.fields.grid import GridEncoding, cells_of, grid_cells
 from geokit.fields.grid_field import GridField
 from geokit.fields.hybrid import HybridField
 from geokit.fields.images import fit_image
+from geokit.fields.kernels import RadialKernels
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.fields.perceptron import Perceptron
+from geokit.fields.radial import RadialEncoding, RadialField
 from geokit.fields.resolutions import adaptive_resolutions
 from geokit.fields.simplex_fourier import simplex_contents, simplex_fourier, simplex_fourier_at
 from geokit.fields.simplex_raster import simplex_raster
@@ -30,6 +32,9 @@ __all__ = [
     "LocalCosineField",
     "NetworkFit",
     "Perceptron",
+    "RadialEncoding",
+    "RadialField",
+    "RadialKernels",
     "SirenField",
     "adaptive_resolutions",
     "cells_of",
