@@ -19,6 +19,7 @@ void bind_sparse(nb::module_& m);
 void bind_embedded_faces(nb::module_& m);
 void bind_graph(nb::module_& m);
 void bind_orientations(nb::module_& m);
+void bind_fields_surface(nb::module_& m);
 
 namespace {
 
@@ -51,4 +52,5 @@ NB_MODULE(_native, m) {
   bind_embedded_faces(m);
   bind_graph(m);
   bind_orientations(m);
+  bind_fields_surface(m);
 }
