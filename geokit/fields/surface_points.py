@@ -17,6 +17,8 @@ _PROBES = 2000  # points at which the noise is measured
 _WIDE = 4.0  # radius of a neighbourhood against the noise from which its plane tells noise from slope
 _MOST = 1024  # neighbours of a probe
 _ALONE = 6.0  # a point whose neighbours are so much closer to theirs than it is to them is an outlier
+_REACH = 2.5  # widths from which points count: the weight there is 1/23
+_PULL = 0.05  # of the mean of the neighbours against their planes
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,14 @@ def with_normals(cloud: PointCloud) -> PointCloud:
     return estimate_normals(cloud, neighbors_for_noise(cloud.points))
 
 
-def smoothed(cloud: PointCloud, width: float, turn: float, passes: int = 2) -> PointCloud:
+def smoothed(cloud: PointCloud, width: float, turn: float) -> PointCloud:
     """Points moved to where the planes of those around them meet, weighted by Gaussians of standard deviation `width`
     of their distance and `turn` of the difference of their normals."""
     assert cloud.normals is not None
-    points, normals = cloud.points, cloud.normals
-    for _ in range(passes):
-        low = points.amin(0)
-        order, keys, offsets, _ = sorted_by_cell((points - low) / width)
-        places = ((points - low) / width)[order]
-        moved, turned = ops.plane_meet(places, normals[order], keys, offsets, _REACH, turn, _PULL)
-        points, normals = torch.empty_like(points), torch.empty_like(normals)
-        points[order], normals[order] = moved * width + low, turned
+    low = cloud.points.amin(0)
+    order, keys, offsets, _ = sorted_by_cell((cloud.points - low) / width)
+    places = ((cloud.points - low) / width)[order]
+    moved, turned = ops.plane_meet(places, cloud.normals[order], keys, offsets, _REACH, turn, _PULL)
+    points, normals = torch.empty_like(cloud.points), torch.empty_like(cloud.normals)
+    points[order], normals[order] = moved * width + low, turned
     return cloud.replace(points=points, normals=normals)
-
-
-_REACH = 2.5  # widths from which points count: the weight there is 1/23
-_PULL = 0.05  # of the mean of the neighbours against their planes
