@@ -15,7 +15,7 @@ from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import PointTree
 from geokit.geometry.point_cloud import PointCloud
 
-_CELL = 1.4  # spacings of the points: the side of the finest cells
+_CELL = 1.5  # spacings of the points: the side of the finest cells
 _CELL_OF_NOISE = 0.7  # standard deviations of the noise: the side of the finest cells is at least that
 _NOISY = 0.3  # spacings: noise from which the points are smoothed
 _TURN = 0.45  # of normals, see `smoothed`
@@ -46,7 +46,7 @@ def fit_points(cloud: PointCloud, cell: float | None = None) -> SurfaceField:
     noise are first moved to where the planes around them meet. Time and memory grow linearly with the points.
 
     cloud: N points in any unit; the field has its dtype and device, and is computed in float32 on the CPU. cell: side
-    of the finest cells, in that unit; None takes 1.4 spacings of the points, or 0.7 standard deviations of their noise.
+    of the finest cells, in that unit; None takes 1.5 spacings of the points, or 0.7 standard deviations of their noise.
 
     Raises `InvalidInput` for fewer than 10 points, points on one line or in one place, normals of length zero and a
     cell that is not positive or below 1/131072 of their extent.

@@ -11,7 +11,8 @@ from geokit.backend import spline_ops as ops
 from geokit.fields.surface_lattice import find, prolonged, sorted_by_cell, spline_sums, with_cells
 
 _STEPS = 60  # of conjugate gradients a level; the coarsest takes up to 10 times as many
-_TOLERANCE = 1e-3  # by which they reduce the residual
+_TOLERANCE = 3e-3  # by which they reduce the residual
+_ENOUGH = 8  # points a cell that coarse levels look at
 _FULL = 3.0  # points a cell above which each counts less: coarse levels weigh data against bending as the finest does
 
 
@@ -46,6 +47,11 @@ def fit_levels(points: Tensor, normals: Tensor, spacings: list[float], weights: 
     levels: list[Level] = []
     for spacing in spacings:
         order, occupied, offsets, places = sorted_by_cell(points / spacing)
+        stride = len(points) // (_ENOUGH * len(occupied))
+        if stride > 1:
+            some = order[::stride].sort().values
+            order, occupied, offsets, places = sorted_by_cell(points[some] / spacing)
+            order = some[order]
         surface = occupied
         if levels:
             surface = with_cells(occupied, _crossed(levels[-1], occupied, near))
@@ -56,7 +62,7 @@ def fit_levels(points: Tensor, normals: Tensor, spacings: list[float], weights: 
         else:
             keys = _box(ops.cells_of(occupied))
             free, start = torch.ones_like(keys, dtype=torch.bool), points.new_zeros(len(keys))
-        full = _FULL * len(occupied) / len(points)
+        full = _FULL * len(occupied) / len(order)
         fit = _fit_points(keys, occupied, offsets, places, normals[order], min(1.0, full))
         found = _solve(fit, start, free, weights, _STEPS if levels else 10 * _STEPS)
         levels.append(Level(spacing, keys, found * spacing, surface))
