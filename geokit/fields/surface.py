@@ -81,8 +81,8 @@ class SurfaceField(Field):
         """The zero set near the points, looking out: marching cubes in the finest lattice, vertices moved onto it.
 
         parts: 1 or 2, cubes along the side of a cell: 2 is four times as many faces. trim: what is not near to points
-        and somewhere goes further from them than this many of their reaches is cut away, so that open scans stay open;
-        0 keeps all of it. Raises `InvalidInput` for other options and `NumericalFailure` where there is no surface.
+        and ends in a rim, or somewhere goes further from them than this many of their reaches, is cut away, so
+        that open scans stay open; 0 keeps all of it. Raises `InvalidInput` for other options and `NumericalFailure` where there is no surface.
         """
         if parts not in (1, 2):
             raise InvalidInput(f"parts must be 1 or 2, got {parts}")
@@ -90,7 +90,7 @@ class SurfaceField(Field):
             raise InvalidInput(f"trim must be a number of at least 0, got {trim}")
         mesh = march_field(self, parts)
         if trim and len(self.points) and len(mesh):
-            mesh = cut_unseen(mesh, self.points, self.reach, trim)
+            mesh = cut_unseen(mesh, self.points, self.reach, trim, rims=True)
         if not len(mesh):
             raise NumericalFailure(
                 "the field has no zero set near the points; check that their normals look to one side"
@@ -100,13 +100,16 @@ class SurfaceField(Field):
     def values(self, x: Tensor) -> Tensor:
         """The field at x (N, 3): (N, 1), differentiable by x and the coefficients."""
         inside = self._clamped(x)
-        return self._sums(inside, [(0, 0, 0)], 0) + (x - inside).norm(dim=1, keepdim=True)
+        squared = (x - inside).square().sum(1, keepdim=True)
+        apart = squared > 0  # a root of zero has no gradient
+        return self._sums(inside, [(0, 0, 0)], 0) + torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
 
     def slopes(self, x: Tensor) -> Tensor:
         """The gradient at x (N, 3): (N, 1, 3), from the derivatives of the splines."""
         inside = self._clamped(x)
         away = x - inside
-        out = away / away.norm(dim=1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+        squared = away.square().sum(1, keepdim=True)
+        out = away / torch.where(squared > 0, squared, 1).sqrt()
         kept = self._sums(inside, _FIRST, 1) * (away == 0)
         return (kept + out)[:, None]
 

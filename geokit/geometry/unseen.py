@@ -13,11 +13,11 @@ from geokit.geometry.topology import submesh
 _NEAR = 1.0  # in reaches; what is nearer to the points was seen
 
 
-def cut_unseen(mesh: Mesh, points: Tensor, reach: Tensor, trim: float) -> Mesh:
+def cut_unseen(mesh: Mesh, points: Tensor, reach: Tensor, trim: float, rims: bool = False) -> Mesh:
     """Without the connected regions far from the points that somewhere go further than `trim` from them.
 
     Distances are relative to the reach (N,) of the nearest of the points (N, 3), such as its radius of 16 neighbours,
-    so that sparse places are not cut.
+    so that sparse places are not cut. rims: cut also those that end in a rim of the mesh, and so close no hole.
     """
     distances, ids = PointTree(points).nearest(1, mesh.vertices)
     relative = (distances[:, 0] / reach[ids[:, 0]]).numpy()
@@ -28,5 +28,8 @@ def cut_unseen(mesh: Mesh, points: Tensor, reach: Tensor, trim: float) -> Mesh:
     count, region = connected_components(graph, directed=False)
     furthest = np.zeros(count)
     np.maximum.at(furthest, region, relative)
+    if rims:
+        ends, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
+        furthest[region[ends[uses == 1].reshape(-1)]] = np.inf
     cut = torch.from_numpy(far & (furthest[region] > trim))
     return submesh(mesh, ~cut[mesh.faces].any(1))

@@ -99,8 +99,8 @@ def test_planes_meet_where_the_reference_says(dtype):
 def test_marching_makes_closed_oriented_manifolds_of_noise(parts):
     """Random coefficients have every case and every ambiguous face; a rim of ones closes the surface."""
     g = torch.Generator().manual_seed(parts)
-    cells = torch.cartesian_prod(*(torch.arange(-7, 8),) * 3)
-    x = torch.where(cells.abs().amax(1) < 5, torch.randn(len(cells), generator=g, dtype=torch.float64), 1.0)
+    cells = torch.cartesian_prod(*(torch.arange(-5, 6),) * 3)
+    x = torch.where(cells.abs().amax(1) < 4, torch.randn(len(cells), generator=g, dtype=torch.float64), 1.0)
     keys = ops.keys_of(cells)
     around = ops.around(keys)
     whole = (around >= 0).all(1)
@@ -119,4 +119,4 @@ def test_marching_makes_closed_oriented_manifolds_of_noise(parts):
     assert found.watertight
     assert found.manifold
     assert Mesh(at, faces).volume() > 0
-    assert len(faces) > 1000
+    assert len(faces) > 500

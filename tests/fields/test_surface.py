@@ -13,7 +13,7 @@ from geokit.fields.surface_points import noise_of, smoothed, without_outliers
 from geokit.geometry.metrics import compare_surfaces
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.surface_sampling import sample_surface
-from geokit.geometry.topology import connected_components, topology
+from geokit.geometry.topology import topology
 from geokit.io.meshes import load_mesh
 from tests.reference import spline_surface as reference
 
@@ -63,7 +63,10 @@ def test_outside_of_its_box_a_field_grows_with_the_distance():
     x = torch.tensor([[9.4, 0.1, 0.2], [0.3, -3.4, 0.0]], dtype=torch.float64)
     edge = x.clamp(-1.4, 1.4)
     torch.testing.assert_close(field(x), field(edge) + torch.tensor([[8.0], [2.0]], dtype=torch.float64))
-    torch.testing.assert_close(field.gradient(x)[0, 0], torch.tensor([1.0, 0, 0], dtype=torch.float64))
+    x.requires_grad_()
+    slopes = torch.autograd.grad(field(x).sum(), x)[0]
+    torch.testing.assert_close(field.gradient(x)[:, 0], slopes)
+    assert float(slopes[0, 0]) == 1.0
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -85,7 +88,7 @@ def test_a_sphere_anywhere_in_space(dtype):
         assert float(((mesh.vertices - center).norm(dim=1) / size - 1).abs().max()) < 2e-3
         x = normalize(torch.randn(200, 3, dtype=dtype), dim=1) * (0.97 + 0.06 * torch.rand(200, 1, dtype=dtype))
         found = field(x * size + center)[:, 0] / size
-        torch.testing.assert_close(found, reference.ball(1.0)(x), atol=3e-3, rtol=0)
+        torch.testing.assert_close(found, x.norm(dim=1) - 1, atol=3e-3, rtol=0)
         assert float(field.gradient(x * size + center).norm(dim=2).sub(1).abs().max()) < 0.08
 
 
@@ -129,7 +132,7 @@ def test_a_plane_becomes_one_sheet():
     points = torch.rand(2000, 3, generator=g) * torch.tensor([1.0, 1, 0])
     mesh = surface_from_points(PointCloud(points))
     assert float(mesh.vertices[:, 2].abs().max()) < 1e-4
-    assert mesh.area() == pytest.approx(1.0, rel=0.2)
+    assert mesh.area() == pytest.approx(1.15, rel=0.1)  # a rim of the radius of 16 neighbours
 
 
 def test_two_components_duplicates_and_an_outlier():
@@ -137,7 +140,6 @@ def test_two_components_duplicates_and_an_outlier():
     points = torch.cat([c.points for c in pair])
     normals = torch.cat([c.normals for c in pair])
     mesh = surface_from_points(PointCloud(points, normals=normals))
-    assert len(connected_components(mesh).unique()) == 2 if torch.is_tensor(connected_components(mesh)) else True
     assert topology(mesh).components == 2
     assert mesh.volume() == pytest.approx(8 * math.pi / 3, rel=5e-3)
     twice = sphere(2000)
@@ -160,7 +162,7 @@ def test_parts_cell_and_trim():
     coarse, fine = field.mesh(parts=1), field.mesh()
     assert len(fine) == pytest.approx(4 * len(coarse), rel=0.1)
     half = fit_points(cloud[cloud.points[:, 2] > 0])
-    assert half.mesh(trim=0).area() > 1.02 * half.mesh().area()
+    assert half.mesh(trim=0.3).area() < 0.97 * half.mesh(trim=0).area()
 
 
 def test_the_same_for_every_number_of_threads():

@@ -1,7 +1,5 @@
 """Surfaces of quadratic B-splines, from their definition."""
 
-import math
-
 import torch
 
 
@@ -56,8 +54,3 @@ def plane_meet(places, normals, reach, turn, pull):
         mean = (w[:, None] * n).sum(0)
         turned.append(mean / mean.norm())
     return torch.stack(moved), torch.stack(turned)
-
-
-def ball(radius=math.sqrt(2)):
-    """What the field of a sphere around the origin is, as a function of places."""
-    return lambda places: places.norm(dim=1) - radius
