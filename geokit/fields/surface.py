@@ -37,6 +37,10 @@ class SurfaceField(Field):
     1.0
     """
 
+    origin: Tensor
+    points: Tensor
+    reach: Tensor
+
     def __init__(
         self,
         bounds: Tensor,
@@ -82,7 +86,8 @@ class SurfaceField(Field):
 
         parts: 1 or 2, cubes along the side of a cell: 2 is four times as many faces. trim: what is not near to points
         and ends in a rim, or somewhere goes further from them than this many of their reaches, is cut away, so
-        that open scans stay open; 0 keeps all of it. Raises `InvalidInput` for other options and `NumericalFailure` where there is no surface.
+        that open scans stay open; 0 keeps all of it. Raises `InvalidInput` for other options and `NumericalFailure`
+        where there is no surface.
         """
         if parts not in (1, 2):
             raise InvalidInput(f"parts must be 1 or 2, got {parts}")

@@ -19,9 +19,8 @@ _STEEP = 0.2  # least gradient that a vertex is moved along
 @torch.no_grad()
 def march_field(field: "SurfaceField", parts: int) -> Mesh:
     """The zero set in the finest lattice, its cells cut into parts^3 cubes, with vertices moved onto it."""
-    spacing, keys, around, coefficients = (
-        t.cpu() if isinstance(t, Tensor) else t for t in field.lattice(field.levels - 1)
-    )
+    spacing, *tensors = field.lattice(field.levels - 1)
+    keys, around, coefficients = (t.detach().cpu() for t in tensors)
     edges, shares = [], []
     for nodes, own in zip(around.split(_CELLS), keys.split(_CELLS)):
         whole = (nodes >= 0).all(1)
