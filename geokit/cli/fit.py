@@ -81,12 +81,54 @@ class FitImage:
         return 0
 
 
+@dataclass(kw_only=True)
+class FitPoints:
+    """The surface through points, with or without normals and noise, as a mesh or as a field."""
+
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="POINTS")]
+    """A file of points (.ply, .xyz, .pcd, .las, .e57, ...)."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FILE")]
+    """A mesh (.ply, .obj, .stl, .off, .glb), or a .field."""
+    cell: Annotated[float | None, _automatic("as spacing and noise of the points ask for", "S")] = None
+    """The side of the finest cells, in the points' unit."""
+    overwrite: Switch = False
+    """Replace FILE where it exists."""
+    debug: Debug = False
+
+    def run(self) -> int:
+        """Fit, then say what it is."""
+        from geokit.cli.pipes import printing
+        from geokit.cli.progress import shown_progress
+        from geokit.cli.report import console, size, table
+        from geokit.pipelines.fit_points import fit_points_file
+
+        with shown_progress() as observer:
+            made = fit_points_file(
+                self.source, self.output, cell=self.cell, overwrite=self.overwrite, observer=observer
+            )
+        rows = [(self.output.suffix[1:].lower(), f"{made.output} ({size(made.output.stat().st_size)})")]
+        if made.mesh is not None:
+            rows += [
+                ("faces", f"{len(made.mesh):,}, {len(made.mesh.vertices):,} vertices"),
+                ("watertight", "yes" if made.watertight else "no, it has a rim where nothing was seen"),
+            ]
+        rows += [
+            ("points", f"{made.points:,}"),
+            ("numbers", f"{made.field.parameter_count:,}"),
+            ("time", f"{made.seconds:.1f} s"),
+        ]
+        with printing():
+            console().print(table(rows))
+        return 0
+
+
 @dataclass
 class Fit:
     """Fit a field to a picture, to a mesh or to points."""
 
     signal: Annotated[
-        Annotated[FitImage, tyro.conf.subcommand("image", prefix_name=False)],
+        Annotated[FitImage, tyro.conf.subcommand("image", prefix_name=False)]
+        | Annotated[FitPoints, tyro.conf.subcommand("points", prefix_name=False)],
         tyro.conf.arg(name=""),
     ]
     debug: bool = field(init=False)

@@ -1,0 +1,67 @@
+"""A file of points to the surface through them: a mesh, or a field."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from geokit.errors import InvalidInput
+from geokit.fields.storage import ENDING, save_field
+from geokit.fields.surface import SurfaceField
+from geokit.fields.surface_fit import fit_points
+from geokit.geometry import PointCloud
+from geokit.geometry.mesh import Mesh
+from geokit.geometry.topology import topology
+from geokit.io.meshes import save_mesh
+from geokit.io.safe import existing_file
+from geokit.io.shapes import load_shape
+from geokit.pipelines.observer import Observer
+from geokit.pipelines.surface import MESH_ENDINGS
+
+
+@dataclass(frozen=True)
+class FittedSurface:
+    """The field, the mesh where one was asked for, and what it took."""
+
+    field: SurfaceField
+    mesh: Mesh | None
+    output: Path
+    points: int
+    watertight: bool | None
+    seconds: float
+
+
+def fit_points_file(
+    source: str | Path,
+    output: str | Path,
+    *,
+    cell: float | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> FittedSurface:
+    """Fit a surface to the points of a file, with or without normals (`geokit.fields.fit_points`).
+
+    output: a mesh (.ply, .obj, .stl, .off, .glb), or a .field. cell: the side of the finest cells, in the points' unit;
+    None takes what spacing and noise ask for. Raises `InvalidInput` for files that hold no points, other endings and
+    where `output` exists, unless `overwrite`; `UnreadableFile`; `NumericalFailure` where there is no surface.
+    """
+    source, output, observer, began = Path(source), Path(output), observer or Observer(), time.monotonic()
+    if output.suffix.lower() not in (*MESH_ENDINGS, ENDING):
+        raise InvalidInput(f"{output} ends neither like a field, {ENDING}, nor like a mesh, {', '.join(MESH_ENDINGS)}")
+    if output.exists() and not overwrite:
+        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
+    observer.phase(f"Opening {source}")
+    cloud = load_shape(existing_file(source, "file of points"))
+    if not isinstance(cloud, PointCloud):
+        raise InvalidInput(f"{source} holds no points but a {type(cloud).__name__}; geokit fit sdf takes a mesh")
+    observer.phase(f"A surface through {len(cloud):,} points")
+    field = fit_points(cloud, cell)
+    mesh = None
+    if output.suffix.lower() == ENDING:
+        save_field(output, field)
+    else:
+        mesh = field.mesh()
+        observer.phase(f"Writing {output}")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_mesh(output, mesh)
+    watertight = None if mesh is None else topology(mesh).watertight
+    return FittedSurface(field, mesh, output, len(cloud), watertight, time.monotonic() - began)
