@@ -150,16 +150,16 @@ def gradients() -> list[dict[str, object]]:
     by_rows, by_columns = torch.gradient(picture[:, :, 0])
     slopes = torch.stack([by_columns, by_rows], 2).reshape(-1, 1, 2)
     rows = []
-    for share, steps in ((0.25, 60), (0.5, 100)):
+    for share, steps in [(0.5, 180)]:
         begin = time.process_time()
         weights = slopes[:, 0].norm(dim=1)  # of the gradients alone, too
         made = kernels_from_samples(x, weights, int(share * len(x)), 1, "wendland4", neighbours=20)
         field = RadialField(torch.tensor([[0.0, 0.0], [width, height]]), made, normalised=True)
         # Conjugate gradients carry a value a kernel further each step: few wide kernels, asked for less often, go ahead.
         some = torch.arange(len(x)).view(height, width)[::2, ::2].flatten()
-        wide = kernels_from_samples(x[some], weights[some], 4000, 1, "wendland4", neighbours=20)
+        wide = kernels_from_samples(x[some], weights[some], 12000, 1, "wendland4", neighbours=20)
         ahead = RadialField(field.bounds, wide, normalised=True)
-        features_by_least_squares(ahead, x[some], gradients=slopes[some], ridge=1e-9, steps=120)
+        features_by_least_squares(ahead, x[some], gradients=slopes[some], ridge=1e-9, steps=200)
         with torch.no_grad():
             field.kernels.features.copy_(ahead(field.kernels.centres))
         told = features_by_least_squares(field, x, gradients=slopes, ridge=1e-9, steps=steps)
