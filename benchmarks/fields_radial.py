@@ -155,7 +155,7 @@ def gradients() -> list[dict[str, object]]:
         weights = slopes[:, 0].norm(dim=1)  # of the gradients alone, too
         made = kernels_from_samples(x, weights, int(share * len(x)), 1, "wendland4", neighbours=20)
         field = RadialField(torch.tensor([[0.0, 0.0], [width, height]]), made, normalised=True)
-        # Conjugate gradients carry a value a kernel further each step: few wide kernels, asked for less often, go ahead.
+        # Conjugate gradients carry a value a kernel further each step: fewer and wider kernels go ahead.
         some = torch.arange(len(x)).view(height, width)[::2, ::2].flatten()
         wide = kernels_from_samples(x[some], weights[some], 12000, 1, "wendland4", neighbours=20)
         ahead = RadialField(field.bounds, wide, normalised=True)
