@@ -84,7 +84,7 @@ def octaves(count: int, low: float, high: float) -> Tensor:
     Raises `InvalidInput` unless 0 < low <= high and there is one.
     """
     if count < 1 or not 0 < low <= high < math.inf:
-        raise InvalidInput(f"frequencies must be at least one, from a positive low to a high, got {count}, {low}, {high}")
+        raise InvalidInput(f"frequencies must be at least one, from low > 0 to high, got {count}, {low}, {high}")
     return torch.logspace(math.log2(low), math.log2(high), count, base=2.0)
 
 
