@@ -13,9 +13,9 @@ from geokit.errors import InvalidInput
 
 _UNITS = {"": 1, "k": 1000, "m": 1000_000, "g": 1000_000_000}
 # Words as they were typed: what is wrong with them is said in one sentence when the verb runs.
-_SIZE = PrimitiveConstructorSpec(
+_WORD = PrimitiveConstructorSpec(
     nargs=1,
-    metavar="SIZE",
+    metavar="WORD",
     instance_from_str=lambda words: words[0],
     is_instance=lambda word: word is None or isinstance(word, str),
     str_from_instance=lambda word: [str(word)],
@@ -34,10 +34,14 @@ class FitImage:
     """A .png, .jpg, .webp, .tif or .npy picture, grey or colour, 8 or 16 bits (.tif, .npy), with or without alpha."""
     output: Annotated[Path, tyro.conf.arg(metavar="FILE.field")]
     """The field to write; geokit render shows it, geokit info tells about it."""
-    size: Annotated[str | None, _SIZE, _automatic("2 bits a pixel", "SIZE")] = None
+    size: Annotated[str | None, _WORD, _automatic("2 bits a pixel", "SIZE")] = None
     """How large the file may be: 64kB, 1.5MB or a number of bytes."""
     parameters: Annotated[int | None, _automatic("as --size asks", "N")] = None
     """Instead of --size: how many numbers of 32 bits the field may have."""
+    model: Annotated[str, _WORD, tyro.conf.arg(metavar="MODEL")] = "cosines"
+    """cosines, which are not trained and are the best; or grids, radial or sines, which take --parameters."""
+    time_limit: Annotated[float | None, _automatic("60", "SECONDS")] = None
+    """For what is trained: how many CPU seconds."""
     overwrite: Switch = False
     """Replace FILE.field where it exists."""
     json: Switch = False
@@ -51,10 +55,18 @@ class FitImage:
         from geokit.cli.report import console, size, table
         from geokit.pipelines.fit_image import fit_image_file
 
-        options = {"size": None if self.size is None else bytes_of(self.size), "parameters": self.parameters}
         with shown_progress(quiet=self.json) as observer:
-            made = fit_image_file(self.source, self.output, **options, overwrite=self.overwrite, observer=observer)
-        height, width = made.field.down.size, made.field.across.size
+            made = fit_image_file(
+                self.source,
+                self.output,
+                parameters=self.parameters,
+                size=None if self.size is None else bytes_of(self.size),
+                model=self.model,
+                time_limit=self.time_limit,
+                overwrite=self.overwrite,
+                observer=observer,
+            )
+        height, width = made.pixels
         figures = {
             "psnr": made.psnr,
             "bytes": made.bytes,

@@ -52,6 +52,10 @@ class Field(nn.Module):
         """The tensors that, with `config`, a file of the field holds."""
         return dict(self.state_dict())
 
+    def quantised(self, bits: int) -> Self | None:
+        """A field whose numbers have so few bits, which `stored` codes itself; None where a file does it by tensors."""
+        return None
+
     @classmethod
     def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The field of `config` and `stored`. Raises `InvalidInput` or `RuntimeError` where they do not fit."""

@@ -88,7 +88,7 @@ class LocalCosineField(Field):
             "step": self.step,
         }
 
-    def quantised(self, bits: int) -> "LocalCosineField":
+    def quantised(self, bits: int) -> Self:
         """The field with coefficients that are multiples of one step, the largest of 2^(bits - 1) - 1 steps."""
         grid = self.grid().detach()
         step = float(grid.abs().max()) / (2 ** (bits - 1) - 1) or 1.0

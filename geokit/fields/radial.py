@@ -56,6 +56,13 @@ class RadialField(Field):
         }
 
     @classmethod
+    def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> "RadialField":
+        """The field that was stored."""
+        field = cls.empty(tensors["bounds"], config)
+        field.load_state_dict(tensors)
+        return field
+
+    @classmethod
     def empty(cls, bounds: Tensor, config: dict[str, Any]) -> "RadialField":
         """An untrained field of the structure that `config` tells, for `load_state_dict`."""
         m, d, c = config["kernels"], config["dimension"], config["channels"]

@@ -14,7 +14,9 @@ from geokit.fields.field import Field
 from geokit.fields.fourier import FourierField
 from geokit.fields.grid_field import GridField
 from geokit.fields.local_cosine import LocalCosineField
+from geokit.fields.radial import RadialField
 from geokit.fields.siren import SirenField
+from geokit.fields.surface import SurfaceField
 from geokit.io.checkpoints import load_checkpoint, save_checkpoint
 
 ENDING = ".field"
@@ -23,6 +25,8 @@ CLASSES: dict[str, type[Field]] = {
     "grids": GridField,
     "sines": SirenField,
     "waves": FourierField,
+    "radial": RadialField,
+    "surface": SurfaceField,
 }
 _DAMAGED = (InvalidInput, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError, MemoryError)
 _FEW = 64  # numbers that are not worth a code
@@ -41,8 +45,9 @@ def save_field(path: str | Path, field: Field, bits: int | None = None) -> int:
         raise InvalidInput(f"{type(field).__name__} cannot be written, only {', '.join(CLASSES)}")
     if bits is not None and not 2 <= bits <= 24:
         raise InvalidInput(f"bits must be 2 to 24, got {bits}")
-    if bits is not None and isinstance(field, LocalCosineField):
-        field, bits = field.quantised(bits), None
+    own = None if bits is None else field.quantised(bits)
+    if own is not None:
+        field, bits = own, None
     tensors = field.stored()
     metadata: dict[str, Any] = {"kind": "field", "field": names[0], "config": field.config()}
     if bits is not None:

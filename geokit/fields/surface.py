@@ -70,8 +70,20 @@ class SurfaceField(Field):
         self.register_buffer("reach", reach if reach is not None else bounds.new_zeros(0))
 
     def config(self) -> dict[str, Any]:
-        """Arguments, other than tensors, that make a field of the same structure."""
+        """What `restored` makes the field again from, with its tensors."""
         return {"spacing": self.spacing}
+
+    @classmethod
+    def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> "SurfaceField":
+        """The field that was stored. Raises `InvalidInput` for nodes that are not in order."""
+        levels = sum(name.startswith("keys_") for name in tensors)
+        keys = [tensors[f"keys_{level}"] for level in range(levels)]
+        for level, some in enumerate(keys):
+            if some.dtype != torch.int64 or some.ndim != 1 or bool((some.diff() <= 0).any()):
+                raise InvalidInput(f"the nodes of lattice {level} must be ascending int64 numbers")
+        coefficients = [tensors[f"coefficients.{level}"] for level in range(levels)]
+        others = {name: tensors[name] for name in ("origin", "points", "reach")}
+        return cls(tensors["bounds"], float(config["spacing"]), keys, coefficients, **others)
 
     def lattice(self, level: int) -> tuple[float, Tensor, Tensor, Tensor]:
         """Spacing, keys (N,), nodes around each (N, 27) and coefficients (N,) of a lattice; 0 is the coarsest."""

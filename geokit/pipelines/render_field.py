@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from geokit.errors import InvalidInput
-from geokit.fields.local_cosine import LocalCosineField
 from geokit.fields.storage import load_field
+from geokit.fields.trained_images import raster_of
 from geokit.io.pictures import save_deep_picture
 
 _BAND = 256  # rows of pixels that are made at once
@@ -25,15 +25,14 @@ def render_field(path: str | Path, output: str | Path, scale: float = 1, overwri
     if output.exists() and not overwrite:
         raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
     field = load_field(path)
-    if not isinstance(field, LocalCosineField):
+    if field.dimension != 2:
         raise InvalidInput(f"{path} is not the field of an image; make a mesh of it by geokit mesh")
-    height, width = (max(round(axis.size * scale), 1) for axis in (field.down, field.across))
+    width, height = (max(round(side * scale), 1) for side in (field.bounds[1] - field.bounds[0]).tolist())
     if height * width * field.channels > _MOST:
         raise InvalidInput(f"a picture of {width} x {height} pixels is too large; take a smaller --scale")
-    with torch.no_grad():
-        bands = [
-            (field.raster(height, width, slice(begin, begin + _BAND)).clamp(0, 1) * 255).round().to(torch.uint8)
-            for begin in range(0, height, _BAND)
-        ]
+    bands = [
+        (raster_of(field, height, width, slice(begin, begin + _BAND)).clamp(0, 1) * 255).round().to(torch.uint8)
+        for begin in range(0, height, _BAND)
+    ]
     save_deep_picture(output, torch.cat(bands))
     return height, width

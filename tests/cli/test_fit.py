@@ -3,9 +3,15 @@
 import json
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
+from torch.nn.functional import normalize
 
 from geokit.cli.main import main
+from geokit.geometry import PointCloud
+from geokit.io.meshes import load_mesh
+from geokit.io.point_clouds import save_points
 
 
 def picture(path, height=48, width=64):
@@ -51,3 +57,33 @@ def test_what_cannot_be_is_one_sentence(capsys, tmp_path):
     assert main(["render", str(tmp_path / "a.png"), "--output", "x"]) == 2
     assert "--cameras" in capsys.readouterr().err
     assert not (tmp_path / "a.field").exists()
+
+
+@pytest.mark.parametrize("model", ["grids", "radial", "sines"])
+def test_what_is_trained(capsys, tmp_path, model):
+    picture(tmp_path / "a.png")
+    fit = ["fit", "image", str(tmp_path / "a.png"), "--output", str(tmp_path / "a.field"), "--model", model, "--json"]
+    assert main([*fit, "--parameters", "3000", "--time-limit", "1"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["parameters"] <= 3000
+    assert figures["psnr"] > 10
+    assert main(["render", str(tmp_path / "a.field"), "--output", str(tmp_path / "b.png")]) == 0
+    assert Image.open(tmp_path / "b.png").size == (64, 48)
+    assert main([*fit, "--overwrite", "--size", "3kB"]) == 2
+    assert "--parameters" in capsys.readouterr().err
+
+
+def test_points_to_surface(capsys, tmp_path):
+    points = normalize(torch.randn(2000, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    save_points(tmp_path / "ball.ply", PointCloud(points))
+    fit = ["fit", "points", str(tmp_path / "ball.ply"), "--output"]
+    assert main([*fit, str(tmp_path / "ball.obj")]) == 0
+    assert "watertight" in capsys.readouterr().out
+    mesh = load_mesh(tmp_path / "ball.obj")
+    assert float((mesh.vertices.norm(dim=1) - 1).abs().max()) < 0.02
+    assert main([*fit, str(tmp_path / "ball.field")]) == 0
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "ball.field")]) == 0
+    assert "surface" in capsys.readouterr().out
+    assert main([*fit, str(tmp_path / "ball.png")]) == 2
+    assert ".field" in capsys.readouterr().err

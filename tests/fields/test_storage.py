@@ -4,18 +4,45 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from geokit.errors import InvalidInput, UnreadableFile
-from geokit.fields import Field, FourierField, GridField, SirenField, fit_image, load_field, save_field
+from geokit.fields import (
+    Field,
+    FourierField,
+    GridField,
+    RadialField,
+    SirenField,
+    fit_image,
+    fit_points,
+    load_field,
+    save_field,
+)
+from geokit.fields.initialise import kernels_from_samples
 from geokit.fields.storage import CLASSES
+from geokit.geometry import PointCloud
 from geokit.io.checkpoints import save_checkpoint
 
 BOX = torch.tensor([[0.0, -1.0], [2.0, 3.0]])
+
+
+def samples(d: int) -> torch.Tensor:
+    return BOX[0, :d] + torch.rand(500, d) * (BOX[1, :d] - BOX[0, :d])
+
+
+def radial() -> RadialField:
+    field = RadialField(BOX, kernels_from_samples(samples(2), torch.rand(500), 40, 3))
+    torch.nn.init.normal_(field.kernels.features)
+    return field
+
+
 MAKERS: dict[str, Callable[[], Field]] = {
     "local cosines": lambda: fit_image(torch.rand(30, 20, 2), budget=700),
     "grids": lambda: GridField(BOX, 3, cells=[(4, 8), (16, 16)], rows=64),
     "sines": lambda: SirenField(BOX, 1, hidden=16, layers=2),
     "waves": lambda: FourierField(BOX, 2, waves=8, hidden=16),
+    "radial": radial,
+    "surface": lambda: fit_points(PointCloud(normalize(torch.randn(800, 3), dim=1), normals=None)),
 }
 
 
