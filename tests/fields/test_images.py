@@ -175,5 +175,5 @@ def test_damaged_files_give_one_sentence(tmp_path) -> None:
     assert huge != content
     length = int.from_bytes(content[:8], "little") + len(huge) - len(content)
     path.write_bytes(length.to_bytes(8, "little") + huge[8:])
-    with pytest.raises(UnreadableFile, match="cannot hold"):
+    with pytest.raises(UnreadableFile, match="cannot"):
         load_field(path)
