@@ -1,11 +1,13 @@
-"""Fields against their peers: images, bytes.
+"""Fields against their peers: images by numbers and by bytes, surfaces from points.
 
-OMP_NUM_THREADS=1 python benchmarks/fields.py --only images bytes
+OMP_NUM_THREADS=1 python benchmarks/fields.py --only images bytes surfaces
+
+The operators have scripts of their own: fields_grids.py, fields_radial.py, fields_fourier.py.
 """
 
 from common import run_sections
 
-SECTIONS = ("images", "bytes")
+SECTIONS = ("images", "bytes", "surfaces")
 
 if __name__ == "__main__":
     run_sections("fields", SECTIONS, __doc__)
