@@ -98,7 +98,7 @@ class FitPoints:
     """The surface through points, with or without normals and noise, as a mesh or as a field."""
 
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="POINTS")]
-    """A file of points (.ply, .xyz, .pcd, .las, .e57, ...)."""
+    """A file of points (.ply, .xyz, .pcd, .las, .e57, ...), or a range scan with faces, whose vertices are taken."""
     output: Annotated[Path, tyro.conf.arg(metavar="FILE")]
     """A mesh (.ply, .obj, .stl, .off, .glb), or a .field."""
     cell: Annotated[float | None, _automatic("as spacing and noise of the points ask for", "S")] = None
@@ -118,7 +118,7 @@ class FitPoints:
             made = fit_points_file(
                 self.source, self.output, cell=self.cell, overwrite=self.overwrite, observer=observer
             )
-        rows = [(self.output.suffix[1:].lower(), f"{made.output} ({size(made.output.stat().st_size)})")]
+        rows = [("field" if made.mesh is None else "mesh", f"{made.output} ({size(made.output.stat().st_size)})")]
         if made.mesh is not None:
             rows += [
                 ("faces", f"{len(made.mesh):,}, {len(made.mesh.vertices):,} vertices"),

@@ -40,6 +40,7 @@ def fit_points_file(
 ) -> FittedSurface:
     """Fit a surface to the points of a file, with or without normals (`geokit.fields.fit_points`).
 
+    Of a mesh, such as a range scan with faces, the vertices are taken, with the normals of its faces.
     output: a mesh (.ply, .obj, .stl, .off, .glb), or a .field. cell: the side of the finest cells, in the points' unit;
     None takes what spacing and noise ask for. Raises `InvalidInput` for files that hold no points, other endings and
     where `output` exists, unless `overwrite`; `UnreadableFile`; `NumericalFailure` where there is no surface.
@@ -50,9 +51,7 @@ def fit_points_file(
     if output.exists() and not overwrite:
         raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
     observer.phase(f"Opening {source}")
-    cloud = load_shape(existing_file(source, "file of points"))
-    if not isinstance(cloud, PointCloud):
-        raise InvalidInput(f"{source} holds no points but a {type(cloud).__name__}; geokit fit sdf takes a mesh")
+    cloud = _points_of(load_shape(existing_file(source, "file of points")), source)
     observer.phase(f"A surface through {len(cloud):,} points")
     field = fit_points(cloud, cell)
     mesh = None
@@ -65,3 +64,13 @@ def fit_points_file(
         save_mesh(output, mesh)
     watertight = None if mesh is None else topology(mesh).watertight
     return FittedSurface(field, mesh, output, len(cloud), watertight, time.monotonic() - began)
+
+
+def _points_of(shape: object, source: Path) -> PointCloud:
+    if isinstance(shape, PointCloud):
+        return shape
+    if not isinstance(shape, Mesh):
+        raise InvalidInput(f"{source} holds neither points nor a mesh, but splats; geokit mesh makes their surface")
+    normals = shape.vertex_normals()
+    used = normals.norm(dim=1) > 0
+    return PointCloud(shape.vertices[used], normals=normals[used])
