@@ -1,0 +1,153 @@
+"""Surfaces as sparse lattices of quadratic B-splines: sets of cells, the fit to points, marching cubes, smoothing.
+
+Lattices are sorted keys of cells (N,) int64, see cuda_ext/fields/lattice.h; lengths are in cells. These are the parts of
+`geokit.fields.surface`, which checks its arguments.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geokit.backend.native import _native, custom_op, plain
+
+BIAS = 1 << 19  # added to the place of a cell along an axis
+_MASK = (1 << 20) - 1
+
+
+def keys_of(cells: Tensor) -> Tensor:
+    """(N,) int64 keys of cells (N, 3) int64, each place in [-2^19, 2^19)."""
+    i, j, k = (cells + BIAS).unbind(-1)
+    return (i << 40) | (j << 20) | k
+
+
+def cells_of(keys: Tensor) -> Tensor:
+    """(N, 3) int64 places of the cells with these keys (N,)."""
+    return torch.stack([keys >> 40, (keys >> 20) & _MASK, keys & _MASK], dim=-1) - BIAS
+
+
+@custom_op("geokit::lattice_dilate")
+def dilate(keys: Tensor) -> Tensor:
+    """The cells of a lattice and the 26 around each of them, ascending."""
+    (grown,) = plain(keys)
+    for axis in (2, 1, 0):
+        out = grown.new_empty(3 * len(grown))
+        grown = out[: _native.lattice_grow(grown, axis, out)]
+    return grown.clone()
+
+
+@dilate.register_fake
+def _(keys: Tensor) -> Tensor:
+    return keys.new_empty(torch.library.get_ctx().new_dynamic_size())
+
+
+@custom_op("geokit::lattice_around")
+def around(keys: Tensor) -> Tensor:
+    """(N, 27) int32 where every cell and those around it are among the keys, -1 where they are not."""
+    out = keys.new_empty(len(keys), 27, dtype=torch.int32)
+    _native.lattice_around(*plain(keys), out)
+    return out
+
+
+@around.register_fake
+def _(keys: Tensor) -> Tensor:
+    return keys.new_empty(keys.shape[0], 27, dtype=torch.int32)
+
+
+@dataclass(frozen=True)
+class FitPoints:
+    """Points sorted by cell, and the nodes around them, as cuda_ext/fields/spline_fit.h takes them.
+
+    around: (N, 27), centers: (C,), cell_of: (N,), all int32. offsets: (C + 1,) int64. places, normals: (P, 3).
+    weights: (P,).
+    """
+
+    around: Tensor
+    centers: Tensor
+    cell_of: Tensor
+    offsets: Tensor
+    places: Tensor
+    normals: Tensor
+    weights: Tensor
+
+    def arrays(self) -> list[Tensor]:
+        """All of them but the normals."""
+        return [self.around, self.centers, self.cell_of, self.offsets, self.places, self.weights]
+
+
+@custom_op("geokit::spline_gradient")
+def _gradient(x: Tensor, fit: list[Tensor], normals: Tensor | None, value_weight: float, bend_weight: float) -> Tensor:
+    around, centers, cell_of, offsets, places, weights = plain(*fit)
+    (x,) = plain(x)
+    out, forces, bends = torch.empty_like(x), x.new_empty(len(centers), 27), x.new_empty(len(x), 6)
+    given = None if normals is None else normals.detach().contiguous()
+    parts = around, centers, cell_of, offsets, places, given, weights, value_weight, bend_weight
+    _native.spline_fit_gradient(*parts, x, forces, bends, out)
+    return out
+
+
+@_gradient.register_fake
+def _(x: Tensor, fit: list[Tensor], normals: Tensor | None, value_weight: float, bend_weight: float) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, fit, _, ctx.value_weight, ctx.bend_weight = inputs
+    ctx.save_for_backward(*fit)
+
+
+def _backward(ctx: Any, bar: Tensor) -> tuple[Any, ...]:
+    """The form is symmetric: the gradient by x is what it makes of `bar`, without normals."""
+    return _gradient(bar, list(ctx.saved_tensors), None, ctx.value_weight, ctx.bend_weight), [None] * 6, None, None, None
+
+
+_gradient.register_autograd(_backward, setup_context=_setup)
+
+
+def fit_gradient(x: Tensor, fit: FitPoints, value_weight: float, bend_weight: float, wanted: bool = True) -> Tensor:
+    """(N,) half the gradient by the coefficients x (N,) of the form of cuda_ext/fields/spline_fit.h.
+
+    Without `wanted` normals the form is homogeneous: what its matrix makes of x. Differentiable by x.
+    """
+    return _gradient(x, fit.arrays(), fit.normals if wanted else None, value_weight, bend_weight)
+
+
+@torch.no_grad()
+def fit_diagonal(fit: FitPoints, value_weight: float, bend_weight: float) -> Tensor:
+    """(N,) the diagonal of the matrix of `fit_gradient`."""
+    around, centers, cell_of, offsets, places, weights = plain(*fit.arrays())
+    out, forces = places.new_empty(len(cell_of)), places.new_empty(len(centers), 27)
+    parts = around, centers, cell_of, offsets, places, weights, value_weight, bend_weight
+    _native.spline_fit_diagonal(*parts, forces, out)
+    return out
+
+
+@torch.no_grad()
+def march(around: Tensor, cells: Tensor, coefficients: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+    """The triangles of marching cubes through cells (C, 3) int32, each cut into parts^3 cubes: edges and shares (F, 3).
+
+    around: (C, 27) int32 nodes around each cell, all there. See cuda_ext/fields/march.h.
+    """
+    around, cells, coefficients = plain(around, cells, coefficients)
+    counts = torch.empty(len(cells), dtype=torch.int32)
+    _native.march_count(around, cells, coefficients, parts, counts)
+    ends = counts.cumsum(0, dtype=torch.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    edges, shares = ends.new_empty(total, 3), coefficients.new_empty(total, 3)
+    _native.march_triangles(around, cells, coefficients, parts, ends - counts, edges, shares)
+    return edges, shares
+
+
+@torch.no_grad()
+def plane_meet(
+    places: Tensor, normals: Tensor, keys: Tensor, offsets: Tensor, reach: float, turn: float, pull: float
+) -> tuple[Tensor, Tensor]:
+    """Points (P, 3), sorted by cells of side 1, moved to where the planes around them meet, and their normals.
+
+    keys: (C,) of the cells; offsets: (C + 1,) their points. See cuda_ext/fields/plane_meet.h.
+    """
+    places, normals, keys, offsets = plain(places, normals, keys, offsets)
+    moved, turned = torch.empty_like(places), torch.empty_like(normals)
+    _native.plane_meet(places, normals, keys, offsets, reach, turn, pull, moved, turned)
+    return moved, turned

@@ -1,0 +1,111 @@
+"""Surfaces from points: a field that is negative inside, and zero with the given normals at the points."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from geokit.backend import spline_ops as ops
+from geokit.errors import InvalidInput
+from geokit.fields.field import Field
+from geokit.fields.surface_lattice import find, spline_sums
+
+_FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+_SECOND = ((2, 0, 0), (0, 2, 0), (0, 0, 2))
+
+
+class SurfaceField(Field):
+    """A sum of quadratic B-splines on sparse lattices of halving spacing; one channel, in the points' unit of length.
+
+    Near the surface it is about the signed distance, negative inside; its gradient is continuous, its Laplacian is not
+    across the faces of cells. Outside of `bounds` it is the value at the nearest place in them plus the distance to it.
+
+    bounds: (2, 3). spacing: of the coarsest lattice. keys: for every lattice, from coarse to fine, the sorted keys
+    (N,) int64 of its nodes (`geokit.backend.spline_ops.keys_of`); a place is described by the finest lattice all 27
+    nodes around whose cell are there. coefficients: (N,) for each, zero without them.
+    points, reach: (P, 3) and (P,) what the surface was seen at and how far each point speaks for it; they cut the mesh.
+
+    >>> keys = ops.keys_of(torch.cartesian_prod(*(torch.arange(-1, 3),) * 3))
+    >>> field = SurfaceField(torch.tensor([[0.0, 0, 0], [2, 2, 2]]), 1.0, [keys], [torch.ones(64)])
+    >>> field(torch.tensor([[0.3, 1.0, 1.9]])).item()
+    1.0
+    """
+
+    def __init__(
+        self,
+        bounds: Tensor,
+        spacing: float,
+        keys: Sequence[Tensor],
+        coefficients: Sequence[Tensor] | None = None,
+        points: Tensor | None = None,
+        reach: Tensor | None = None,
+    ) -> None:
+        super().__init__(bounds, 1)
+        if not keys or not spacing > 0:
+            raise InvalidInput(f"a surface field needs a lattice and a positive spacing, got {len(keys)} and {spacing}")
+        if coefficients is None:
+            coefficients = [bounds.new_zeros(len(some)) for some in keys]
+        self.spacing, self.levels = float(spacing), len(keys)
+        self.coefficients = nn.ParameterList([nn.Parameter(c, requires_grad=False) for c in coefficients])
+        for number, some in enumerate(keys):
+            if coefficients[number].shape != some.shape:
+                raise InvalidInput(f"lattice {number} has {len(some)} nodes and {coefficients[number].shape} coefficients")
+            around = ops.around(some.cpu()).to(some.device)
+            self.register_buffer(f"keys_{number}", some)
+            self.register_buffer(f"around_{number}", around)
+            self.register_buffer(f"whole_{number}", (around >= 0).all(1))
+        self.register_buffer("points", points if points is not None else bounds.new_zeros(0, 3))
+        self.register_buffer("reach", reach if reach is not None else bounds.new_zeros(0))
+
+    def config(self) -> dict[str, Any]:
+        """Arguments, other than tensors, that make a field of the same structure."""
+        return {"spacing": self.spacing}
+
+    def lattice(self, level: int) -> tuple[float, Tensor, Tensor, Tensor]:
+        """Spacing, keys (N,), nodes around each (N, 27) and coefficients (N,) of a lattice; 0 is the coarsest."""
+        keys, around = self.get_buffer(f"keys_{level}"), self.get_buffer(f"around_{level}")
+        return self.spacing / 2**level, keys, around, self.coefficients[level]
+
+    def values(self, x: Tensor) -> Tensor:
+        """The field at x (N, 3): (N, 1), differentiable by x and the coefficients."""
+        inside = self._clamped(x)
+        return self._sums(inside, [(0, 0, 0)], 0) + (x - inside).norm(dim=1, keepdim=True)
+
+    def slopes(self, x: Tensor) -> Tensor:
+        """The gradient at x (N, 3): (N, 1, 3), from the derivatives of the splines."""
+        inside = self._clamped(x)
+        away = x - inside
+        out = away / away.norm(dim=1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+        kept = self._sums(inside, _FIRST, 1) * (away == 0)
+        return (kept + out)[:, None]
+
+    def curvatures(self, x: Tensor) -> Tensor:
+        """The Laplacian at x (N, 3): (N, 1), from the derivatives of the splines; what the box adds outside of it is
+        left out."""
+        inside = self._clamped(x)
+        return (self._sums(inside, _SECOND, 2) * (x == inside)).sum(1, keepdim=True)
+
+    def _clamped(self, x: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(x, self.bounds[0]), self.bounds[1])
+
+    def _sums(self, x: Tensor, kinds: Sequence[tuple[int, int, int]], order: int) -> Tensor:
+        """(N, len(kinds)) derivatives, each from the finest lattice that covers the place."""
+        left = torch.arange(len(x), device=x.device)
+        places, parts = [], []
+        for level in range(self.levels - 1, -1, -1):
+            spacing, keys, around, coefficients = self.lattice(level)
+            at = x[left] / spacing
+            cells = at.detach().floor()
+            node = find(keys, ops.keys_of(cells.long()))
+            known = (node >= 0) & self.get_buffer(f"whole_{level}")[node]
+            ids = around[node[known]].long()
+            t, c = at[known] - cells[known] - 0.5, coefficients[ids]
+            parts.append(torch.stack([spline_sums(c, t, kind) for kind in kinds], dim=1) / spacing**order)
+            places.append(left[known])
+            left = left[~known]
+        if len(left):
+            raise InvalidInput("the coarsest lattice of the field does not cover its bounds")
+        back = torch.empty(len(x), dtype=torch.int64, device=x.device)
+        back[torch.cat(places)] = torch.arange(len(x), device=x.device)
+        return torch.cat(parts)[back]

@@ -1,0 +1,127 @@
+"""The fit of a hierarchy of spline lattices to oriented points, from coarse to fine."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geokit.backend import spline_ops as ops
+from geokit.fields.surface_lattice import find, prolonged, sorted_by_cell, spline_sums, with_cells
+
+_STEPS = 60  # of conjugate gradients a level; the coarsest takes up to 10 times as many
+_TOLERANCE = 1e-3  # by which they reduce the residual
+_FULL = 3.0  # points a cell above which each counts less: coarse levels weigh data against bending as the finest does
+
+
+@dataclass(frozen=True)
+class Level:
+    """One lattice: spacing, keys (N,) of its nodes, coefficients (N,), and keys of its cells at the surface."""
+
+    spacing: float
+    keys: Tensor
+    coefficients: Tensor
+    surface: Tensor
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of squared values, in cells, and of squared second differences against squared errors of the gradient."""
+
+    value: float
+    bend: float
+
+
+Near = Callable[[Tensor], Tensor]
+
+
+def fit_levels(points: Tensor, normals: Tensor, spacings: list[float], weights: Weights, near: Near) -> list[Level]:
+    """Lattices of every spacing, each half the one before, fitted to points (P, 3) with normals.
+
+    The coarsest covers a box around the points; every other covers the cells at the surface, and adds to what the
+    coarser ones found, whose sum it equals at its rim. Cells at the surface hold points, or the zero set of the coarser
+    fit passes through them where `near` says so of their centres.
+    """
+    levels: list[Level] = []
+    for spacing in spacings:
+        order, occupied, offsets, places = sorted_by_cell(points / spacing)
+        surface = occupied
+        if levels:
+            surface = with_cells(occupied, _crossed(levels[-1], occupied, near))
+            active = ops.dilate(surface)
+            keys = ops.dilate(ops.dilate(active))
+            free = find(active, keys) >= 0
+            start = prolonged(levels[-1].keys, levels[-1].coefficients, ops.cells_of(keys)) / spacing
+        else:
+            keys = _box(ops.cells_of(occupied))
+            free, start = torch.ones_like(keys, dtype=torch.bool), points.new_zeros(len(keys))
+        full = _FULL * len(occupied) / len(points)
+        fit = _fit_points(keys, occupied, offsets, places, normals[order], min(1.0, full))
+        found = _solve(fit, start, free, weights, _STEPS if levels else 10 * _STEPS)
+        levels.append(Level(spacing, keys, found * spacing, surface))
+    return levels
+
+
+def _box(cells: Tensor) -> Tensor:
+    """The keys of all cells of the box around cells (N, 3), with room on every side."""
+    low, high = cells.amin(0) - 4, cells.amax(0) + 4
+    return ops.keys_of(torch.cartesian_prod(*(torch.arange(int(a), int(b) + 1) for a, b in zip(low, high))))
+
+
+def _crossed(level: Level, occupied: Tensor, near: Near) -> Tensor:
+    """The cells of half the spacing, without points, that the zero set passes inside the level's cells at the surface."""
+    around = find(level.keys, level.surface)
+    ids = find(level.keys, ops.keys_of(ops.cells_of(level.surface)[:, None] + _steps()))
+    coefficients = level.coefficients[ids]
+    assert bool((around >= 0).all())
+    cells, places = ops.cells_of(level.surface), []
+    for corner in range(8):
+        pick = torch.tensor([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
+        t = (pick - 0.5).to(coefficients)[None] / 2
+        value = spline_sums(coefficients, t.expand(len(cells), 3), (0, 0, 0))
+        slope = torch.stack([spline_sums(coefficients, t.expand(len(cells), 3), o) for o in _FIRST], dim=1).norm(dim=1)
+        places.append((2 * cells + pick)[value.abs() <= math.sqrt(3) / 4 * slope])
+    found = torch.cat(places)
+    found = found[find(occupied, ops.keys_of(found)) < 0]
+    centers = (found.to(coefficients) + 0.5) * (level.spacing / 2)
+    return ops.keys_of(found[near(centers)]) if len(found) else found[:, 0]
+
+
+_FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+
+
+def _steps() -> Tensor:
+    return torch.cartesian_prod(*(torch.arange(-1, 2),) * 3)
+
+
+def _fit_points(
+    keys: Tensor, occupied: Tensor, offsets: Tensor, places: Tensor, normals: Tensor, weight: float
+) -> ops.FitPoints:
+    centers = find(keys, occupied).to(torch.int32)
+    cell_of = torch.full((len(keys),), -1, dtype=torch.int32)
+    cell_of[centers.long()] = torch.arange(len(centers), dtype=torch.int32)
+    weights = places.new_full((len(places),), weight)
+    return ops.FitPoints(ops.around(keys), centers, cell_of, offsets, places, normals, weights)
+
+
+def _solve(fit: ops.FitPoints, start: Tensor, free: Tensor, weights: Weights, steps: int) -> Tensor:
+    """The minimum over the free coefficients, by conjugate gradients with the diagonal as preconditioner."""
+    scale = torch.where(free, 1 / ops.fit_diagonal(fit, weights.value, weights.bend).clamp_min(1e-20), 0)
+    residual = -ops.fit_gradient(start, fit, weights.value, weights.bend)
+    x, z = start, scale * residual
+    direction, product = z, torch.dot(residual, z)
+    # Against the right side, so that a good start is not improved beyond need.
+    right = ops.fit_gradient(torch.zeros_like(start), fit, weights.value, weights.bend)
+    enough = _TOLERANCE**2 * float(torch.dot(right, scale * right))
+    for _ in range(steps):
+        if not float(product) > enough:
+            break
+        image = ops.fit_gradient(direction, fit, weights.value, weights.bend, wanted=False)
+        step = product / torch.dot(direction, image)
+        x = x + step * direction
+        residual = residual - step * image
+        z = scale * residual
+        product, before = torch.dot(residual, z), product
+        direction = z + product / before * direction
+    return x
