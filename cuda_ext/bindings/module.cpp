@@ -22,6 +22,7 @@ void bind_orientations(nb::module_& m);
 void bind_fields_entropy(nb::module_& m);
 void bind_fields_simplex_fourier(nb::module_& m);
 void bind_fields_surface(nb::module_& m);
+void bind_fields_grid(nb::module_& m);
 
 namespace {
 
@@ -57,4 +58,5 @@ NB_MODULE(_native, m) {
   bind_fields_entropy(m);
   bind_fields_simplex_fourier(m);
   bind_fields_surface(m);
+  bind_fields_grid(m);
 }

@@ -1,17 +1,43 @@
 """Signals on space, stored as fields: images, distances, surfaces."""
 
+from geokit.fields.encodings import Coordinates, Encoding, FourierFeatures
 from geokit.fields.field import Field
 from geokit.fields.fit_image import fit_image
+from geokit.fields.fit_network import NetworkFit, fit_network, image_samples, squared_error
+from geokit.fields.fourier import FourierField
+from geokit.fields.frequency import choose_frequency
+from geokit.fields.grid import GridEncoding, cells_of, grid_cells
+from geokit.fields.grid_field import GridField
+from geokit.fields.hybrid import HybridField
 from geokit.fields.local_cosine import LocalCosineField
+from geokit.fields.perceptron import Perceptron
+from geokit.fields.resolutions import adaptive_resolutions
 from geokit.fields.simplex_fourier import simplex_contents, simplex_fourier, simplex_fourier_at
 from geokit.fields.simplex_raster import simplex_raster
+from geokit.fields.siren import SirenField
 from geokit.fields.spectrum import spectrum_raster
 from geokit.fields.storage import load_field, save_field
 
 __all__ = [
+    "Coordinates",
+    "Encoding",
     "Field",
+    "FourierFeatures",
+    "FourierField",
+    "GridEncoding",
+    "GridField",
+    "HybridField",
     "LocalCosineField",
+    "NetworkFit",
+    "Perceptron",
+    "SirenField",
+    "adaptive_resolutions",
+    "cells_of",
+    "choose_frequency",
     "fit_image",
+    "fit_network",
+    "grid_cells",
+    "image_samples",
     "load_field",
     "save_field",
     "simplex_contents",
@@ -19,4 +45,5 @@ __all__ = [
     "simplex_fourier_at",
     "simplex_raster",
     "spectrum_raster",
+    "squared_error",
 ]
