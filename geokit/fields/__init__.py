@@ -1,9 +1,11 @@
 """Signals on space, stored as fields: images, distances, surfaces."""
 
+from geokit.fields.distance_field import DistanceField
 from geokit.fields.encodings import Coordinates, Encoding, FourierFeatures
 from geokit.fields.field import Field
 from geokit.fields.fit_image import fit_image
 from geokit.fields.fit_network import NetworkFit, fit_network, image_samples, squared_error
+from geokit.fields.fit_sdf import fit_sdf
 from geokit.fields.fourier import FourierField
 from geokit.fields.frequency import choose_frequency
 from geokit.fields.grid import GridEncoding, cells_of, grid_cells
@@ -20,6 +22,7 @@ from geokit.fields.storage import load_field, save_field
 
 __all__ = [
     "Coordinates",
+    "DistanceField",
     "Encoding",
     "Field",
     "FourierFeatures",
@@ -36,6 +39,7 @@ __all__ = [
     "choose_frequency",
     "fit_image",
     "fit_network",
+    "fit_sdf",
     "grid_cells",
     "image_samples",
     "load_field",

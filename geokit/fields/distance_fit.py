@@ -9,7 +9,7 @@ from geokit.backend import spline_ops as ops
 from geokit.fields.surface_lattice import find, sorted_by_cell, spline_sums, spline_weights
 
 _FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-_STEPS, _TOLERANCE = 40, 1e-3
+_STEPS, _TOLERANCE = 20, 1e-2
 _CHUNK = 1 << 17  # samples whose 27 weights are in memory at once
 
 
@@ -26,7 +26,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, which: Tensor) -> "Samples":
+    def __getitem__(self, which: Tensor | slice) -> "Samples":
         return Samples(self.places[which], self.distances[which], self.slopes[which], self.weights[which])
 
 

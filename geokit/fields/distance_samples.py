@@ -13,7 +13,7 @@ _WIDEST, _NARROWEST = 0.12, 0.01  # cells of the coarsest lattice, standard devi
 FAR = 0.1  # cells of the coarsest lattice from the surface at which a value counts 1/4 as much
 
 
-def drawn(solid: Solid, shape: Tensor, parameters: int, seed: int) -> tuple[Samples, int]:
+def drawn(solid: Solid, shape: Tensor, parameters: int, seed: int) -> Samples:
     """Samples in a box of shape (3,) cells, those on the surface first, and how many these are."""
     count = max(_FEWEST, int(_A_PARAMETER * parameters))
     generator = torch.Generator().manual_seed(seed)
@@ -30,4 +30,5 @@ def drawn(solid: Solid, shape: Tensor, parameters: int, seed: int) -> tuple[Samp
     weights = (1 + values.abs() / FAR).square().reciprocal()
     if solid.around is None:  # at the surface itself the gradient of an unsigned distance has no direction
         weights[: len(on.points)] = 0
-    return Samples(places, values, torch.cat([on.normals, slopes]), weights), len(on.points)
+    order = torch.randperm(len(places), generator=generator)
+    return Samples(places, values, torch.cat([on.normals, slopes]), weights)[order]

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes, most_values
 from geokit.errors import InvalidInput, UnreadableFile
+from geokit.fields.distance_field import DistanceField
 from geokit.fields.field import Field
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.io.checkpoints import load_checkpoint, save_checkpoint
 
 ENDING = ".field"
-CLASSES: dict[str, type[Field]] = {"local cosines": LocalCosineField}
+CLASSES: dict[str, type[Field]] = {"local cosines": LocalCosineField, "distances": DistanceField}
 _FEW = 64  # numbers that are not worth a code
 _CODED = "coded:"
 
@@ -31,7 +32,7 @@ def save_field(path: str | Path, field: Field, bits: int | None = None) -> int:
         raise InvalidInput(f"{type(field).__name__} cannot be written, only {', '.join(CLASSES)}")
     if bits is not None and not 2 <= bits <= 24:
         raise InvalidInput(f"bits must be 2 to 24, got {bits}")
-    if bits is not None and isinstance(field, LocalCosineField):
+    if bits is not None and isinstance(field, LocalCosineField | DistanceField):
         field, bits = field.quantised(bits), None
     tensors = field.stored()
     metadata: dict[str, Any] = {"kind": "field", "field": names[0], "config": field.config()}
