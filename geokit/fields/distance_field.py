@@ -59,14 +59,20 @@ class DistanceField(Field):
         super().__init__(bounds, 1)
         if not 0 < spacing < math.inf or (step is not None and not 0 < step < math.inf):
             raise InvalidInput(f"spacing and step must be positive lengths, got {spacing} and {step}")
-        shape = ((self.bounds[1] - self.bounds[0]).double() / spacing + 1e-3).floor().long() + 1  # the upper corner's cell too
+        shape = (
+            (self.bounds[1] - self.bounds[0]).double() / spacing + 1e-3
+        ).floor().long() + 1  # the upper corner's cell too
         if float(shape.double().prod()) > 1 << 24:
-            raise InvalidInput(f"a coarsest lattice of {tuple(shape.tolist())} cells is too fine; take a larger spacing")
+            raise InvalidInput(
+                f"a coarsest lattice of {tuple(shape.tolist())} cells is too fine; take a larger spacing"
+            )
         self.spacing, self.signed, self.step, self.shape = float(spacing), bool(signed), step, tuple(shape.tolist())
         everywhere = [box_keys(self.shape), *keys]
         shares = [bounds.new_zeros(len(some)) for some in everywhere] if shares is None else shares
         if [len(some) for some in everywhere] != [len(some) for some in shares]:
-            raise InvalidInput(f"lattices of {[len(k) for k in everywhere]} nodes have {[len(s) for s in shares]} shares")
+            raise InvalidInput(
+                f"lattices of {[len(k) for k in everywhere]} nodes have {[len(s) for s in shares]} shares"
+            )
         self.levels = len(everywhere)
         for number, some in enumerate(everywhere):
             self.register_buffer(f"keys_{number}", some, persistent=False)

@@ -10,6 +10,7 @@ from geokit.fields.surface_lattice import find, sorted_by_cell, spline_sums, spl
 
 _FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 _STEPS, _TOLERANCE = 20, 1e-2
+_FAR = 2.0  # cells from the surface at which a sample counts 1/4 as much
 _CHUNK = 1 << 17  # samples whose 27 weights are in memory at once
 
 
@@ -39,6 +40,8 @@ class LatticeFit:
         cells = find(keys, ops.keys_of((samples.places / spacing).floor().long()))
         self.own = ((cells >= 0) & (around >= 0).all(1)[cells]).nonzero()[:, 0]
         kept = samples[self.own]
+        far = (1 + kept.distances.abs() / (_FAR * spacing)).square().reciprocal()
+        kept = Samples(kept.places, kept.distances, kept.slopes, kept.weights * far)
         order, occupied, offsets, places = sorted_by_cell(kept.places / spacing)
         self.own, self.kept, self.spacing = self.own[order], kept[order], spacing
         centers = find(keys, occupied)
@@ -69,7 +72,9 @@ class LatticeFit:
             out.scatter_reduce_(0, self.ids[some].reshape(-1), basis, "amax")
         return out
 
-    def solved(self, start: Tensor, free: Tensor, value_weight: float, bend_weight: float, steps: int = _STEPS) -> Tensor:
+    def solved(
+        self, start: Tensor, free: Tensor, value_weight: float, bend_weight: float, steps: int = _STEPS
+    ) -> Tensor:
         """The coefficients (N,), lengths, that fit best of all that differ from `start` only where `free`.
 
         Minimises sum_p w_p (value_weight (f(p) - distance_p)^2 / spacing^2 + |grad f(p) - slope_p|^2) and bend_weight

@@ -1,6 +1,7 @@
 """Which nodes the next finer lattice of a distance field gets, so that parameters are spent where they help most."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -12,8 +13,9 @@ from geokit.fields.surface_lattice import find
 
 _SLOPE = 0.1  # cells that an error of 1 in the gradient counts as, as an error of the value
 _NEAR = 0.03  # cells of the coarsest lattice from the surface at which an error counts half
-_UNSURE = 0.25  # of a distance: an error from which the sign is in doubt, and counts wholly, however far away
+_UNSURE = 0.2  # of a distance: an error from which the sign is in doubt, and counts wholly, however far away
 _REACHED = 0.03  # largest value at a sample below which a spline is left out
+_SMALLER = 0.3  # of the weight of an error, in cells of half the size: their area is a quarter, their cost the same
 _DECAY = 0.35  # by which errors shrink from one lattice to the next: measured on meshes of all kinds
 DEEPEST = 9  # lattices at most
 _BITS = 2.0  # that the choice of a node takes, before it is known
@@ -51,7 +53,7 @@ class Refinement:
             return grown[find(allowed, grown) >= 0]
 
         def worse(limit: float, step: int) -> float:
-            return float((ranked * _DECAY**step > limit).sum()) * a_cell * 4**step * (1 + self.bits / 32)
+            return float((ranked * (_DECAY * _SMALLER) ** step > limit).sum()) * a_cell * 4**step * (1 + self.bits / 32)
 
         low, high = float(ranked[0]) * 1e-6, float(ranked[0])
         for _ in range(40):
@@ -67,14 +69,16 @@ class Refinement:
                 return found
         return self._most(nodes, len(ranked), keys[level])
 
-    def _most(self, nodes, cells: int, coarse: Tensor) -> Tensor | None:
+    def _most(self, nodes: Callable[[int], Tensor], cells: int, coarse: Tensor) -> Tensor | None:
         """The nodes of as many of the worst cells as what is left allows."""
         best = None
         for _ in range(_TRIES):
             low, high = 0, cells
             while low < high:
                 middle = (low + high + 1) // 2
-                low, high = (middle, high) if len(nodes(middle)) * (1 + self.bits / 32) <= self.left else (low, middle - 1)
+                low, high = (
+                    (middle, high) if len(nodes(middle)) * (1 + self.bits / 32) <= self.left else (low, middle - 1)
+                )
             if not low:
                 break
             found = nodes(low)

@@ -8,9 +8,8 @@ from geokit.fields.distance_solid import Solid
 from geokit.geometry.surface_sampling import sample_surface
 
 _A_PARAMETER = 1.6  # samples on the surface
-_FEWEST = 60_000
-_WIDEST, _NARROWEST = 0.12, 0.01  # cells of the coarsest lattice, standard deviations of what is near
-FAR = 0.1  # cells of the coarsest lattice from the surface at which a value counts 1/4 as much
+_FEWEST = 25_000
+_WIDEST, _NARROWEST = 0.8, 0.015  # cells of the coarsest lattice, standard deviations of what is near
 
 
 def drawn(solid: Solid, shape: Tensor, parameters: int, seed: int) -> Samples:
@@ -27,7 +26,7 @@ def drawn(solid: Solid, shape: Tensor, parameters: int, seed: int) -> Samples:
     assert on.normals is not None
     places = torch.cat([on.points, off])
     values = torch.cat([torch.zeros(len(on.points)), distances])
-    weights = (1 + values.abs() / FAR).square().reciprocal()
+    weights = torch.ones_like(values)
     if solid.around is None:  # at the surface itself the gradient of an unsigned distance has no direction
         weights[: len(on.points)] = 0
     order = torch.randperm(len(places), generator=generator)

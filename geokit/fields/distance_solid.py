@@ -11,6 +11,7 @@ from geokit.geometry.distance import Bvh, closest_points, winding_number
 from geokit.geometry.mesh import Mesh
 
 _ASIDE = 1e-5  # of the extent: how far above a face its winding number is asked for
+_SHEET = 0.005  # winding numbers behind a face above 1/2: no more behind a flat sheet, which encloses nothing
 _CUTS = 4  # times that a face which is partly hidden is cut into four
 _PROBES = ((1 / 3, 1 / 3, 1 / 3), (0.9, 0.05, 0.05), (0.05, 0.9, 0.05), (0.05, 0.05, 0.9))
 
@@ -67,7 +68,8 @@ def _seen(mesh: Mesh, around: Bvh) -> Mesh:
         asked = probes[:1] if not left else probes
         queries = torch.einsum("pc,fcd->fpd", asked, corners) + above[:, None]
         # The winding number falls by 1 across a face: it passes 1/2 if it is between -1/2 and 1/2 in front.
-        seen = winding_number(around, queries.reshape(-1, 3)).reshape(len(faces), -1).abs() < 0.5
+        front = winding_number(around, queries.reshape(-1, 3)).reshape(len(faces), -1)
+        seen = (front < 0.5) & (front > _SHEET - 0.5)
         kept.append(faces[seen.all(1)])
         mixed = seen.any(1) & ~seen.all(1)
         if not bool(mixed.any()):

@@ -1,7 +1,6 @@
 """Distance fields fitted to meshes, as detailed as a number of parameters allows."""
 
 import math
-import time
 
 import torch
 from torch import Tensor
@@ -83,7 +82,6 @@ def _fitted(solid: Solid, keys: list[Tensor], shape: Tensor, parameters: int, se
     samples = drawn(solid, shape, parameters, seed)
     refinement = Refinement(parameters)
     shares: list[Tensor] = []
-    t0 = time.process_time()
     while True:
         level = len(shares)
         nodes = ops.dilate(ops.dilate(keys[level])) if level else keys[0]
@@ -93,11 +91,6 @@ def _fitted(solid: Solid, keys: list[Tensor], shape: Tensor, parameters: int, se
         found = fit.solved(start, free, _VALUE, _BEND, _STEPS if level else _STEPS_COARSEST)
         shares.append((found - start)[free])
         finer = refinement.next(fit, found, keys)
-        if DEBUG:
-            print(level, len(keys[level]), len(fit.own), 'left', refinement.left, 'bits', refinement.bits, 'err', fit.errors(found)[0].mean(), time.process_time()-t0, flush=True)
         if finer is None:
             return shares
         keys.append(finer)
-
-
-DEBUG = False

@@ -27,7 +27,9 @@ def mesh_field(path: str | Path, output: str | Path, resolution: int = 256, over
     if not isinstance(field, DistanceField):
         raise InvalidInput(f"{path} is not the field of a shape; make a picture of it by geokit render")
     if not field.signed:
-        raise InvalidInput(f"{path} holds distances without a sign, which are zero only on the surface; fit them signed")
+        raise InvalidInput(
+            f"{path} holds distances without a sign, which are zero only on the surface; fit them signed"
+        )
     mesh = field.mesh(resolution)
     save_mesh(output, mesh)
     return mesh
