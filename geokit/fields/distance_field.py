@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import torch
@@ -77,7 +78,7 @@ class DistanceField(Field):
         for number, some in enumerate(everywhere):
             self.register_buffer(f"keys_{number}", some, persistent=False)
         self.shares = nn.ParameterList([nn.Parameter(some.detach().clone(), requires_grad=False) for some in shares])
-        self.codes = [pack_nodes(*pair) for pair in zip(everywhere[:-1], everywhere[1:])]
+        self.codes = [pack_nodes(*pair) for pair in pairwise(everywhere)]
         self._sum: tuple[Any, list[Lattice]] | None = None
 
     @property

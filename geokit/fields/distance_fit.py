@@ -16,8 +16,8 @@ _CHUNK = 1 << 17  # samples whose 27 weights are in memory at once
 
 @dataclass(frozen=True)
 class Samples:
-    """What a distance field is fitted to, lengths in cells of the coarsest lattice: places (P, 3), distances (P,), their
-    gradients (P, 3) and weights (P,)."""
+    """What a distance field is fitted to, lengths in cells of the coarsest lattice: places (P, 3), distances (P,) and
+    their gradients (P, 3), with weights (P,)."""
 
     places: Tensor
     distances: Tensor
@@ -32,8 +32,8 @@ class Samples:
 
 
 class LatticeFit:
-    """A lattice of nodes keys (N,) ascending, of that spacing, and the samples in those of its cells that have all their
-    nodes; `own` are the numbers of these samples, the others being left out."""
+    """A lattice of nodes keys (N,) ascending, and the samples in those of its cells that have all their nodes, sorted by
+    cell: `own`, their numbers, and `kept`. Those far from the surface for the spacing count less."""
 
     def __init__(self, keys: Tensor, spacing: float, samples: Samples) -> None:
         around = ops.around(keys)

@@ -29,6 +29,7 @@ class Lattice:
 
     @classmethod
     def at(cls, spacing: float, keys: Tensor, coefficients: Tensor) -> "Lattice":
+        """The lattice of nodes keys (N,) ascending with coefficients (N,)."""
         around = ops.around(keys.cpu()).to(keys.device)
         return cls(spacing, keys, around, (around >= 0).all(1), coefficients)
 
