@@ -27,6 +27,7 @@ CHOICES += "|march_fronts|heat_flow"  # distances along surfaces
 CHOICES += "|intrinsic_delaunay|edge_entries|local_stars"
 CHOICES += "|group_edges"
 CHOICES += "|sparse_twins|sparse_analyze|sparse_residual_squares|sparse_factor"  # of the last: in sparse_solve
+CHOICES += "|lattice_dilate|lattice_around"
 WITHOUT_GRADIENT = re.compile(rf"_backward$|_step$|^geokit::({CHOICES})$")
 
 

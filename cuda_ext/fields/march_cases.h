@@ -2,7 +2,7 @@
 //
 // Corner c of a cube is at (c & 1, c >> 1 & 1, c >> 2 & 1). Edge 4 a + n runs along axis a from the n-th of the four corners
 // whose bit a is zero, in ascending order. The cases are made from the faces, not listed: on every face the corners inside
-// are cut off run by run, and the cuts are followed from face to face until they close.
+// are cut off run by run, and the cuts are followed from face to face until they close; seen from inside, they turn left.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -66,7 +66,7 @@ struct MarchCases {
       if (shared < fewest) best = start, fewest = shared;
     }
     for (int i = 1; i < size - 1; ++i)
-      out.push_back({uint8_t(loop[best]), uint8_t(loop[(best + i) % size]), uint8_t(loop[(best + i + 1) % size])});
+      out.push_back({uint8_t(loop[best]), uint8_t(loop[(best + i + 1) % size]), uint8_t(loop[(best + i) % size])});
   }
 };
 

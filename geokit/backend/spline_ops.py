@@ -1,7 +1,7 @@
 """Surfaces as sparse lattices of quadratic B-splines: sets of cells, the fit to points, marching cubes, smoothing.
 
-Lattices are sorted keys of cells (N,) int64, see cuda_ext/fields/lattice.h; lengths are in cells. These are the parts of
-`geokit.fields.surface`, which checks its arguments.
+Lattices are sorted keys of cells (N,) int64, see cuda_ext/fields/lattice.h; lengths are in cells. These are
+parts of `geokit.fields.surface`, which checks its arguments.
 """
 
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def _gradient(x: Tensor, fit: list[Tensor], normals: Tensor | None, value_weight
     (x,) = plain(x)
     out, forces, bends = torch.empty_like(x), x.new_empty(len(centers), 27), x.new_empty(len(x), 6)
     given = None if normals is None else normals.detach().contiguous()
-    parts = around, centers, cell_of, offsets, places, given, weights, value_weight, bend_weight
+    parts = around, centers, cell_of, offsets, places, given, weights, float(value_weight), float(bend_weight)
     _native.spline_fit_gradient(*parts, x, forces, bends, out)
     return out
 
@@ -99,7 +99,13 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward(ctx: Any, bar: Tensor) -> tuple[Any, ...]:
     """The form is symmetric: the gradient by x is what it makes of `bar`, without normals."""
-    return _gradient(bar, list(ctx.saved_tensors), None, ctx.value_weight, ctx.bend_weight), [None] * 6, None, None, None
+    return (
+        _gradient(bar, list(ctx.saved_tensors), None, ctx.value_weight, ctx.bend_weight),
+        [None] * 6,
+        None,
+        None,
+        None,
+    )
 
 
 _gradient.register_autograd(_backward, setup_context=_setup)
@@ -118,7 +124,7 @@ def fit_diagonal(fit: FitPoints, value_weight: float, bend_weight: float) -> Ten
     """(N,) the diagonal of the matrix of `fit_gradient`."""
     around, centers, cell_of, offsets, places, weights = plain(*fit.arrays())
     out, forces = places.new_empty(len(cell_of)), places.new_empty(len(centers), 27)
-    parts = around, centers, cell_of, offsets, places, weights, value_weight, bend_weight
+    parts = around, centers, cell_of, offsets, places, weights, float(value_weight), float(bend_weight)
     _native.spline_fit_diagonal(*parts, forces, out)
     return out
 

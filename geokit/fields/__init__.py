@@ -19,6 +19,8 @@ from geokit.fields.simplex_raster import simplex_raster
 from geokit.fields.siren import SirenField
 from geokit.fields.spectrum import spectrum_raster
 from geokit.fields.storage import load_field, save_field
+from geokit.fields.surface import SurfaceField
+from geokit.fields.surface_fit import fit_points, surface_from_points
 
 __all__ = [
     "Coordinates",
@@ -34,11 +36,13 @@ __all__ = [
     "NetworkFit",
     "Perceptron",
     "SirenField",
+    "SurfaceField",
     "adaptive_resolutions",
     "cells_of",
     "choose_frequency",
     "fit_image",
     "fit_network",
+    "fit_points",
     "fit_sdf",
     "grid_cells",
     "image_samples",
@@ -50,4 +54,5 @@ __all__ = [
     "simplex_raster",
     "spectrum_raster",
     "squared_error",
+    "surface_from_points",
 ]

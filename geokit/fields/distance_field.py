@@ -75,6 +75,10 @@ class DistanceField(Field):
                 f"lattices of {[len(k) for k in everywhere]} nodes have {[len(s) for s in shares]} shares"
             )
         self.levels = len(everywhere)
+        if max(self.shape) << self.levels >= ops.BIAS:
+            raise InvalidInput(
+                f"{self.levels} lattices on {max(self.shape)} cells are too fine: 2^19 cells are the most"
+            )
         for number, some in enumerate(everywhere):
             self.register_buffer(f"keys_{number}", some, persistent=False)
         self.shares = nn.ParameterList([nn.Parameter(some.detach().clone(), requires_grad=False) for some in shares])
@@ -129,18 +133,20 @@ class DistanceField(Field):
     def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The field that was stored. Raises `InvalidInput` or `KeyError` where the parts do not fit."""
         bounds, step = tensors["bounds"], config["step"]
-        empty = cls(bounds, float(config["spacing"]))
-        keys = [box_keys(empty.shape)]
-        while f"nodes_{len(keys)}" in tensors:
-            keys.append(unpack_nodes(keys[-1], bytes(tensors[f"nodes_{len(keys)}"].numpy())))
-        shares = []
-        for level, some in enumerate(keys):
-            share = tensors[f"shares_{level}"]
+        keys, shares = [box_keys(cls(bounds, float(config["spacing"])).shape)], []
+        while True:
+            count, share = len(keys[-1]), tensors[f"shares_{len(keys) - 1}"]
             if step is not None:
-                rows = math.ceil(len(some) / _ROW)
-                numbers = decode_planes(bytes(share.numpy()), _NONE, rows, _ROW).flatten()[: len(some)]
+                rows = math.ceil(count / _ROW)
+                numbers = decode_planes(bytes(share.numpy()), _NONE, rows, _ROW).flatten()[:count]
                 share = numbers.to(bounds.dtype) * float(step)
-            shares.append(share)
+            if share.shape != (count,):
+                raise InvalidInput(f"a lattice of {count} nodes cannot have shares {tuple(share.shape)}")
+            shares.append(share.to(bounds.dtype))
+            code = tensors.get(f"nodes_{len(keys)}")
+            if code is None:
+                break
+            keys.append(unpack_nodes(keys[-1], bytes(code.numpy())))
         return cls(bounds, float(config["spacing"]), keys[1:], shares, bool(config["signed"]), step)
 
     def values(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend import spline_ops as ops
-from geokit.backend.entropy_ops import decode_planes, encode_planes
+from geokit.backend.entropy_ops import decode_planes, encode_planes, most_values
 from geokit.errors import InvalidInput
 from geokit.fields.surface_lattice import find, prolonged, spline_sums
 
@@ -93,13 +93,17 @@ def pack_nodes(coarse: Tensor, fine: Tensor) -> bytes:
     """Which of the places around the nodes `coarse` (N,) have nodes `fine` (M,) of half the spacing, coded."""
     places = children(ops.dilate(coarse))
     there = find(fine, places) >= 0
-    assert int(there.sum()) == len(fine)
+    if int(there.sum()) != len(fine):
+        raise InvalidInput("the nodes of a lattice must be in cells of the nodes of the coarser one, or next to these")
     return encode_planes(_rows(there), _parents())
 
 
 def unpack_nodes(coarse: Tensor, code: bytes) -> Tensor:
-    """The `fine` nodes, ascending, that `pack_nodes` made the code of."""
-    places = children(ops.dilate(coarse))
+    """The `fine` nodes, ascending, that `pack_nodes` made the code of. Raises `InvalidInput` where it is too short."""
+    hosts = ops.dilate(coarse)
+    if 8 * len(hosts) > most_values(len(code)):
+        raise InvalidInput(f"{len(code)} bytes cannot say which of {8 * len(hosts):,} nodes there are")
+    places = children(hosts)
     there = decode_planes(code, _parents(), math.ceil(places.shape[1] / _COLUMNS), _COLUMNS).reshape(8, -1)
     return places[there[:, : places.shape[1]] > 0].sort().values
 

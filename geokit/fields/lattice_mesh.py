@@ -19,4 +19,4 @@ def cells_mesh(around: Tensor, cells: Tensor, coefficients: Tensor, parts: int) 
     corners = torch.stack([unique >> 42, (unique >> 22) & mask, (unique >> 2) & mask], dim=1) - ops.BIAS
     places = corners.to(coefficients)
     places[torch.arange(len(places)), axis] += share
-    return places / parts, faces.flip(1)  # so that they look to where the field is positive
+    return places / parts, faces

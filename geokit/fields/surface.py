@@ -1,5 +1,6 @@
 """Surfaces from points: a field that is negative inside, and zero with the given normals at the points."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend import spline_ops as ops
-from geokit.errors import InvalidInput
+from geokit.errors import InvalidInput, NumericalFailure
 from geokit.fields.field import Field
 from geokit.fields.surface_lattice import find, spline_sums
+from geokit.fields.surface_mesh import march_field
+from geokit.geometry.mesh import Mesh
+from geokit.geometry.unseen import cut_unseen
 
 _FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 _SECOND = ((2, 0, 0), (0, 2, 0), (0, 0, 2))
@@ -24,6 +28,7 @@ class SurfaceField(Field):
     bounds: (2, 3). spacing: of the coarsest lattice. keys: for every lattice, from coarse to fine, the sorted keys
     (N,) int64 of its nodes (`geokit.backend.spline_ops.keys_of`); a place is described by the finest lattice all 27
     nodes around whose cell are there. coefficients: (N,) for each, zero without them.
+    origin: (3,) the lower corner of the cell (0, 0, 0) of every lattice, zero without it.
     points, reach: (P, 3) and (P,) what the surface was seen at and how far each point speaks for it; they cut the mesh.
 
     >>> keys = ops.keys_of(torch.cartesian_prod(*(torch.arange(-1, 3),) * 3))
@@ -32,16 +37,22 @@ class SurfaceField(Field):
     1.0
     """
 
+    origin: Tensor
+    points: Tensor
+    reach: Tensor
+
     def __init__(
         self,
         bounds: Tensor,
         spacing: float,
         keys: Sequence[Tensor],
         coefficients: Sequence[Tensor] | None = None,
+        origin: Tensor | None = None,
         points: Tensor | None = None,
         reach: Tensor | None = None,
     ) -> None:
         super().__init__(bounds, 1)
+        self._around: dict[int, Tensor] = {}  # made when first needed: nine times the size of the coefficients
         if not keys or not spacing > 0:
             raise InvalidInput(f"a surface field needs a lattice and a positive spacing, got {len(keys)} and {spacing}")
         if coefficients is None:
@@ -50,11 +61,11 @@ class SurfaceField(Field):
         self.coefficients = nn.ParameterList([nn.Parameter(c, requires_grad=False) for c in coefficients])
         for number, some in enumerate(keys):
             if coefficients[number].shape != some.shape:
-                raise InvalidInput(f"lattice {number} has {len(some)} nodes and {coefficients[number].shape} coefficients")
-            around = ops.around(some.cpu()).to(some.device)
+                raise InvalidInput(
+                    f"lattice {number} has {len(some)} nodes and {coefficients[number].shape} coefficients"
+                )
             self.register_buffer(f"keys_{number}", some)
-            self.register_buffer(f"around_{number}", around)
-            self.register_buffer(f"whole_{number}", (around >= 0).all(1))
+        self.register_buffer("origin", origin if origin is not None else bounds.new_zeros(3))
         self.register_buffer("points", points if points is not None else bounds.new_zeros(0, 3))
         self.register_buffer("reach", reach if reach is not None else bounds.new_zeros(0))
 
@@ -64,19 +75,46 @@ class SurfaceField(Field):
 
     def lattice(self, level: int) -> tuple[float, Tensor, Tensor, Tensor]:
         """Spacing, keys (N,), nodes around each (N, 27) and coefficients (N,) of a lattice; 0 is the coarsest."""
-        keys, around = self.get_buffer(f"keys_{level}"), self.get_buffer(f"around_{level}")
-        return self.spacing / 2**level, keys, around, self.coefficients[level]
+        keys = self.get_buffer(f"keys_{level}")
+        known = self._around.get(level)
+        if known is None or known.device != keys.device or len(known) != len(keys):
+            known = self._around[level] = ops.around(keys.cpu()).to(keys.device)
+        return self.spacing / 2**level, keys, known, self.coefficients[level]
+
+    def mesh(self, parts: int = 2, trim: float = 3.0) -> Mesh:
+        """The zero set near the points, looking out: marching cubes in the finest lattice, vertices moved onto it.
+
+        parts: 1 or 2, cubes along the side of a cell: 2 is four times as many faces. trim: what is not near to points
+        and ends in a rim, or somewhere goes further from them than this many of their reaches, is cut away, so
+        that open scans stay open; 0 keeps all of it. Raises `InvalidInput` for other options and `NumericalFailure`
+        where there is no surface.
+        """
+        if parts not in (1, 2):
+            raise InvalidInput(f"parts must be 1 or 2, got {parts}")
+        if not 0 <= trim < math.inf:
+            raise InvalidInput(f"trim must be a number of at least 0, got {trim}")
+        mesh = march_field(self, parts)
+        if trim and len(self.points) and len(mesh):
+            mesh = cut_unseen(mesh, self.points, self.reach, trim, rims=True)
+        if not len(mesh):
+            raise NumericalFailure(
+                "the field has no zero set near the points; check that their normals look to one side"
+            )
+        return mesh
 
     def values(self, x: Tensor) -> Tensor:
         """The field at x (N, 3): (N, 1), differentiable by x and the coefficients."""
         inside = self._clamped(x)
-        return self._sums(inside, [(0, 0, 0)], 0) + (x - inside).norm(dim=1, keepdim=True)
+        squared = (x - inside).square().sum(1, keepdim=True)
+        apart = squared > 0  # a root of zero has no gradient
+        return self._sums(inside, [(0, 0, 0)], 0) + torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
 
     def slopes(self, x: Tensor) -> Tensor:
         """The gradient at x (N, 3): (N, 1, 3), from the derivatives of the splines."""
         inside = self._clamped(x)
         away = x - inside
-        out = away / away.norm(dim=1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+        squared = away.square().sum(1, keepdim=True)
+        out = away / torch.where(squared > 0, squared, 1).sqrt()
         kept = self._sums(inside, _FIRST, 1) * (away == 0)
         return (kept + out)[:, None]
 
@@ -95,11 +133,12 @@ class SurfaceField(Field):
         places, parts = [], []
         for level in range(self.levels - 1, -1, -1):
             spacing, keys, around, coefficients = self.lattice(level)
-            at = x[left] / spacing
+            at = (x[left] - self.origin) / spacing
             cells = at.detach().floor()
             node = find(keys, ops.keys_of(cells.long()))
-            known = (node >= 0) & self.get_buffer(f"whole_{level}")[node]
-            ids = around[node[known]].long()
+            ids = around[node]
+            known = (node >= 0) & (ids >= 0).all(1)
+            ids = ids[known].long()
             t, c = at[known] - cells[known] - 0.5, coefficients[ids]
             parts.append(torch.stack([spline_sums(c, t, kind) for kind in kinds], dim=1) / spacing**order)
             places.append(left[known])

@@ -15,8 +15,10 @@ from geokit.geometry.point_cloud import PointCloud
 _K = 16
 _PROBES = 2000  # points at which the noise is measured
 _WIDE = 4.0  # radius of a neighbourhood against the noise from which its plane tells noise from slope
-_MOST = 1024  # neighbours of a probe
+_FEW, _MOST = 64, 1024  # neighbours of a probe that are looked at first, and at most
 _ALONE = 6.0  # a point whose neighbours are so much closer to theirs than it is to them is an outlier
+_REACH = 2.5  # widths from which points count: the weight there is 1/23
+_PULL = 0.05  # of the mean of the neighbours against their planes
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ def noise_of(points: Tensor) -> float:
     """
     count = len(points)
     chosen = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:_PROBES].to(points.device)
-    most = min(_MOST, count - 1)
-    distances, ids = PointTree(points).nearest(most, points[chosen])
+    most, tree = min(_MOST, count - 1), PointTree(points)
+    distances, ids = tree.nearest(min(_FEW, most), points[chosen])
 
     def scatter(k: int) -> tuple[float, float]:
         variance = planes_through(points, ids[:, 1:k], chosen).variances[:, 0].median()
@@ -66,6 +68,8 @@ def noise_of(points: Tensor) -> float:
     radius, variance = scatter(k)
     while k < most and radius < _WIDE * variance**0.5:
         k = min(most, k * 5 // 4)
+        if 2 * k > distances.shape[1] and distances.shape[1] < most:
+            distances, ids = tree.nearest(most, points[chosen])
         radius, variance = scatter(k)
     wider, more = scatter(min(most, 2 * k))
     if not wider > radius:
@@ -81,20 +85,14 @@ def with_normals(cloud: PointCloud) -> PointCloud:
     return estimate_normals(cloud, neighbors_for_noise(cloud.points))
 
 
-def smoothed(cloud: PointCloud, width: float, turn: float, passes: int = 2) -> PointCloud:
+def smoothed(cloud: PointCloud, width: float, turn: float) -> PointCloud:
     """Points moved to where the planes of those around them meet, weighted by Gaussians of standard deviation `width`
     of their distance and `turn` of the difference of their normals."""
     assert cloud.normals is not None
-    points, normals = cloud.points, cloud.normals
-    for _ in range(passes):
-        low = points.amin(0)
-        order, keys, offsets, _ = sorted_by_cell((points - low) / width)
-        places = ((points - low) / width)[order]
-        moved, turned = ops.plane_meet(places, normals[order], keys, offsets, _REACH, turn, _PULL)
-        points, normals = torch.empty_like(points), torch.empty_like(normals)
-        points[order], normals[order] = moved * width + low, turned
+    low = cloud.points.amin(0)
+    order, keys, offsets, _ = sorted_by_cell((cloud.points - low) / width)
+    places = ((cloud.points - low) / width)[order]
+    moved, turned = ops.plane_meet(places, cloud.normals[order], keys, offsets, _REACH, turn, _PULL)
+    points, normals = torch.empty_like(cloud.points), torch.empty_like(cloud.normals)
+    points[order], normals[order] = moved * width + low, turned
     return cloud.replace(points=points, normals=normals)
-
-
-_REACH = 2.5  # widths from which points count: the weight there is 1/23
-_PULL = 0.05  # of the mean of the neighbours against their planes

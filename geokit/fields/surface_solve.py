@@ -11,7 +11,8 @@ from geokit.backend import spline_ops as ops
 from geokit.fields.surface_lattice import find, prolonged, sorted_by_cell, spline_sums, with_cells
 
 _STEPS = 60  # of conjugate gradients a level; the coarsest takes up to 10 times as many
-_TOLERANCE = 1e-3  # by which they reduce the residual
+_TOLERANCE, _COARSEST_TOLERANCE = 3e-3, 1e-6  # by which they reduce the residual; the coarsest is far from its points
+_ENOUGH = 8  # points a cell that coarse levels look at
 _FULL = 3.0  # points a cell above which each counts less: coarse levels weigh data against bending as the finest does
 
 
@@ -46,6 +47,11 @@ def fit_levels(points: Tensor, normals: Tensor, spacings: list[float], weights: 
     levels: list[Level] = []
     for spacing in spacings:
         order, occupied, offsets, places = sorted_by_cell(points / spacing)
+        stride = len(points) // (_ENOUGH * len(occupied))
+        if stride > 1:
+            some = order[::stride].sort().values
+            order, occupied, offsets, places = sorted_by_cell(points[some] / spacing)
+            order = some[order]
         surface = occupied
         if levels:
             surface = with_cells(occupied, _crossed(levels[-1], occupied, near))
@@ -56,9 +62,11 @@ def fit_levels(points: Tensor, normals: Tensor, spacings: list[float], weights: 
         else:
             keys = _box(ops.cells_of(occupied))
             free, start = torch.ones_like(keys, dtype=torch.bool), points.new_zeros(len(keys))
-        full = _FULL * len(occupied) / len(points)
+        full = _FULL * len(occupied) / len(order)
         fit = _fit_points(keys, occupied, offsets, places, normals[order], min(1.0, full))
-        found = _solve(fit, start, free, weights, _STEPS if levels else 10 * _STEPS)
+        found = _solve(
+            fit, start, free, weights, *((_STEPS, _TOLERANCE) if levels else (10 * _STEPS, _COARSEST_TOLERANCE))
+        )
         levels.append(Level(spacing, keys, found * spacing, surface))
     return levels
 
@@ -70,11 +78,9 @@ def _box(cells: Tensor) -> Tensor:
 
 
 def _crossed(level: Level, occupied: Tensor, near: Near) -> Tensor:
-    """The cells of half the spacing, without points, that the zero set passes inside the level's cells at the surface."""
-    around = find(level.keys, level.surface)
+    """The cells of half the spacing, without points, that the zero set passes in the level's cells at the surface."""
     ids = find(level.keys, ops.keys_of(ops.cells_of(level.surface)[:, None] + _steps()))
     coefficients = level.coefficients[ids]
-    assert bool((around >= 0).all())
     cells, places = ops.cells_of(level.surface), []
     for corner in range(8):
         pick = torch.tensor([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
@@ -105,7 +111,7 @@ def _fit_points(
     return ops.FitPoints(ops.around(keys), centers, cell_of, offsets, places, normals, weights)
 
 
-def _solve(fit: ops.FitPoints, start: Tensor, free: Tensor, weights: Weights, steps: int) -> Tensor:
+def _solve(fit: ops.FitPoints, start: Tensor, free: Tensor, weights: Weights, steps: int, tolerance: float) -> Tensor:
     """The minimum over the free coefficients, by conjugate gradients with the diagonal as preconditioner."""
     scale = torch.where(free, 1 / ops.fit_diagonal(fit, weights.value, weights.bend).clamp_min(1e-20), 0)
     residual = -ops.fit_gradient(start, fit, weights.value, weights.bend)
@@ -113,7 +119,7 @@ def _solve(fit: ops.FitPoints, start: Tensor, free: Tensor, weights: Weights, st
     direction, product = z, torch.dot(residual, z)
     # Against the right side, so that a good start is not improved beyond need.
     right = ops.fit_gradient(torch.zeros_like(start), fit, weights.value, weights.bend)
-    enough = _TOLERANCE**2 * float(torch.dot(right, scale * right))
+    enough = tolerance**2 * float(torch.dot(right, scale * right))
     for _ in range(steps):
         if not float(product) > enough:
             break

@@ -4,24 +4,21 @@ import math
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from geokit.backend.optional import open3d
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.geometry.mesh import Mesh
-from geokit.geometry.neighbors import PointTree, nearest_neighbors
+from geokit.geometry.neighbors import nearest_neighbors
 from geokit.geometry.normals import estimate_normals, local_planes, neighbors_for_noise
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.smoothing import project_to_cloud, smooth_points
-from geokit.geometry.topology import submesh
+from geokit.geometry.unseen import cut_unseen
 
 LEAST_DEPTH, MOST_DEPTH = 3, 12
 TRIM = 3.0
 _CLEAN = 16  # the neighbours that points without much noise ask for
 _SPACING_TO_RADIUS = math.sqrt(_CLEAN / math.pi)  # of the disc that holds so many points of a square grid
-_NEAR = 1.0  # in radii of 16 neighbours; what is nearer to the points was seen
 
 
 def poisson_surface(
@@ -75,7 +72,7 @@ def poisson_surface(
     if refine or (refine is None and not noisy):
         mesh = _refined(mesh, seen, max(float(reach.median()) / 2, sigma))
     if trim:
-        mesh = _trimmed(mesh, seen.points, (reach.square() + (3 * sigma) ** 2).sqrt(), trim)
+        mesh = cut_unseen(mesh, seen.points, (reach.square() + (3 * sigma) ** 2).sqrt(), trim)
     if unit.colors is not None:
         mesh = mesh.replace(colors=_colors(mesh.vertices, unit.points, unit.colors))
     if not len(mesh):
@@ -115,24 +112,6 @@ def _refined(mesh: Mesh, cloud: PointCloud, width: float) -> Mesh:
     moved = project_to_cloud(mesh.vertices, normals, cloud, width, _CLEAN)
     near = nearest_neighbors(cloud.points, 1, mesh.vertices)[0] < 2 * width
     return mesh.replace(vertices=torch.where(near, moved, mesh.vertices))
-
-
-def _trimmed(mesh: Mesh, points: Tensor, reach: Tensor, trim: float) -> Mesh:
-    """Without the connected regions far from the points that somewhere go further than `trim` from them.
-
-    Distances are relative to the local radius of 16 neighbours, so that sparse places are not cut.
-    """
-    distances, ids = PointTree(points).nearest(1, mesh.vertices)
-    relative = (distances[:, 0] / reach[ids[:, 0]]).numpy()
-    far = relative > min(_NEAR, trim)
-    edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).numpy()
-    edges = edges[far[edges].all(1)]
-    graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(len(far), len(far)))
-    count, region = connected_components(graph, directed=False)
-    furthest = np.zeros(count)
-    np.maximum.at(furthest, region, relative)
-    cut = torch.from_numpy(far & (furthest[region] > trim))
-    return submesh(mesh, ~cut[mesh.faces].any(1))
 
 
 def _colors(vertices: Tensor, points: Tensor, colors: Tensor) -> Tensor:

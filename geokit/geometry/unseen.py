@@ -1,0 +1,35 @@
+"""A reconstructed surface without what goes far from the points it was made of."""
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from geokit.geometry.mesh import Mesh
+from geokit.geometry.neighbors import PointTree
+from geokit.geometry.topology import submesh
+
+_NEAR = 1.0  # in reaches; what is nearer to the points was seen
+
+
+def cut_unseen(mesh: Mesh, points: Tensor, reach: Tensor, trim: float, rims: bool = False) -> Mesh:
+    """Without the connected regions far from the points that somewhere go further than `trim` from them.
+
+    Distances are relative to the reach (N,) of the nearest of the points (N, 3), such as its radius of 16 neighbours,
+    so that sparse places are not cut. rims: cut also those that end in a rim of the mesh, and so close no hole.
+    """
+    distances, ids = PointTree(points).nearest(1, mesh.vertices)
+    relative = (distances[:, 0] / reach[ids[:, 0]]).numpy()
+    far = relative > min(_NEAR, trim)
+    edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).numpy()
+    edges = edges[far[edges].all(1)]
+    graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(len(far), len(far)))
+    count, region = connected_components(graph, directed=False)
+    furthest = np.zeros(count)
+    np.maximum.at(furthest, region, relative)
+    if rims:
+        ends, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
+        furthest[region[ends[uses == 1].reshape(-1)]] = np.inf
+    cut = torch.from_numpy(far & (furthest[region] > trim))
+    return submesh(mesh, ~cut[mesh.faces].any(1))
