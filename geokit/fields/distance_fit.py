@@ -32,7 +32,7 @@ class Samples:
 
 
 class LatticeFit:
-    """A lattice of nodes keys (N,) ascending, and the samples in those of its cells that have all their nodes, sorted by
+    """A lattice of nodes keys (N,) ascending, and the samples in cells of it that have all their nodes, sorted by
     cell: `own`, their numbers, and `kept`. Those far from the surface for the spacing count less."""
 
     def __init__(self, keys: Tensor, spacing: float, samples: Samples) -> None:
