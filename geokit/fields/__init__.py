@@ -1,8 +1,10 @@
 """Signals on space, stored as fields: images, distances, surfaces."""
 
+from geokit.fields.distance_field import DistanceField
 from geokit.fields.encodings import Coordinates, Encoding, FourierFeatures
 from geokit.fields.field import Field
 from geokit.fields.fit_network import NetworkFit, fit_network, image_samples, squared_error
+from geokit.fields.fit_sdf import fit_sdf
 from geokit.fields.fourier import FourierField
 from geokit.fields.frequency import choose_frequency
 from geokit.fields.grid import GridEncoding, cells_of, grid_cells
@@ -24,6 +26,7 @@ from geokit.fields.surface_fit import fit_points, surface_from_points
 
 __all__ = [
     "Coordinates",
+    "DistanceField",
     "Encoding",
     "Field",
     "FourierFeatures",
@@ -45,6 +48,7 @@ __all__ = [
     "fit_image",
     "fit_network",
     "fit_points",
+    "fit_sdf",
     "grid_cells",
     "image_samples",
     "load_field",

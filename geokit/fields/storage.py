@@ -10,6 +10,7 @@ from torch import Tensor
 from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes, most_values
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.fields.cosine_code import as_tensor
+from geokit.fields.distance_field import DistanceField
 from geokit.fields.field import Field
 from geokit.fields.fourier import FourierField
 from geokit.fields.grid_field import GridField
@@ -27,6 +28,7 @@ CLASSES: dict[str, type[Field]] = {
     "waves": FourierField,
     "radial": RadialField,
     "surface": SurfaceField,
+    "distances": DistanceField,
 }
 _DAMAGED = (InvalidInput, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError, MemoryError)
 _FEW = 64  # numbers that are not worth a code

@@ -1,0 +1,35 @@
+"""A distance field to a mesh of any resolution."""
+
+from pathlib import Path
+
+from geokit.errors import InvalidInput
+from geokit.fields.distance_field import DistanceField
+from geokit.fields.storage import load_field
+from geokit.geometry.mesh import Mesh
+from geokit.io.meshes import save_mesh
+from geokit.pipelines.surface import MESH_ENDINGS
+
+
+def mesh_field(path: str | Path, output: str | Path, resolution: int = 256, overwrite: bool = False) -> Mesh:
+    """Write the surface where the field of a shape is zero as a mesh, its format by the ending of `output`.
+
+    resolution: cubes along the longest side, at least.
+
+    Raises `InvalidInput` for a resolution that cannot be, another ending, a field of something else and where `output`
+    exists, unless `overwrite`; `UnreadableFile`.
+    """
+    output = Path(output)
+    if output.suffix.lower() not in MESH_ENDINGS:
+        raise InvalidInput(f"{output} does not end like a mesh; the formats are {', '.join(MESH_ENDINGS)}")
+    if output.exists() and not overwrite:
+        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
+    field = load_field(path)
+    if not isinstance(field, DistanceField):
+        raise InvalidInput(f"{path} is not the field of a shape; make a picture of it by geokit render")
+    if not field.signed:
+        raise InvalidInput(
+            f"{path} holds distances without a sign, which are zero only on the surface; fit them signed"
+        )
+    mesh = field.mesh(resolution)
+    save_mesh(output, mesh)
+    return mesh
