@@ -1,6 +1,6 @@
 """The picture of images in docs/fields.md: a field of few bytes, its error, and where its numbers are.
 
-    python benchmarks/fields_pictures.py
+python benchmarks/fields_pictures.py
 """
 
 import tempfile
@@ -36,7 +36,10 @@ def main() -> None:
         (f"{size / 1000:.0f} kB, {psnr(field, image):.1f} dB", made),
         ("its face, 4 x as large", part),
         (f"error, yellow is {ERROR:g} of white", inferno(error / ERROR)),
-        (f"numbers in a tile, 0 to {int(numbers.max())}", viridis((numbers / numbers.max()).repeat_interleave(16, 0).repeat_interleave(16, 1))),
+        (
+            f"numbers in a tile, 0 to {int(numbers.max())}",
+            viridis((numbers / numbers.max()).repeat_interleave(16, 0).repeat_interleave(16, 1)),
+        ),
     ]
     canvas = Image.new("RGB", (len(panels) * (SIZE + GAP) - GAP, SIZE + LINE), "white")
     draw = ImageDraw.Draw(canvas)
@@ -49,7 +52,9 @@ def main() -> None:
 
 
 def picture_of(pixels: Tensor) -> Image.Image:
-    return Image.fromarray((pixels * 255).round().to(torch.uint8).numpy()).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    return Image.fromarray((pixels * 255).round().to(torch.uint8).numpy()).resize(
+        (SIZE, SIZE), Image.Resampling.LANCZOS
+    )
 
 
 if __name__ == "__main__":

@@ -94,6 +94,50 @@ class FitImage:
 
 
 @dataclass(kw_only=True)
+class FitSdf:
+    """Store the signed distance to a mesh, negative inside, also of meshes with holes or that cut themselves."""
+
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
+    """A mesh (.ply, .obj, .stl, .off, .glb, .gltf)."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FILE.field")]
+    """The field to write; geokit mesh makes a mesh of it again, at any resolution."""
+    parameters: Annotated[int | None, _automatic("200,000", "N")] = None
+    """How many numbers of 32 bits the field may have."""
+    size: Annotated[str | None, _WORD, _automatic("as --parameters ask for", "SIZE")] = None
+    """Instead: how large the file may be, such as 100kB; numbers then have 12 bits."""
+    overwrite: Switch = False
+    """Replace FILE.field where it exists."""
+    debug: Debug = False
+
+    def run(self) -> int:
+        """Fit, then say how well."""
+        from geokit.cli.pipes import printing
+        from geokit.cli.progress import shown_progress
+        from geokit.cli.report import console, size, table
+        from geokit.pipelines.fit_sdf import fit_sdf_file
+
+        with shown_progress() as observer:
+            made = fit_sdf_file(
+                self.source,
+                self.output,
+                parameters=self.parameters,
+                size=None if self.size is None else bytes_of(self.size),
+                overwrite=self.overwrite,
+                observer=observer,
+            )
+        share = 100 * made.error / made.extent
+        rows = [
+            ("field", f"{made.output} ({size(made.bytes)}; {self.source.name} has {size(made.source_bytes)})"),
+            ("numbers", f"{made.field.parameter_count:,}"),
+            ("error", f"{made.error:.3g}, {share:.2g} % of the diagonal (mean distance of places on the mesh)"),
+            ("time", f"{made.seconds:.1f} s"),
+        ]
+        with printing():
+            console().print(table(rows))
+        return 0
+
+
+@dataclass(kw_only=True)
 class FitPoints:
     """The surface through points, with or without normals and noise, as a mesh or as a field."""
 
@@ -140,6 +184,7 @@ class Fit:
 
     signal: Annotated[
         Annotated[FitImage, tyro.conf.subcommand("image", prefix_name=False)]
+        | Annotated[FitSdf, tyro.conf.subcommand("sdf", prefix_name=False)]
         | Annotated[FitPoints, tyro.conf.subcommand("points", prefix_name=False)],
         tyro.conf.arg(name=""),
     ]

@@ -5,15 +5,18 @@ from pathlib import Path
 from geokit.errors import InvalidInput
 from geokit.fields.distance_field import DistanceField
 from geokit.fields.storage import load_field
+from geokit.fields.surface import SurfaceField
 from geokit.geometry.mesh import Mesh
 from geokit.io.meshes import save_mesh
 from geokit.pipelines.surface import MESH_ENDINGS
 
+RESOLUTION = 256
 
-def mesh_field(path: str | Path, output: str | Path, resolution: int = 256, overwrite: bool = False) -> Mesh:
+
+def mesh_field(path: str | Path, output: str | Path, resolution: int | None = None, overwrite: bool = False) -> Mesh:
     """Write the surface where the field of a shape is zero as a mesh, its format by the ending of `output`.
 
-    resolution: cubes along the longest side, at least.
+    resolution: cubes along the longest side, at least, of distances; a surface of points has cells of its own.
 
     Raises `InvalidInput` for a resolution that cannot be, another ending, a field of something else and where `output`
     exists, unless `overwrite`; `UnreadableFile`.
@@ -24,12 +27,15 @@ def mesh_field(path: str | Path, output: str | Path, resolution: int = 256, over
     if output.exists() and not overwrite:
         raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
     field = load_field(path)
-    if not isinstance(field, DistanceField):
+    if isinstance(field, SurfaceField):
+        if resolution is not None:
+            raise InvalidInput(f"{path} is a surface of points, with cells of its own; leave out --resolution")
+        mesh = field.mesh()
+    elif isinstance(field, DistanceField):
+        if not field.signed:
+            raise InvalidInput(f"{path} holds distances without a sign, zero only on the surface; fit them signed")
+        mesh = field.mesh(RESOLUTION if resolution is None else resolution)
+    else:
         raise InvalidInput(f"{path} is not the field of a shape; make a picture of it by geokit render")
-    if not field.signed:
-        raise InvalidInput(
-            f"{path} holds distances without a sign, which are zero only on the surface; fit them signed"
-        )
-    mesh = field.mesh(resolution)
     save_mesh(output, mesh)
     return mesh

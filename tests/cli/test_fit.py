@@ -10,8 +10,9 @@ from torch.nn.functional import normalize
 
 from geokit.cli.main import main
 from geokit.geometry import PointCloud
-from geokit.io.meshes import load_mesh
+from geokit.io.meshes import load_mesh, save_mesh
 from geokit.io.point_clouds import save_points
+from tests.geometry.shapes import sphere
 
 
 def picture(path, height=48, width=64):
@@ -87,3 +88,21 @@ def test_points_to_surface(capsys, tmp_path):
     assert "surface" in capsys.readouterr().out
     assert main([*fit, str(tmp_path / "ball.png")]) == 2
     assert ".field" in capsys.readouterr().err
+
+
+def test_mesh_to_distances_to_mesh(capsys, tmp_path):
+    save_mesh(tmp_path / "ball.ply", sphere(2))
+    fit = ["fit", "sdf", str(tmp_path / "ball.ply"), "--output", str(tmp_path / "ball.field")]
+    assert main([*fit, "--parameters", "20000"]) == 0
+    assert "mean distance" in capsys.readouterr().out
+    assert main([*fit, "--size", "40kB", "--overwrite"]) == 0
+    assert (tmp_path / "ball.field").stat().st_size <= 40_000
+    mesh = ["mesh", str(tmp_path / "ball.field"), "--output", str(tmp_path / "again.ply")]
+    assert main([*mesh, "--resolution", "32"]) == 0
+    assert float((load_mesh(tmp_path / "again.ply").vertices.norm(dim=1) - 1).abs().max()) < 0.05
+    capsys.readouterr()
+    for options, words in ((["--depth", "5"], "--depth"), ([], "--overwrite")):
+        assert main([*mesh, *options]) == 2
+        assert words in capsys.readouterr().err
+    assert main(["render", str(tmp_path / "ball.field"), "--output", str(tmp_path / "a.png")]) == 2
+    assert "geokit mesh" in capsys.readouterr().err

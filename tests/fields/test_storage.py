@@ -15,6 +15,7 @@ from geokit.fields import (
     SirenField,
     fit_image,
     fit_points,
+    fit_sdf,
     load_field,
     save_field,
 )
@@ -22,6 +23,7 @@ from geokit.fields.initialise import kernels_from_samples
 from geokit.fields.storage import CLASSES
 from geokit.geometry import PointCloud
 from geokit.io.checkpoints import save_checkpoint
+from tests.geometry.shapes import sphere
 
 BOX = torch.tensor([[0.0, -1.0], [2.0, 3.0]])
 
@@ -42,6 +44,7 @@ MAKERS: dict[str, Callable[[], Field]] = {
     "sines": lambda: SirenField(BOX, 1, hidden=16, layers=2),
     "waves": lambda: FourierField(BOX, 2, waves=8, hidden=16),
     "radial": radial,
+    "distances": lambda: fit_sdf(sphere(2), 3000),
     "surface": lambda: fit_points(PointCloud(normalize(torch.randn(800, 3), dim=1), normals=None)),
 }
 
