@@ -93,6 +93,8 @@ template <class V> __device__ V exponential_differences(const V* in) {
   sort_corners<3>([](int, int) {});
   const Complex<V> value = exponential_difference<3, V, Reach::kMixed, true>(in, phasors, slopes);
   return value.re + slopes[1].im;
+}
+
 template <int D, class V> __device__ V radial_and_back(const V* in) {
   Place<D, V> at;
   for (int k = 0; k < D; ++k) at.y[k] = in[k], at.wave[k] = in[3 + k];
@@ -121,7 +123,7 @@ template <class V> __global__ void every_function(const V* in, V* out) {
   out[3] = triangle_and_back(in);
   out[4] = seen_and_back(in);
   out[5] = exponential_differences(in);
-  out[5] = radial_and_back<1>(in) + radial_and_back<2>(in) + radial_and_back<3>(in);
+  out[6] = radial_and_back<1>(in) + radial_and_back<2>(in) + radial_and_back<3>(in);
 }
 
 template __global__ void every_function<float>(const float*, float*);

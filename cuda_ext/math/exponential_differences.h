@@ -43,7 +43,7 @@ template <class T> constexpr int kSeriesTerms = sizeof(T) == 4 ? 11 : 19;
 // The polynomial with `count` coefficients, each `Step`th of the list, the constant first; `Alternating` turns every other sign.
 template <class T, bool Alternating, int Step, class V> GK_HD V polynomial(const double* terms, int count, const V& x) {
   V result = V(T((Alternating && (count - 1) % 2 ? -1 : 1) * terms[Step * (count - 1)]));
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__CUDACC__)
 #pragma GCC unroll 16
 #endif
   for (int k = count - 2; k >= 0; --k) result = result * x + T((Alternating && k % 2 ? -1 : 1) * terms[Step * k]);
@@ -107,7 +107,7 @@ GK_HD Complex<V> difference(const Span<V>& span, const V* inner, const Complex<V
   const V square = span.half * span.half;
   V power = V(T(1)), re = V(T(inverse.of[P])), im = V(T(0)), h[P - 1];
   for (int k = 0; k < P - 1; ++k) h[k] = V(T(1));
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__CUDACC__)
 #pragma GCC unroll 24
 #endif
   for (int n = 1; n < terms; ++n) {
