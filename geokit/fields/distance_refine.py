@@ -38,7 +38,7 @@ class Refinement:
         """
         level = len(keys) - 1
         self.left -= len(keys[level]) + (len(pack_nodes(keys[level - 1], keys[level])) / 4 if level else 0)
-        if level + 1 >= DEEPEST or self.left < 1:
+        if level + 1 >= DEEPEST or self.left < 1 or not len(fit.own):
             return None
         error, cell_of = self._errors(fit, coefficients)
         fine = ops.keys_of((fit.kept.places / (fit.spacing / 2)).floor().long())
