@@ -21,6 +21,7 @@ void bind_graph(nb::module_& m);
 void bind_orientations(nb::module_& m);
 void bind_fields_entropy(nb::module_& m);
 void bind_fields_simplex_fourier(nb::module_& m);
+void bind_fields_radial(nb::module_& m);
 
 namespace {
 
@@ -55,4 +56,5 @@ NB_MODULE(_native, m) {
   bind_orientations(m);
   bind_fields_entropy(m);
   bind_fields_simplex_fourier(m);
+  bind_fields_radial(m);
 }
