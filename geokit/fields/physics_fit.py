@@ -1,0 +1,130 @@
+"""Features of Gaussians that obey the equations best, by least squares, and shapes trained through that solution."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from geokit.errors import NumericalFailure
+from geokit.fields.physics_rows import Collocation, linear_rows, residuals
+
+_RIDGE = 1e-14  # of features in units of their columns: what rounding leaves of them anyway
+_ENOUGH = 1e-3  # relative decrease of the residual below which Gauss-Newton ends
+_HALVINGS = 6
+
+
+@dataclass
+class Fit:
+    """Parts with the weights (N,) of their points, the features (M,) found, and the norm of weighted residuals."""
+
+    parts: list[Collocation]
+    weights: list[Tensor]
+    features: Tensor
+    norm: float
+
+
+def equation_weights(parts: list[Collocation], roots: Tensor, rows: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """Weights (N,) of every part that make the mean squares of their rows equal, each over the whole of its domain.
+
+    roots (N,) of the first part: of the volume of a point. Rows of a second derivative are larger than those of a value
+    by the square of the kernels' width; without weights they would drown the conditions.
+    """
+    weights = []
+    for number, (part, (matrix, _)) in enumerate(zip(parts, rows)):
+        share = roots / roots.norm() if number == 0 else torch.full_like(matrix[:, 0], len(matrix) ** -0.5)
+        size = float((share[:, None] * matrix).norm())
+        weights.append(part.weight * share / max(size, 1e-300))
+    return weights
+
+
+def gauss_newton(parts: list[Collocation], roots: Tensor, shapes: Tensor, features: Tensor, most: int) -> Fit:
+    """Features, from those given (M,) on, that make the residuals least: one step where the equation is linear.
+
+    Raises `NumericalFailure` where a solution is not finite, and as `linear_rows` does.
+    """
+    weights: list[Tensor] = []
+    norm = math.inf
+    for step in range(most):
+        rows = linear_rows(parts, shapes, features)
+        weights = weights or equation_weights(parts, roots, rows)
+        matrix = torch.cat([w[:, None] * rows_of for w, (rows_of, _) in zip(weights, rows)])
+        vector = torch.cat([w * residual for w, (_, residual) in zip(weights, rows)])
+        if step == 0:
+            norm = float(vector.norm())
+        target = least_squares(matrix, matrix @ features - vector)
+        change = target - features
+        expected = float((matrix @ change + vector).norm())
+        for halving in range(_HALVINGS):
+            trial = features + change * 0.5**halving
+            with torch.no_grad():
+                reached = float(residuals(parts, weights, shapes, trial).norm())
+            if reached < norm:
+                break
+        else:
+            break
+        decrease, norm, features = norm - reached, reached, trial
+        linear = halving == 0 and abs(reached - expected) <= 1e-6 * reached
+        if linear or decrease <= _ENOUGH * norm:
+            break
+    return Fit(parts, weights, features, norm)
+
+
+def least_squares(matrix: Tensor, vector: Tensor) -> Tensor:
+    """The (M,) that matrix (N, M) makes closest to vector (N,), by a QR decomposition of columns of unit length."""
+    sizes = matrix.norm(dim=0).clamp(min=1e-300)
+    count = matrix.shape[1]
+    ridge = _RIDGE * math.sqrt(count) * torch.eye(count, dtype=matrix.dtype)
+    stacked, target = torch.cat([matrix / sizes, ridge]), torch.cat([vector, vector.new_zeros(count)])
+    found = torch.linalg.lstsq(stacked, target[:, None], driver="gels").solution[:, 0] / sizes
+    if not bool(found.isfinite().all()):
+        raise NumericalFailure("least squares gave features that are not finite: use fewer Gaussians or less overlap")
+    return found
+
+
+def train_shapes(
+    fit: Fit, roots: Tensor, shapes: Tensor, d: int, steps: int, told: Callable[[Tensor, Fit], None]
+) -> tuple[Tensor, Fit]:
+    """Shapes (M, S) after so many steps of L-BFGS on the residual that the best features leave (variable projection).
+
+    By the envelope theorem the gradient is that at fixed features. Centres move in units of their width, diagonals by
+    their logarithm. told(shapes, fit) after every step.
+    """
+    start = shapes.clone()
+    diagonal = [d + k * (k + 3) // 2 for k in range(d)]
+    others = [k for k in range(d, shapes.shape[1]) if k not in diagonal]
+    widths = 1 / start[:, diagonal]
+    best = [start, fit]
+
+    def shaped(theta: Tensor) -> Tensor:
+        columns = {k: start[:, k] + theta[:, k] * widths[:, k] for k in range(d)}
+        columns |= {k: start[:, k] * theta[:, k].exp() for k in diagonal}
+        columns |= {k: start[:, k] + theta[:, k] / widths.mean(1) for k in others}
+        return torch.stack([columns[k] for k in range(shapes.shape[1])], 1)
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        theta = torch.from_numpy(flat.copy()).view_as(start).requires_grad_()
+        made = shaped(theta)
+        here = gauss_newton(fit.parts, roots, made.detach(), best[1].features, 3)
+        norm = residuals(fit.parts, fit.weights, made, here.features).norm()
+        norm.log().backward()
+        if float(norm.detach()) < best[1].norm:
+            best[:] = made.detach(), Fit(fit.parts, fit.weights, here.features, float(norm.detach()))
+        gradient = theta.grad
+        assert gradient is not None
+        return float(norm.detach().log()), gradient.flatten().numpy()
+
+    if fit.norm > 0 and steps > 0:
+        minimize(
+            loss,
+            np.zeros(start.numel()),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-3.0, 3.0)] * start.numel(),
+            options={"maxiter": steps, "maxcor": 30},
+            callback=lambda flat: told(*best),
+        )
+    return best[0], best[1]
