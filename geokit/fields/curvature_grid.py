@@ -1,12 +1,12 @@
 """Motion by mean curvature of all level sets of samples on a grid."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-_STAGES = 11  # of a step by Runge, Kutta and Legendre: 32 explicit steps' time for the work of 11
+_STAGES = 15  # of a step at most: as far as 59 explicit steps for the work of 15
 
 
 def curvature_speed(f: Tensor, cell: float) -> Tensor:
@@ -32,27 +32,31 @@ def curvature_speed(f: Tensor, cell: float) -> Tensor:
     return laplacian - (along + floor * laplacian / d) / (square + floor)
 
 
-def curvature_steps(
-    f: Tensor, cell: float, times: list[float], told: Callable[[float], None] | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
+def curvature_steps(f: Tensor, cell: float, times: list[float]) -> Iterator[tuple[Tensor, Tensor]]:
     """f and f_t at each of the ascending times, from f at time 0 on.
 
     Steps are those of the stabilised Runge-Kutta-Legendre method of second order (Meyer, Balsara, Aslam 2014), whose
     stable length grows with the square of the number of stages.
     """
-    explicit = cell**2 * 3 / (8 * f.ndim)  # of Euler's steps, for second differences of the fourth order
-    longest = 0.9 * explicit * (_STAGES**2 + _STAGES - 2) / 4
+    # Of Euler's steps, for second differences of the fourth order, with a tenth to spare.
+    explicit = 0.9 * cell**2 * 3 / (8 * f.ndim)
     now = 0.0
     for time in times:
-        count = math.ceil((time - now) / longest - 1e-9)
+        count = math.ceil((time - now) / (explicit * _reach(_STAGES)) - 1e-9)
+        length = (time - now) / count
+        stages = next(s for s in range(3, _STAGES + 1) if explicit * _reach(s) >= length * (1 - 1e-6))
         for _ in range(count):
-            f = _super_step(f, cell, (time - now) / count)
+            f = _super_step(f, cell, length, stages)
         now = time
         yield f, curvature_speed(f, cell)
 
 
-def _super_step(f: Tensor, cell: float, length: float) -> Tensor:
-    s = _STAGES
+def _reach(stages: int) -> float:
+    """The stable length in Euler's steps."""
+    return (stages**2 + stages - 2) / 4
+
+
+def _super_step(f: Tensor, cell: float, length: float, s: int) -> Tensor:
     b = [1 / 3, 1 / 3, 1 / 3] + [(j * j + j - 2) / (2 * j * (j + 1)) for j in range(3, s + 1)]
     w = 4 / (s * s + s - 2)
     start = curvature_speed(f, cell) * length

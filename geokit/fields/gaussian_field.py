@@ -15,13 +15,19 @@ from geokit.fields.gaussian_jets import SUPPORT, gaussian_jets
 class GaussianField(Field):
     """The field sum_i f_i phi(|A_i (x - c_i)|) of `count` Gaussians, one channel, in one, two or three dimensions.
 
-    `shapes` (M, d + d (d + 1) / 2) holds the centre and the lower triangle of A, by rows, of every Gaussian: A A^T is
-    its inverse covariance where A is diagonal, A^T A in general. `features` (M,). It ends at 7 standard deviations, so
+    `shapes` (M, d + d (d + 1) / 2) holds the centre and the lower triangle of A, by rows, of every Gaussian: A^T A is
+    its inverse covariance. `features` (M,). It ends at 7 standard deviations, so
     that a value is the sum of a few kernels: value, gradient and Laplacian are those of the native sum of kernels.
     """
 
-    def __init__(self, bounds: Tensor | list[list[float]], count: int, dtype: torch.dtype = torch.float64) -> None:
-        """bounds (2, d): the box. Raises `InvalidInput` for other dimensions than 1, 2 and 3 and for no Gaussian."""
+    def __init__(self, bounds: Tensor | list[list[float]], count: int, precision: str = "float64") -> None:
+        """bounds (2, d): the box. precision: float32 or float64.
+
+        Raises `InvalidInput` for other dimensions than 1, 2 and 3, other precisions, and for no Gaussian.
+        """
+        if precision not in ("float32", "float64"):
+            raise InvalidInput(f"precision must be float32 or float64, got {precision!r}")
+        dtype = torch.float32 if precision == "float32" else torch.float64
         super().__init__(torch.as_tensor(bounds, dtype=dtype), 1)
         if self.dimension > 3:
             raise InvalidInput(f"Gaussians have 1, 2 or 3 dimensions, got bounds of {self.dimension}")
@@ -36,7 +42,7 @@ class GaussianField(Field):
     @classmethod
     def of(cls, bounds: Tensor, shapes: Tensor, features: Tensor) -> "GaussianField":
         """The field of these shapes and features (M,). Raises `InvalidInput` for other shapes and dtypes."""
-        field = cls(bounds, len(shapes), bounds.dtype)
+        field = cls(bounds, len(shapes), str(bounds.dtype).removeprefix("torch."))
         check_tensor("shapes", shapes, field.shapes.shape, bounds.dtype, finite=True)
         check_tensor("features", features, (len(shapes),), bounds.dtype, finite=True)
         with torch.no_grad():
@@ -45,7 +51,9 @@ class GaussianField(Field):
         return field
 
     def config(self) -> dict[str, Any]:
-        return {"bounds": self.bounds.tolist(), "count": len(self.features)}
+        """Bounds, count and precision."""
+        precision = str(self.bounds.dtype).removeprefix("torch.")
+        return {"bounds": self.bounds.tolist(), "count": len(self.features), "precision": precision}
 
     @property
     def centres(self) -> Tensor:
@@ -53,12 +61,15 @@ class GaussianField(Field):
         return self.shapes[:, : self.dimension]
 
     def values(self, x: Tensor) -> Tensor:
+        """The sums at x (N, d): (N, 1)."""
         return self._sums(x, 0)[:, 0]
 
     def slopes(self, x: Tensor) -> Tensor:
+        """The gradients at x (N, d): (N, 1, d)."""
         return self._sums(x, 1)[:, 1:].transpose(1, 2)
 
     def curvatures(self, x: Tensor) -> Tensor:
+        """The Laplacians at x (N, d): (N, 1)."""
         return self._sums(x, 2)[:, -1]
 
     def hessian(self, x: Tensor) -> Tensor:

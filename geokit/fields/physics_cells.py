@@ -10,7 +10,8 @@ _INSIDE = 2  # collocation points of a cell along every axis
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells with centres (C, d) and sizes (C, d); the kernels' centres (M, d) and sizes (M, d) of the cells they have."""
+    """Cells with centres and sizes (C, d); and the centres (M, d) of kernels, with the sizes of the cells that gave
+    rise to them, spacings (M, d)."""
 
     centres: Tensor
     sizes: Tensor

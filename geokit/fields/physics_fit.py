@@ -41,12 +41,19 @@ def equation_weights(parts: list[Collocation], roots: Tensor, rows: list[tuple[T
     return weights
 
 
-def gauss_newton(parts: list[Collocation], roots: Tensor, shapes: Tensor, features: Tensor, most: int) -> Fit:
+def gauss_newton(
+    parts: list[Collocation],
+    roots: Tensor,
+    shapes: Tensor,
+    features: Tensor,
+    most: int,
+    weights: list[Tensor] | None = None,
+) -> Fit:
     """Features, from those given (M,) on, that make the residuals least: one step where the equation is linear.
 
+    weights: of the points, those of `equation_weights` unless given.
     Raises `NumericalFailure` where a solution is not finite, and as `linear_rows` does.
     """
-    weights: list[Tensor] = []
     norm = math.inf
     for step in range(most):
         rows = linear_rows(parts, shapes, features)
@@ -70,7 +77,7 @@ def gauss_newton(parts: list[Collocation], roots: Tensor, shapes: Tensor, featur
         linear = halving == 0 and abs(reached - expected) <= 1e-6 * reached
         if linear or decrease <= _ENOUGH * norm:
             break
-    return Fit(parts, weights, features, norm)
+    return Fit(parts, weights or [], features, norm)
 
 
 def least_squares(matrix: Tensor, vector: Tensor) -> Tensor:
@@ -108,7 +115,7 @@ def train_shapes(
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         theta = torch.from_numpy(flat.copy()).view_as(start).requires_grad_()
         made = shaped(theta)
-        here = gauss_newton(fit.parts, roots, made.detach(), best[1].features, 3)
+        here = gauss_newton(fit.parts, roots, made.detach(), best[1].features, 3, fit.weights)
         norm = residuals(fit.parts, fit.weights, made, here.features).norm()
         norm.log().backward()
         if float(norm.detach()) < best[1].norm:

@@ -45,8 +45,7 @@ class Problem:
     exact: Function | None = None
 
     def __post_init__(self) -> None:
-        low, high = self.box()
-        d = len(low)
+        d = self.box().shape[1]
         for condition in self.conditions:
             if condition.axis not in range(d) or condition.side not in (0, 1):
                 raise InvalidInput(

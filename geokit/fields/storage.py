@@ -10,11 +10,12 @@ from torch import Tensor
 from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes, most_values
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.fields.field import Field
+from geokit.fields.gaussian_field import GaussianField
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.io.checkpoints import load_checkpoint, save_checkpoint
 
 ENDING = ".field"
-CLASSES: dict[str, type[Field]] = {"local cosines": LocalCosineField}
+CLASSES: dict[str, type[Field]] = {"local cosines": LocalCosineField, "gaussians": GaussianField}
 _FEW = 64  # numbers that are not worth a code
 _CODED = "coded:"
 
