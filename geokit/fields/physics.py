@@ -17,6 +17,8 @@ from geokit.fields.problems import Problem
 _MARGIN = 2  # layers of Gaussians outside of the box, for derivatives as good on its faces as inside
 _MEASURED = 20_000  # points at which a solution is compared with the exact one
 _NEWTON = 30  # steps at most
+_POINTS = 2  # collocation points of a cell along every axis
+_TRAINED = 4  # while shapes are trained, which could hide between fewer
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def solve_pde(
 
     features = shapes.new_zeros(len(shapes))
     for rounds in range(refinements + 1):
-        points, roots = cells.points()
-        parts = collocate(problem, points, 2 * _across(cells, box))
+        points, roots = cells.points(_POINTS)
+        parts = collocate(problem, points, _POINTS * _across(cells, box))
         features = torch.cat([features, features.new_zeros(len(shapes) - len(features))])
         fit = gauss_newton(parts, roots, shapes, features, _NEWTON)
         features = fit.features
@@ -90,7 +92,10 @@ def solve_pde(
         finer = _refined(cells, GaussianField.of(box, shapes, features), problem, room)
         shapes = torch.cat([shapes, _shapes(finer, overlap)[len(shapes) :]])
         cells = finer
-    shapes, fit = train_shapes(fit, roots, shapes, d, steps, told)
+    if steps > 0:
+        points, roots = cells.points(_TRAINED)
+        fit = gauss_newton(collocate(problem, points, _TRAINED * _across(cells, box)), roots, shapes, features, _NEWTON)
+        shapes, fit = train_shapes(fit, roots, shapes, d, steps, told)
     clock.stop()
     field = GaussianField.of(box, shapes, fit.features)
     return Solution(field, _error(field, exact), clock.seconds, history)
@@ -140,7 +145,7 @@ def _shapes(cells: Cells, overlap: float) -> Tensor:
 
 
 def _refined(cells: Cells, field: GaussianField, problem: Problem, room: int) -> Cells:
-    points, roots = cells.points()
+    points, roots = cells.points(_POINTS)
     with torch.no_grad():
         value, slope, hessian = field(points)[:, 0], field.gradient(points)[:, 0], field.hessian(points)
         wrong = problem.residual(points, value, slope, hessian) * roots

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_INSIDE = 2  # collocation points of a cell along every axis
-
 
 @dataclass(frozen=True)
 class Cells:
@@ -30,10 +28,11 @@ class Cells:
         centres = box[0] + inner * size
         return Cells(centres, size.expand_as(centres).contiguous(), kernels, size.expand_as(kernels).contiguous())
 
-    def points(self) -> tuple[Tensor, Tensor]:
-        """Collocation points (N, d), all of a cell together, and the root of the volume that each stands for (N,)."""
+    def points(self, along: int) -> tuple[Tensor, Tensor]:
+        """Collocation points (N, d), `along` a cell along every axis, all of a cell together, and the root of the volume
+        that each stands for (N,)."""
         d = self.centres.shape[1]
-        steps = (torch.arange(_INSIDE) + 0.5) / _INSIDE - 0.5
+        steps = (torch.arange(along) + 0.5) / along - 0.5
         offsets = torch.cartesian_prod(*[steps] * d).reshape(-1, d).to(self.centres)
         places = self.centres[:, None] + offsets * self.sizes[:, None]
         roots = (self.sizes.prod(1) / len(offsets)).sqrt()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from geokit.fields.physics_rows import Collocation, linear_rows, residuals
 _RIDGE = 1e-14  # of features in units of their columns: what rounding leaves of them anyway
 _ENOUGH = 1e-3  # relative decrease of the residual below which Gauss-Newton ends
 _HALVINGS = 6
+_FAR = 2.0  # as far as centres move, in widths; logarithms of widths too
+_DAMPING = 1e-7  # of features while shapes are trained, in units of their columns
 
 
 @dataclass
@@ -48,10 +50,12 @@ def gauss_newton(
     features: Tensor,
     most: int,
     weights: list[Tensor] | None = None,
+    damping: Tensor | None = None,
 ) -> Fit:
     """Features, from those given (M,) on, that make the residuals least: one step where the equation is linear.
 
-    weights: of the points, those of `equation_weights` unless given.
+    weights: of the points, those of `equation_weights` unless given. damping (M,): factors of the features whose
+    squares are added to those of the residuals.
     Raises `NumericalFailure` where a solution is not finite, and as `linear_rows` does.
     """
     norm = math.inf
@@ -61,14 +65,14 @@ def gauss_newton(
         matrix = torch.cat([w[:, None] * rows_of for w, (rows_of, _) in zip(weights, rows)])
         vector = torch.cat([w * residual for w, (_, residual) in zip(weights, rows)])
         if step == 0:
-            norm = float(vector.norm())
-        target = least_squares(matrix, matrix @ features - vector)
+            norm = _length(vector, features, damping)
+        target = least_squares(matrix, matrix @ features - vector, damping)
         change = target - features
-        expected = float((matrix @ change + vector).norm())
+        expected = _length(matrix @ change + vector, target, damping)
         for halving in range(_HALVINGS):
             trial = features + change * 0.5**halving
             with torch.no_grad():
-                reached = float(residuals(parts, weights, shapes, trial).norm())
+                reached = _length(residuals(parts, weights, shapes, trial), trial, damping)
             if reached < norm:
                 break
         else:
@@ -80,11 +84,15 @@ def gauss_newton(
     return Fit(parts, weights or [], features, norm)
 
 
-def least_squares(matrix: Tensor, vector: Tensor) -> Tensor:
+def _length(vector: Tensor, features: Tensor, damping: Tensor | None) -> float:
+    return float((vector if damping is None else torch.cat([vector, damping * features])).norm())
+
+
+def least_squares(matrix: Tensor, vector: Tensor, damping: Tensor | None = None) -> Tensor:
     """The (M,) that matrix (N, M) makes closest to vector (N,), by a QR decomposition of columns of unit length."""
     sizes = matrix.norm(dim=0).clamp(min=1e-300)
     count = matrix.shape[1]
-    ridge = _RIDGE * math.sqrt(count) * torch.eye(count, dtype=matrix.dtype)
+    ridge = torch.diag(sizes.new_full((count,), _RIDGE * math.sqrt(count)) if damping is None else damping / sizes)
     stacked, target = torch.cat([matrix / sizes, ridge]), torch.cat([vector, vector.new_zeros(count)])
     found = torch.linalg.lstsq(stacked, target[:, None], driver="gels").solution[:, 0] / sizes
     if not bool(found.isfinite().all()):
@@ -97,14 +105,20 @@ def train_shapes(
 ) -> tuple[Tensor, Fit]:
     """Shapes (M, S) after so many steps of L-BFGS on the residual that the best features leave (variable projection).
 
-    By the envelope theorem the gradient is that at fixed features. Centres move in units of their width, diagonals by
-    their logarithm. told(shapes, fit) after every step.
+    By the envelope theorem the gradient is that at fixed features. Features are damped, since without that they are
+    large numbers that cancel, and the gradient nothing but their rounding; the last solution is not damped. Centres
+    move in units of their width, diagonals by their logarithm. told(shapes, fit) after every step, damped.
     """
     start = shapes.clone()
     diagonal = [d + k * (k + 3) // 2 for k in range(d)]
     others = [k for k in range(d, shapes.shape[1]) if k not in diagonal]
     widths = 1 / start[:, diagonal]
-    best = [start, fit]
+    with torch.no_grad():
+        matrix = torch.cat(
+            [w[:, None] * m for w, (m, _) in zip(fit.weights, linear_rows(fit.parts, start, fit.features))]
+        )
+    damping = _DAMPING * matrix.norm(dim=0)
+    best = [start, fit.features, math.inf]
 
     def shaped(theta: Tensor) -> Tensor:
         columns = {k: start[:, k] + theta[:, k] * widths[:, k] for k in range(d)}
@@ -115,23 +129,29 @@ def train_shapes(
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         theta = torch.from_numpy(flat.copy()).view_as(start).requires_grad_()
         made = shaped(theta)
-        here = gauss_newton(fit.parts, roots, made.detach(), best[1].features, 3, fit.weights)
-        norm = residuals(fit.parts, fit.weights, made, here.features).norm()
+        here = gauss_newton(fit.parts, roots, made.detach(), best[1], 3, fit.weights, damping)
+        wrong = residuals(fit.parts, fit.weights, made, here.features)
+        norm = torch.cat([wrong, damping * here.features]).norm()
         norm.log().backward()
-        if float(norm.detach()) < best[1].norm:
-            best[:] = made.detach(), Fit(fit.parts, fit.weights, here.features, float(norm.detach()))
+        if float(norm.detach()) < best[2]:
+            best[:] = made.detach(), here.features, float(norm.detach())
         gradient = theta.grad
         assert gradient is not None
         return float(norm.detach().log()), gradient.flatten().numpy()
 
-    if fit.norm > 0 and steps > 0:
-        minimize(
-            loss,
-            np.zeros(start.numel()),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-3.0, 3.0)] * start.numel(),
-            options={"maxiter": steps, "maxcor": 30},
-            callback=lambda flat: told(*best),
-        )
-    return best[0], best[1]
+    if fit.norm == 0:
+        return start, fit
+    minimize(
+        loss,
+        np.zeros(start.numel()),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-_FAR, _FAR)] * start.numel(),
+        options={"maxiter": steps, "maxcor": 30, "maxfun": 4 * steps},
+        callback=lambda flat: told(best[0], replace(fit, features=best[1], norm=best[2])),
+    )
+    after = gauss_newton(fit.parts, roots, best[0], best[1], 10, fit.weights)
+    if after.norm >= fit.norm:
+        return start, fit
+    told(best[0], after)
+    return best[0], after

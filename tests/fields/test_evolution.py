@@ -69,7 +69,7 @@ def test_steps_of_any_length_agree() -> None:
     f = (x**2 + 2 * y**2 + 0.1).sqrt() - 0.7
     (whole, _), *_ = curvature_steps(f, 1 / 16, [0.06])
     *_, (parts, _) = curvature_steps(f, 1 / 16, [0.06 * k / 60 for k in range(1, 61)])
-    assert float((whole - parts)[8:-8, 8:-8].abs().max()) < 2e-4
+    assert float((whole - parts)[8:-8, 8:-8].abs().max()) < 2e-3
 
 
 def test_splines_hold_samples_and_cubics() -> None:
