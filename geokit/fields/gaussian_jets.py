@@ -34,7 +34,7 @@ def gaussian_jets(x: Tensor, shapes: Tensor) -> Jets:
     first, slope, curve = _profile(_total([part.square() for part in u]))
     pulled = [_total([entries[i, k] * u[i] for i in range(k, d)]) for k in range(d)]  # A^T u
     gradients = torch.stack([2 * slope * part for part in pulled], 1)
-    hessians = []
+    hessians: list[Tensor] = []
     for k in range(d):
         for j in range(d):
             product = _total([entries[i, k] * entries[i, j] for i in range(max(j, k), d)])  # (A^T A)_kj

@@ -10,8 +10,9 @@ from torch import Tensor
 from geokit.errors import InvalidInput
 from geokit.fields.gaussian_field import GaussianField
 from geokit.fields.physics_cells import Cells
-from geokit.fields.physics_fit import Fit, gauss_newton, train_shapes
+from geokit.fields.physics_fit import Fit, gauss_newton
 from geokit.fields.physics_rows import cell_grid, collocate
+from geokit.fields.physics_train import train_shapes
 from geokit.fields.problems import Problem
 
 _MARGIN = 2  # layers of Gaussians outside of the box, for derivatives as good on its faces as inside

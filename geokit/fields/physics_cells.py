@@ -29,7 +29,7 @@ class Cells:
         return Cells(centres, size.expand_as(centres).contiguous(), kernels, size.expand_as(kernels).contiguous())
 
     def points(self, along: int) -> tuple[Tensor, Tensor]:
-        """Collocation points (N, d), `along` a cell along every axis, all of a cell together, and the root of the volume
+        """Collocation points (N, d), `along` each axis of a cell, those of a cell together, and the root of the volume
         that each stands for (N,)."""
         d = self.centres.shape[1]
         steps = (torch.arange(along) + 0.5) / along - 0.5

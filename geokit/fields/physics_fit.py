@@ -1,12 +1,9 @@
-"""Features of Gaussians that obey the equations best, by least squares, and shapes trained through that solution."""
+"""Features of Gaussians that obey the equations best, by least squares."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from geokit.errors import NumericalFailure
@@ -15,8 +12,6 @@ from geokit.fields.physics_rows import Collocation, linear_rows, residuals
 _RIDGE = 1e-14  # of features in units of their columns: what rounding leaves of them anyway
 _ENOUGH = 1e-3  # relative decrease of the residual below which Gauss-Newton ends
 _HALVINGS = 6
-_FAR = 2.0  # as far as centres move, in widths; logarithms of widths too
-_DAMPING = 1e-7  # of features while shapes are trained, in units of their columns
 
 
 @dataclass
@@ -98,60 +93,3 @@ def least_squares(matrix: Tensor, vector: Tensor, damping: Tensor | None = None)
     if not bool(found.isfinite().all()):
         raise NumericalFailure("least squares gave features that are not finite: use fewer Gaussians or less overlap")
     return found
-
-
-def train_shapes(
-    fit: Fit, roots: Tensor, shapes: Tensor, d: int, steps: int, told: Callable[[Tensor, Fit], None]
-) -> tuple[Tensor, Fit]:
-    """Shapes (M, S) after so many steps of L-BFGS on the residual that the best features leave (variable projection).
-
-    By the envelope theorem the gradient is that at fixed features. Features are damped, since without that they are
-    large numbers that cancel, and the gradient nothing but their rounding; the last solution is not damped. Centres
-    move in units of their width, diagonals by their logarithm. told(shapes, fit) after every step, damped.
-    """
-    start = shapes.clone()
-    diagonal = [d + k * (k + 3) // 2 for k in range(d)]
-    others = [k for k in range(d, shapes.shape[1]) if k not in diagonal]
-    widths = 1 / start[:, diagonal]
-    with torch.no_grad():
-        matrix = torch.cat(
-            [w[:, None] * m for w, (m, _) in zip(fit.weights, linear_rows(fit.parts, start, fit.features))]
-        )
-    damping = _DAMPING * matrix.norm(dim=0)
-    best = [start, fit.features, math.inf]
-
-    def shaped(theta: Tensor) -> Tensor:
-        columns = {k: start[:, k] + theta[:, k] * widths[:, k] for k in range(d)}
-        columns |= {k: start[:, k] * theta[:, k].exp() for k in diagonal}
-        columns |= {k: start[:, k] + theta[:, k] / widths.mean(1) for k in others}
-        return torch.stack([columns[k] for k in range(shapes.shape[1])], 1)
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        theta = torch.from_numpy(flat.copy()).view_as(start).requires_grad_()
-        made = shaped(theta)
-        here = gauss_newton(fit.parts, roots, made.detach(), best[1], 3, fit.weights, damping)
-        wrong = residuals(fit.parts, fit.weights, made, here.features)
-        norm = torch.cat([wrong, damping * here.features]).norm()
-        norm.log().backward()
-        if float(norm.detach()) < best[2]:
-            best[:] = made.detach(), here.features, float(norm.detach())
-        gradient = theta.grad
-        assert gradient is not None
-        return float(norm.detach().log()), gradient.flatten().numpy()
-
-    if fit.norm == 0:
-        return start, fit
-    minimize(
-        loss,
-        np.zeros(start.numel()),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-_FAR, _FAR)] * start.numel(),
-        options={"maxiter": steps, "maxcor": 30, "maxfun": 4 * steps},
-        callback=lambda flat: told(best[0], replace(fit, features=best[1], norm=best[2])),
-    )
-    after = gauss_newton(fit.parts, roots, best[0], best[1], 10, fit.weights)
-    if after.norm >= fit.norm:
-        return start, fit
-    told(best[0], after)
-    return best[0], after

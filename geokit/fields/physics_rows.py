@@ -72,7 +72,8 @@ def linear_rows(parts: list[Collocation], shapes: Tensor, features: Tensor) -> l
             jets = gaussian_jets(part.points, shapes)
             sums = jets.sums(features)
         with torch.enable_grad():
-            sums = tuple(value.requires_grad_() for value in sums)
+            for value in sums:
+                value.requires_grad_()
             residual = part.equation(part.points, *sums)
             if not isinstance(residual, Tensor) or residual.shape != part.points.shape[:1]:
                 shape = tuple(residual.shape) if isinstance(residual, Tensor) else type(residual).__name__
