@@ -20,13 +20,13 @@ class Condition:
     """What has to vanish on the face of the box at the low (side 0) or high end (side 1) of an axis.
 
     residual(x, u, gradient) -> (N,) from points x (N, d) on the face, u (N,) and gradient (N, d); a point's residual
-    depends on that point alone. weight: against one for the others, all being scaled alike first.
+    depends on that point alone. weight: against one for the equation, all being scaled alike first.
     """
 
     axis: int
     side: int
     residual: Face
-    weight: float = 1.0
+    weight: float = 3.0
 
 
 @dataclass(frozen=True)
