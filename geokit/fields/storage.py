@@ -13,6 +13,7 @@ from geokit.fields.cosine_code import as_tensor
 from geokit.fields.distance_field import DistanceField
 from geokit.fields.field import Field
 from geokit.fields.fourier import FourierField
+from geokit.fields.gaussian_field import GaussianField
 from geokit.fields.grid_field import GridField
 from geokit.fields.local_cosine import LocalCosineField
 from geokit.fields.radial import RadialField
@@ -29,6 +30,7 @@ CLASSES: dict[str, type[Field]] = {
     "radial": RadialField,
     "surface": SurfaceField,
     "distances": DistanceField,
+    "gaussians": GaussianField,
 }
 _DAMAGED = (InvalidInput, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError, MemoryError)
 _FEW = 64  # numbers that are not worth a code

@@ -10,6 +10,7 @@ from geokit.errors import InvalidInput, UnreadableFile
 from geokit.fields import (
     Field,
     FourierField,
+    GaussianField,
     GridField,
     RadialField,
     SirenField,
@@ -38,12 +39,21 @@ def radial() -> RadialField:
     return field
 
 
+def gaussians() -> GaussianField:
+    field = GaussianField(BOX, 30, precision="float32")
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter.copy_(torch.rand_like(parameter) + 0.3)
+    return field
+
+
 MAKERS: dict[str, Callable[[], Field]] = {
     "local cosines": lambda: fit_image(torch.rand(30, 20, 2), budget=700),
     "grids": lambda: GridField(BOX, 3, cells=[(4, 8), (16, 16)], rows=64),
     "sines": lambda: SirenField(BOX, 1, hidden=16, layers=2),
     "waves": lambda: FourierField(BOX, 2, waves=8, hidden=16),
     "radial": radial,
+    "gaussians": gaussians,
     "distances": lambda: fit_sdf(sphere(2), 3000),
     "surface": lambda: fit_points(PointCloud(normalize(torch.randn(800, 3), dim=1), normals=None)),
 }
