@@ -51,9 +51,9 @@ class GaussianField(Field):
         return field
 
     def config(self) -> dict[str, Any]:
-        """Bounds, count and precision."""
+        """Count and precision."""
         precision = str(self.bounds.dtype).removeprefix("torch.")
-        return {"bounds": self.bounds.tolist(), "count": len(self.features), "precision": precision}
+        return {"count": len(self.features), "precision": precision}
 
     @property
     def centres(self) -> Tensor:
