@@ -34,7 +34,7 @@ class FitImage:
     """A .png, .jpg, .webp, .tif or .npy picture, grey or colour, 8 or 16 bits (.tif, .npy), with or without alpha."""
     output: Annotated[Path, tyro.conf.arg(metavar="FILE.field")]
     """The field to write; geokit render shows it, geokit info tells about it."""
-    size: Annotated[str | None, _WORD, _automatic("2 bits a pixel", "SIZE")] = None
+    size: Annotated[str | None, _WORD, _automatic("2 bits a pixel, 4 kB at least", "SIZE")] = None
     """How large the file may be: 64kB, 1.5MB or a number of bytes."""
     parameters: Annotated[int | None, _automatic("as --size asks", "N")] = None
     """Instead of --size: how many numbers of 32 bits the field may have."""
@@ -77,7 +77,7 @@ class FitImage:
         }
         rows = [
             ("field", f"{made.output} ({size(made.bytes)}; {self.source.name} has {size(made.source_bytes)})"),
-            ("picture", f"{width} x {height} pixels, {made.field.channels} channels"),
+            ("picture", f"{width} x {height} pixels, {made.field.channels} channel{'s' * (made.field.channels > 1)}"),
             ("PSNR", f"{made.psnr:.2f} dB"),
             ("a pixel", f"{figures['bits_per_pixel']:.2f} bits"),
             ("numbers", f"{made.field.parameter_count:,}"),
@@ -201,6 +201,6 @@ class Fit:
 def bytes_of(words: str) -> int:
     """A number of bytes from 64kB, 1.5 MB or 65536. Raises `InvalidInput` for anything else."""
     found = re.fullmatch(r"(\d+\.?\d*)\s*([kmg]?)b?", words.strip().lower())
-    if not found or float(found[1]) <= 0:
+    if not found or float(found[1]) * _UNITS[found[2]] < 1:
         raise InvalidInput(f"a size is a number of bytes such as 64kB, 1.5MB or 65536, got {words!r}")
     return int(float(found[1]) * _UNITS[found[2]])

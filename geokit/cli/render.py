@@ -26,6 +26,8 @@ class Render:
     y down, z forward, K in pixels, and the centre of the first pixel at (0.5, 0.5)."""
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1
     """Fields: how many times as large as the image that was fitted."""
+    bits: Annotated[int, tyro.conf.arg(metavar="8|16")] = 8
+    """Fields: of a channel; 16 go into a .tif or .npy, and grey ones into a .png."""
     depth: Switch = False
     """Also write depth: NAME_depth.png (16 bits; depth.json says how long a step is) and NAME_depth_colors.png."""
     downscale: Annotated[float, tyro.conf.arg(metavar="N")] = 1
@@ -52,8 +54,8 @@ class Render:
             raise InvalidInput(
                 f"{self.scene} is a scene, which is seen from --cameras; give them, turntable for example"
             )
-        if self.scale != 1:
-            raise InvalidInput("--scale is for fields; the pictures of a scene are made smaller by --downscale")
+        if self.scale != 1 or self.bits != 8:
+            raise InvalidInput("--scale and --bits are for fields; pictures of a scene are made smaller by --downscale")
         with shown_progress() as observer:
             written = render_scene(
                 self.scene,
@@ -75,8 +77,8 @@ class Render:
         from geokit.pipelines.render_field import render_field
 
         if self.cameras is not None or self.depth or self.downscale != 1 or self.background is not None:
-            raise InvalidInput("a field takes --scale and --output only; cameras, depth and the rest are for scenes")
-        height, width = render_field(self.scene, self.output, self.scale, self.overwrite)
+            raise InvalidInput("a field takes --scale, --bits and --output; cameras, depth and the rest are for scenes")
+        height, width = render_field(self.scene, self.output, self.scale, self.overwrite, self.bits)
         with printing():
             print(f"wrote {self.output}, {width} x {height} pixels")
         return 0

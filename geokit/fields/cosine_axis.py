@@ -16,8 +16,8 @@ class CosineAxis:
     Tile t reaches over its borders, half of the narrower neighbour's width, and falls there as sin(pi/2 q), q the
     quintic step: twice continuously differentiable. Its cosines are even about the left border and odd about the right
     one, so that functions of neighbours cancel and all n functions are orthonormal on the samples (Coifman and Meyer
-    1991; Malvar 1990). The first and the last tile have no window at the ends, and the last is even there too, so that
-    the signal goes on as its mirror image.
+    1991; Malvar 1990). The first and the last tile have no window at the ends, and the last is even there too: near
+    them the signal goes on as its mirror image.
     """
 
     size: int

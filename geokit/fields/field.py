@@ -100,6 +100,33 @@ class Field(nn.Module):
             ]
             return torch.stack(columns, 1)
 
+    def raster(self, height: int | None = None, width: int | None = None, rows: slice = slice(None)) -> Tensor:
+        """The field of a plane on height x width pixels over its box: (height, width, c), differentiable.
+
+        None: as many as the box is long. rows: only these of the pixels, for images that are better made a band at a
+        time. Raises `InvalidInput` for a field of another dimension, sizes below 1, and no rows.
+        """
+        y, x = self.pixels(height, width, rows)
+        low = self.bounds[0].double()
+        points = torch.stack([x.expand(len(y), len(x)), y[:, None].expand(len(y), len(x))], -1) + low
+        return self.forward(points.to(self.bounds))
+
+    def pixels(self, height: int | None, width: int | None, rows: slice) -> tuple[Tensor, Tensor]:
+        """The middles of rows and columns of `raster`, from the corner of the box, float64. Raises as `raster` does."""
+        if self.dimension != 2:
+            raise InvalidInput(f"only a field of a plane has pixels, got one of {self.dimension} dimensions")
+        sides = (self.bounds[1] - self.bounds[0]).double().flip(0)
+        sizes = [max(round(float(side)), 1) if n is None else n for n, side in zip((height, width), sides)]
+        if min(sizes) < 1:
+            raise InvalidInput(f"a raster needs at least one pixel along each axis, got {sizes[0]} x {sizes[1]}")
+        y, x = (
+            (torch.arange(n, dtype=torch.float64, device=side.device) + 0.5) * (side / n)
+            for n, side in zip(sizes, sides)
+        )
+        if not len(y[rows]):
+            raise InvalidInput(f"there is none of the rows {rows} in a raster of {sizes[0]} rows")
+        return y[rows], x
+
     def check(self, x: Tensor) -> None:
         """Raises `InvalidInput` unless x is (..., d) of the field's dtype, on its device."""
         if x.ndim == 0 or x.shape[-1] != self.dimension:

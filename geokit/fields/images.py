@@ -1,5 +1,6 @@
 """Images as fields: the best local cosines for a budget of numbers or of bytes."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -16,41 +17,54 @@ HEADER = 640  # bytes that a file holds besides the code of the coefficients, at
 _SAMPLE = 1 << 25  # coefficients that are looked at to find what a number is worth
 _BAND = 256  # rows of pixels that are looked at together
 _COLORS = 1 << 20  # pixels that are looked at to find the colours
+_LEAST_PRICE = 1e-12  # of a number: an error of a millionth of white
+_LARGEST = 1e4  # in whites, that a value may be
 _FINER = 2 ** (1 / 64)  # from one step of coefficients to the next that is tried
 
 
 def fit_image(image: Tensor, budget: int | None = None, size: int | None = None, tile: int = TILE) -> LocalCosineField:
     """A field of the image, with the least square error for so many numbers, or so many bytes.
 
-    image (H, W) or (H, W, c): uint8 or uint16, or floats with 1 for white; c is any, 4 with alpha. A memory map is read
-    one row of tiles at a time. budget: how many numbers of 32 bits the field may take (`parameter_count`). size: how
-    many bytes its file may have; coefficients are then multiples of a step. Without either the field is exact, to
-    rounding. There is no training: the functions are orthonormal, so that the coefficients are inner products, and the
-    best choice of them is known.
+    image (H, W) or (H, W, c): uint8 or uint16, or floats with 1 for white; c is any, 4 with alpha. With a budget a
+    memory map is read one row of tiles at a time. budget: how many numbers of 32 bits the field may take
+    (`parameter_count`). size: how many bytes its file may have; coefficients are then multiples of a step. Without
+    either the field is exact, to rounding. There is no training: the functions are orthonormal, so that the
+    coefficients are inner products, and the best choice of them is known.
 
     Raises `InvalidInput` for other shapes and dtypes, values that are not finite, both budgets at once, and a budget
     that is too small for any field of that image.
     """
     if budget is not None and size is not None:
         raise InvalidInput("give a budget of numbers or a size in bytes, not both")
+    for name, value in (("budget", budget), ("size", size), ("tile", tile)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise InvalidInput(f"the {name} must be a whole number above 0, got {value!r}")
     image = _checked(image)
     (height, width), channels = image.shape[:2], image.shape[2]
     mixing, offset = _principal_colors(image)
     base = smooth_base(image, mixing, offset, tile)
     if budget is None:
         rows = list(analysed(image, mixing, offset, base, tile))
-        step = None if size is None else _step_for(torch.cat(rows), size - HEADER - _base_bytes(base))
+        step = None if size is None else _step_for(torch.cat(rows), size, HEADER + _base_bytes(base))
         if step is not None:
             rows = [quantise(row, step) * step for row in rows]
         keep, numbers = torch.cat([row != 0 for row in rows]), [row[row != 0] for row in rows]
     else:
         step = None
-        rest = budget - channels * (channels + 1) - base.numel()
+        own = channels * (channels + 1) + base.numel()
+        least = own + math.ceil(CosineAxis.cut(height, tile).tiles * CosineAxis.cut(width, tile).tiles * channels / 2)
+        if budget < least:
+            raise InvalidInput(
+                f"the budget is too small: {width} x {height} pixels and {channels} channels take at least {least:,} "
+                f"numbers, got {budget:,}; raise it or make the image smaller"
+            )
+        rest = budget - own
         keep, numbers = _within(image, lambda: analysed(image, mixing, offset, base, tile), rest)
     field = LocalCosineField(height, width, channels, keep, tile, step)
     field.load_state_dict(
         {
             "bounds": field.bounds,
+            "keep": keep,
             "base": base,
             "mixing": mixing,
             "offset": offset,
@@ -94,6 +108,7 @@ def _within(image: Tensor, analyse: Callable[[], Iterator[Tensor]], budget: floa
     sample = [row for row in rows if row is not None]
     share = len(sample) / len(rows)
     price = price_for(torch.cat(sample), budget * share * (1 if every == 1 else 0.995))
+    raised = 1.02  # by which the price goes up, ever faster
     while True:
         keep, numbers = [], []
         for row in sample if every == 1 else analyse():
@@ -102,7 +117,7 @@ def _within(image: Tensor, analyse: Callable[[], Iterator[Tensor]], budget: floa
         whole = torch.cat(keep)
         if LocalCosineField.cost(whole) <= budget:
             return whole, numbers
-        price *= 1.02
+        price, raised = max(price, _LEAST_PRICE) * raised, raised**1.5
 
 
 def _base_bytes(base: Tensor) -> int:
@@ -110,6 +125,8 @@ def _base_bytes(base: Tensor) -> int:
 
 
 def _checked(image: Tensor) -> Tensor:
+    if not isinstance(image, Tensor):
+        raise InvalidInput(f"an image must be a tensor, got {type(image).__name__}; torch.from_numpy makes one")
     if image.ndim not in (2, 3) or image.numel() == 0:
         raise InvalidInput(f"an image must be (H, W) or (H, W, c) with pixels, got {tuple(image.shape)}")
     if image.dtype not in (torch.uint8, torch.uint16) and not image.is_floating_point():
@@ -123,6 +140,10 @@ def _floats(rows: Tensor, begin: int = 0) -> Tensor:
     if not bool(values.isfinite().all()):
         row, column, _ = (~values.isfinite()).nonzero()[0].tolist()
         raise InvalidInput(f"an image must be finite, but pixel ({begin + row}, {column}) is not; fill it first")
+    if rows.is_floating_point() and values.numel() and float(values.abs().max()) > _LARGEST:
+        raise InvalidInput(
+            f"an image of floats has 1 for white, but a value is {float(values.abs().max()):.3g}: scale it"
+        )
     return values
 
 
@@ -135,11 +156,13 @@ def _principal_colors(image: Tensor) -> tuple[Tensor, Tensor]:
     return axes.T.flip(0).float().contiguous(), mean.float()
 
 
-def _step_for(coefficients: Tensor, size: int) -> float:
-    """The smallest step of a ladder whose code fits into `size` bytes."""
+def _step_for(coefficients: Tensor, size: int, taken: int) -> float:
+    """The smallest step of a ladder whose code fits into `size` bytes, of which so many are taken."""
     coarsest = 2 * float(coefficients.abs().max().clamp(min=1e-6))  # of which all are zero
-    if len(encode(quantise(coefficients, coarsest))) > size:
-        raise InvalidInput(f"the size is too small: a field of an image takes {HEADER} bytes and more; raise it")
+    least = taken + len(encode(quantise(coefficients, coarsest)))
+    if least > size:
+        raise InvalidInput(f"the size is too small: this image takes at least {least:,} bytes, got {size:,}; raise it")
+    size -= taken
     fits, fails = 0, 64 * 24
     while fails - fits > 1:
         middle = (fits + fails) // 2

@@ -94,7 +94,6 @@ class HeldPairs:
 
     pairs: RadialPairs
     x: Tensor
-    version: int
     centres: Tensor
     factors: Tensor
     skin: float
@@ -171,7 +170,7 @@ class RadialKernels(nn.Module):
         self.phases = None if phases is None else nn.Parameter(phases.detach().clone())
         self.frequencies: Tensor | None
         self.register_buffer("frequencies", None if frequencies is None else frequencies.detach().clone())
-        self._held: dict[tuple[int, int], HeldPairs] = {}
+        self._held: dict[tuple[float, ...], HeldPairs] = {}
         self.sums(centres[:0].detach())  # checks features, frequencies and waves
 
     def __len__(self) -> int:
@@ -192,9 +191,10 @@ class RadialKernels(nn.Module):
         Pairs of up to 16 sets of points are held, for batches that come again.
         """
         centres, factors = self.centres.detach(), self.factors().detach()
-        key = (x.data_ptr(), len(x))
+        x = x.detach()
+        key = (len(x), *(x[[0, -1]].flatten().tolist() if len(x) else ()))
         held = self._held.get(key)
-        if held is not None and held.version == x._version and stay_valid(held, centres, factors, self._reach()):
+        if held is not None and torch.equal(held.x, x) and stay_valid(held, centres, factors, self._reach()):
             return held.pairs
         hat = self.kernel == "hat"
         if hat:  # the box of half width 1 + skin, as that of 1 of smaller factors
@@ -204,7 +204,7 @@ class RadialKernels(nn.Module):
         self._held.pop(key, None)
         if len(self._held) >= 16:
             self._held.pop(next(iter(self._held)))
-        self._held[key] = HeldPairs(found, x.detach(), x._version, centres.clone(), factors.clone(), self.skin)
+        self._held[key] = HeldPairs(found, x.clone(), centres.clone(), factors.clone(), self.skin)
         return found
 
     def forget(self) -> None:

@@ -62,7 +62,7 @@ class LocalCosineField(Field):
         shape = grid_shape(self.down, self.across, channels)
         keep = torch.zeros(shape, dtype=torch.bool) if keep is None else keep
         check_tensor("keep", keep, shape, torch.bool)
-        self.register_buffer("keep", keep, persistent=False)
+        self.register_buffer("keep", keep)
         self.coefficients = nn.Parameter(torch.zeros(int(keep.sum())))
         self.base = nn.Parameter(torch.zeros(base_shape(height, width, channels, tile)))
         self.mixing = nn.Parameter(torch.eye(channels))
@@ -94,7 +94,8 @@ class LocalCosineField(Field):
         step = float(grid.abs().max()) / (2 ** (bits - 1) - 1) or 1.0
         numbers = quantise(grid, step)
         field = type(self)(self.down.size, self.across.size, self.channels, numbers != 0, self.tile, step)
-        field.load_state_dict({**self.state_dict(), "coefficients": numbers[numbers != 0] * step})
+        own = {"keep": numbers != 0, "coefficients": numbers[numbers != 0] * step}
+        field.load_state_dict({**self.state_dict(), **own})
         return field
 
     def stored(self) -> dict[str, Tensor]:
@@ -126,7 +127,7 @@ class LocalCosineField(Field):
             base = decode_base(bytes(tensors["base"].numpy()), lattice) * BASE_STEP
         field = cls(**config, keep=keep)
         field.load_state_dict(
-            {"bounds": field.bounds, "coefficients": coefficients, "base": base}
+            {"bounds": field.bounds, "keep": keep, "coefficients": coefficients, "base": base}
             | {n: tensors[n] for n in ("mixing", "offset")}
         )
         return field
@@ -158,16 +159,9 @@ class LocalCosineField(Field):
         return out
 
     def raster(self, height: int | None = None, width: int | None = None, rows: slice = slice(None)) -> Tensor:
-        """The field on a grid of height x width pixels over the image, its own size where None: (height, width, c).
-
-        rows: only these of the pixels, for images that are better made a band at a time.
-        """
-        y, x = (
-            (torch.arange(size or axis.size, dtype=torch.float64) + 0.5) * (axis.size / (size or axis.size))
-            for size, axis in zip((height, width), (self.down, self.across))
-        )
-        y = y[rows]
-        where, _ = self.down.functions(y[[0, -1]])
+        """As of every field of a plane, in bands of tiles; the image's own size where None."""
+        y, x = self.pixels(height, width, rows)
+        where, _ = self.down.functions(y[[0, -1]])  # the rows of tiles that are needed
         begin, end = int(where.min()), int(where.max()) + 1
         columns = self.grid(begin, end).permute(0, 2, 1, 3, 4)
         along = self.down.synthesise(columns, y.to(columns), begin)  # (rows, tiles across, functions across, c)

@@ -1,6 +1,7 @@
-"""Field files: any field in one safetensors file, exact or in few bits."""
+"""Field files: fields of the kinds of `CLASSES`, each in one safetensors file, exact or in few bits."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,19 +84,42 @@ def load_field(path: str | Path) -> Field:
     try:
         for name, coded in metadata.get("coded", {}).items():
             tensors[name] = _decoded(tensors.pop(_CODED + name), coded)
-        _check_numbers(metadata["config"], tensors)
+        _check_numbers(metadata["field"], metadata["config"], tensors)
         return kind.restored(metadata["config"], tensors)
     except _DAMAGED as error:
-        raise UnreadableFile(f"{path} is a damaged field ({error}); make it again by geokit fit") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        raise UnreadableFile(f"{path} is a damaged field ({reason}); make it again by geokit fit") from error
 
 
-def _check_numbers(config: Any, tensors: dict[str, Tensor]) -> None:
-    """Raises `InvalidInput` where a structure is asked for that is far larger than the tensors that are there."""
-    if isinstance(config, dict | list):
-        for value in config.values() if isinstance(config, dict) else config:
-            _check_numbers(value, tensors)
-    elif isinstance(config, int) and config > max(1 << 16, *(t.numel() for t in tensors.values())):
-        raise InvalidInput(f"{config} of something cannot be: there are not so many numbers in the file")
+def _check_numbers(kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Raises `InvalidInput` where the structure is of more numbers than there are, before memory is asked for."""
+    least = _LEAST.get(kind)
+    if least is None:  # `restored` checks it
+        return
+    wanted, there = least(config, tensors["bounds"].shape[1]), sum(tensor.numel() for tensor in tensors.values())
+    if not 0 <= wanted <= there:
+        raise InvalidInput(f"it tells of {wanted} numbers and holds {there}")
+
+
+def _network(config: dict[str, Any], inputs: int) -> int:
+    hidden = int(config["hidden"])
+    return hidden * (inputs + int(config["channels"])) + (int(config["layers"]) - 1) * hidden**2
+
+
+def _tables(config: dict[str, Any], d: int) -> int:
+    cells, rows = config["cells"], config["rows"]
+    rows = rows if isinstance(rows, list) else [rows] * len(cells)
+    return int(config["features"]) * sum(min(int(r), math.prod(int(n) for n in c)) for r, c in zip(rows, cells))
+
+
+# Numbers that a field of a structure holds at least, by its config and the dimension of space.
+_LEAST: dict[str, Callable[[dict[str, Any], int], int]] = {
+    "grids": lambda c, d: _tables(c, d) + _network(c, 0),
+    "sines": _network,
+    "waves": lambda c, d: int(c["waves"]) * d + _network(c, 2 * int(c["waves"])),
+    "radial": lambda c, d: int(c["kernels"]) * (d + int(c["channels"])),
+    "gaussians": lambda c, d: int(c["count"]) * (d + 1),
+}
 
 
 def _decoded(code: Tensor, coded: dict[str, Any]) -> Tensor:

@@ -1,8 +1,8 @@
 """Images in fields that are trained: radial kernels, grids, sines; the plain alternatives to local cosines."""
 
 from collections.abc import Callable
+from time import process_time
 
-import torch
 from torch import Tensor
 
 from geokit.errors import InvalidInput
@@ -10,7 +10,6 @@ from geokit.fields.field import Field
 from geokit.fields.fit_network import fit_network, image_samples
 from geokit.fields.grid_field import GridField
 from geokit.fields.initialise import image_weights, kernels_for_budget, kernels_from_samples
-from geokit.fields.local_cosine import LocalCosineField
 from geokit.fields.radial import RadialField
 from geokit.fields.radial_fit import fit_radial
 from geokit.fields.siren import SirenField
@@ -55,11 +54,13 @@ def _sines(image: Tensor, bounds: Tensor, samples: tuple[Tensor, Tensor], budget
 def _radial(
     image: Tensor, bounds: Tensor, samples: tuple[Tensor, Tensor], budget: int, time: float, seed: int
 ) -> Field:
+    began = process_time()
     points, values = samples
     count = min(kernels_for_budget(budget, 2, image.shape[2], kernel=_KERNEL, bias=image.shape[2]), len(points))
     kernels = kernels_from_samples(points, image_weights(image).flatten(), count, image.shape[2], _KERNEL, seed=seed)
     field = RadialField(bounds, kernels)
-    fit_radial(field, points, values, cpu_seconds=time, seed=seed)
+    left = max(time - (process_time() - began), 0.1)  # the start itself takes as long as it takes
+    fit_radial(field, points, values, cpu_seconds=left, seed=seed)
     return field
 
 
@@ -69,16 +70,3 @@ MODELS: dict[str, Callable[[Tensor, Tensor, tuple[Tensor, Tensor], int, float, i
     "radial": _radial,
     "sines": _sines,
 }
-
-
-def raster_of(field: Field, height: int, width: int, rows: slice = slice(None)) -> Tensor:
-    """An image field on height x width pixels over its box: (rows, width, c), without gradients."""
-    if isinstance(field, LocalCosineField):
-        with torch.no_grad():
-            return field.raster(height, width, rows)
-    low, high = field.bounds
-    y, x = ((torch.arange(n, dtype=low.dtype) + 0.5) / n for n in (height, width))
-    y = y[rows]
-    points = torch.stack([x.expand(len(y), width), y[:, None].expand(len(y), width)], -1) * (high - low) + low
-    with torch.no_grad():
-        return field(points)

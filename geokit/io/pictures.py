@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from geokit.backend.optional import optional
@@ -32,11 +32,12 @@ def load_picture(path: str | Path) -> Tensor:
     with opened_picture(path) as picture:
         mode, bits = picture.mode, picture.info.get("bits", 8)
         if mode in _DEEP:
-            grey = np.asarray(picture)
+            grey = np.asarray(ImageOps.exif_transpose(picture))
             if grey.dtype.kind in "iu" and grey.size and grey.min() >= 0 and grey.max() <= 65535:
                 return torch.from_numpy(grey.astype(np.uint16))[:, :, None]
         if mode in ("L", "LA"):
-            return torch.from_numpy(np.array(picture)).reshape(picture.height, picture.width, -1)
+            turned = ImageOps.exif_transpose(picture)
+            return torch.from_numpy(np.array(turned)).reshape(turned.height, turned.width, -1)
     if bits > 8 or _deep_png(path):
         warnings.warn(
             f"{path}: colours of 16 bits are read with 8; give a .tif or .npy file to keep them", stacklevel=2
@@ -45,10 +46,10 @@ def load_picture(path: str | Path) -> Tensor:
 
 
 def save_deep_picture(path: str | Path, pixels: Tensor) -> None:
-    """Write (H, W, c) pixels, uint8, uint16 or float in [0, 1] (clamped, as 8 bits), losslessly: .png, .tif or .npy.
+    """Write (H, W, c) pixels, uint8, uint16 or float in [0, 1] (clamped, as 8 bits), by the ending.
 
-    A .png takes c = 1 to 4 with 8 bits, or grey with 16; a .npy all. Raises `InvalidInput` for what the format cannot
-    hold.
+    .png, .tif, .webp and .npy lose nothing, .jpg does. A .png takes c = 1 to 4 with 8 bits, or grey with 16; a .npy
+    takes all. Raises `InvalidInput` for what the format cannot hold.
     """
     path = Path(path)
     if pixels.ndim != 3 or 0 in pixels.shape:
@@ -77,7 +78,7 @@ def save_deep_picture(path: str | Path, pixels: Tensor) -> None:
     if kinds[ending] == "JPEG" and channels in (2, 4):
         raise InvalidInput(f"{path}: a .jpg has no transparency; write a .png")
     with atomic_write(path) as file:
-        picture.save(file, kinds[ending], quality=95)
+        picture.save(file, kinds[ending], quality=95, lossless=True)
 
 
 def _array(path: Path) -> Tensor:

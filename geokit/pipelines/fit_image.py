@@ -11,7 +11,7 @@ from geokit.errors import InvalidInput
 from geokit.fields.field import Field
 from geokit.fields.images import fit_image
 from geokit.fields.storage import ENDING, save_field
-from geokit.fields.trained_images import raster_of, train_image
+from geokit.fields.trained_images import MODELS, train_image
 from geokit.io.pictures import load_picture
 from geokit.pipelines.observer import Observer
 
@@ -63,6 +63,10 @@ def fit_image_file(
     began, cpu_began = time.monotonic(), time.process_time()
     observer.phase(f"Opening {source}")
     image = load_picture(source)
+    if model not in (COSINES, *MODELS):
+        raise InvalidInput(f"--model must be one of {', '.join((COSINES, *MODELS))}, got {model!r}")
+    if time_limit is not None and not 0 < time_limit < math.inf:
+        raise InvalidInput(f"--time-limit must be a number of seconds above 0, got {time_limit}")
     pixels = image.shape[0] * image.shape[1]
     observer.phase(f"Fitting {image.shape[1]} x {image.shape[0]} pixels")
     field: Field
@@ -103,6 +107,7 @@ def psnr(field: Field, image: torch.Tensor) -> float:
     total = 0.0
     for begin in range(0, image.shape[0], _BAND):
         rows = slice(begin, begin + _BAND)
-        made = raster_of(field, image.shape[0], image.shape[1], rows).clamp(0, 1)
+        with torch.no_grad():
+            made = field.raster(image.shape[0], image.shape[1], rows).clamp(0, 1)
         total += float((made - image[rows].to(torch.float32) / white_of(image)).double().square().sum())
     return -10 * math.log10(total / image.numel()) if total else math.inf

@@ -85,7 +85,7 @@ def _field(path: Path) -> dict[str, Any]:
     kind = next(name for name, one in CLASSES.items() if type(field) is one)
     return {
         "kind": "field",
-        "made of": kind,
+        "functions": kind,
         "dimension": field.dimension,
         "channels": field.channels,
         "parameters": field.parameter_count,

@@ -6,22 +6,25 @@ import torch
 
 from geokit.errors import InvalidInput
 from geokit.fields.storage import load_field
-from geokit.fields.trained_images import raster_of
 from geokit.io.pictures import save_deep_picture
 
 _BAND = 256  # rows of pixels that are made at once
 _MOST = 1 << 31  # values of a picture
 
 
-def render_field(path: str | Path, output: str | Path, scale: float = 1, overwrite: bool = False) -> tuple[int, int]:
+def render_field(
+    path: str | Path, output: str | Path, scale: float = 1, overwrite: bool = False, bits: int = 8
+) -> tuple[int, int]:
     """Render the field of an image, `scale` times as large, into a picture file; returns (height, width).
 
-    Raises `InvalidInput` for a scale that cannot be, a field of something else, and where `output` exists, unless
-    `overwrite`; `UnreadableFile`.
+    bits: of a channel, 8 or 16. Raises `InvalidInput` for a scale or bits that cannot be, a field of something else,
+    and where `output` exists, unless `overwrite`; `UnreadableFile`.
     """
     output = Path(output)
     if not 0 < scale < float("inf"):
         raise InvalidInput(f"--scale must be a positive number, got {scale}")
+    if bits not in (8, 16):
+        raise InvalidInput(f"--bits must be 8 or 16, got {bits}")
     if output.exists() and not overwrite:
         raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
     field = load_field(path)
@@ -30,9 +33,11 @@ def render_field(path: str | Path, output: str | Path, scale: float = 1, overwri
     width, height = (max(round(side * scale), 1) for side in (field.bounds[1] - field.bounds[0]).tolist())
     if height * width * field.channels > _MOST:
         raise InvalidInput(f"a picture of {width} x {height} pixels is too large; take a smaller --scale")
-    bands = [
-        (raster_of(field, height, width, slice(begin, begin + _BAND)).clamp(0, 1) * 255).round().to(torch.uint8)
-        for begin in range(0, height, _BAND)
-    ]
+    white, dtype = (255, torch.uint8) if bits == 8 else (65535, torch.uint16)
+    with torch.no_grad():
+        bands = [
+            (field.raster(height, width, slice(begin, begin + _BAND)).clamp(0, 1) * white).round().to(dtype)
+            for begin in range(0, height, _BAND)
+        ]
     save_deep_picture(output, torch.cat(bands))
     return height, width

@@ -37,7 +37,7 @@ def test_image_to_field_to_picture(capsys, tmp_path):
     assert figures["parameters"] <= 4000
     assert figures["psnr"] > 20
     assert main(["info", field, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["made of"] == "local cosines"
+    assert json.loads(capsys.readouterr().out)["functions"] == "local cosines"
     assert main(["render", field, "--scale", "2.5", "--output", str(tmp_path / "big.png")]) == 0
     assert Image.open(tmp_path / "big.png").size == (160, 120)
 
@@ -106,3 +106,14 @@ def test_mesh_to_distances_to_mesh(capsys, tmp_path):
         assert words in capsys.readouterr().err
     assert main(["render", str(tmp_path / "ball.field"), "--output", str(tmp_path / "a.png")]) == 2
     assert "geokit mesh" in capsys.readouterr().err
+
+
+def test_sixteen_bits_come_back_as_sixteen(tmp_path):
+    grey = (np.arange(40 * 50).reshape(40, 50) * 30).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    field = str(tmp_path / "a.field")
+    assert main(["fit", "image", str(tmp_path / "deep.png"), "--output", field, "--parameters", "2200"]) == 0
+    assert main(["render", field, "--bits", "16", "--output", str(tmp_path / "again.png")]) == 0
+    again = np.asarray(Image.open(tmp_path / "again.png")).astype(float)
+    assert np.abs(again - grey).max() < 300
+    assert len(np.unique(again)) > 1000

@@ -154,6 +154,10 @@ def test_large_images_are_read_from_the_disk(tmp_path, monkeypatch) -> None:
         ({"image": torch.zeros(5, 5, dtype=torch.int64)}, "uint8"),
         ({"image": torch.full((5, 5), float("nan"))}, r"pixel \(0, 0\)"),
         ({"image": picture(), "budget": 10}, "too small"),
+        ({"image": picture(), "budget": 300.5}, "whole number"),
+        ({"image": picture(), "tile": 0}, "tile"),
+        ({"image": picture() * 1e30}, "scale it"),
+        ({"image": picture().numpy()}, "tensor"),
         ({"image": picture(), "size": 10}, "too small"),
         ({"image": picture(), "budget": 1000, "size": 1000}, "not both"),
     ],
@@ -177,3 +181,19 @@ def test_damaged_files_give_one_sentence(tmp_path) -> None:
     path.write_bytes(length.to_bytes(8, "little") + huge[8:])
     with pytest.raises(UnreadableFile, match="cannot"):
         load_field(path)
+
+
+def test_a_sample_that_is_cheap_does_not_set_the_price_for_ever(monkeypatch) -> None:
+    from geokit.fields import images
+
+    image = torch.full((192, 96, 1), 0.5)
+    image[16:32] = torch.rand(16, 96, 1, generator=GENERATOR)  # in no row of tiles that is looked at
+    monkeypatch.setattr(images, "_SAMPLE", 192 * 96 // 3)
+    assert fit_image(image, budget=1200).parameter_count <= 1200
+
+
+def test_rasters_that_cannot_be() -> None:
+    field = fit_image(picture())
+    for arguments in ((-3, 5), (0, 5), (30, 5, slice(40, 50))):
+        with pytest.raises(InvalidInput, match="raster"):
+            field.raster(*arguments)

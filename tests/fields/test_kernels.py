@@ -65,7 +65,7 @@ def test_pairs_held_with_a_skin_miss_nothing_while_they_are_valid(kernel, d):
 def test_a_move_that_loses_a_pair_is_not_valid():
     x = torch.tensor([[0.0, 0.0]], dtype=torch.float64)
     centres, factors = torch.tensor([[3.05, 0.0]]).double(), torch.tensor([[1.0, 0.0, 1.0]]).double()
-    held = HeldPairs(radial_pairs(x, centres, factors, 3.04), x, 0, centres, factors, 0.04)
+    held = HeldPairs(radial_pairs(x, centres, factors, 3.04), x, centres, factors, 0.04)
     assert len(held.pairs) == 0
     assert stay_valid(held, centres - 0.02, factors, 3.0)
     assert not stay_valid(held, centres - 0.06, factors, 3.0)

@@ -111,3 +111,22 @@ def test_bad_fields_are_told():
         RadialField(BOX[:, :2].contiguous(), sines, normalised=True)
     with pytest.raises(InvalidInput, match="no frequencies"):
         RadialEncoding(sines, normalised=True)
+
+
+def test_held_pairs_are_those_of_the_same_points() -> None:
+    """Views of one tensor, points changed through other memory, and inference mode."""
+    f = field()
+    points = torch.rand(200, 2, dtype=BOX.dtype)
+
+    def fresh(x):
+        f.kernels.forget()
+        return f(x.clone())
+
+    first = f(points[:100])
+    torch.testing.assert_close(f(points[::2]), fresh(points[::2]))
+    torch.testing.assert_close(first, fresh(points[:100]))
+    f(points)
+    points.numpy()[50] = points.numpy()[51]  # no version of the tensor tells
+    torch.testing.assert_close(f(points), fresh(points))
+    with torch.inference_mode():
+        assert f(points.clone()).shape == (200, f.channels)

@@ -99,7 +99,31 @@ def test_what_cannot_be_written_or_read(tmp_path) -> None:
     save_checkpoint(tmp_path / "c.field", {"x": torch.zeros(3)}, {"kind": "run"})
     with pytest.raises(UnreadableFile, match="not a field"):
         load_field(tmp_path / "c.field")
-    config = SirenField(BOX, 1, hidden=16, layers=2).config() | {"hidden": 10**9}
-    save_checkpoint(tmp_path / "d.field", {"bounds": BOX}, {"kind": "field", "field": "sines", "config": config})
-    with pytest.raises(UnreadableFile, match="cannot be"):
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("sines", {"hidden": 10**9}),
+        ("sines", {"hidden": 14_000}),
+        ("grids", {"rows": 10**9, "cells": [[10**5, 10**5]]}),
+        ("waves", {"waves": 10**7}),
+        ("radial", {"kernels": 20_000, "channels": 20_000}),
+        ("gaussians", {"count": 10**9}),
+        ("gaussians", {"count": -1}),
+    ],
+)
+def test_a_structure_that_is_not_there_is_refused_before_it_is_made(tmp_path, kind: str, more: dict[str, int]) -> None:
+    field = MAKERS[kind]()
+    metadata = {"kind": "field", "field": kind, "config": field.config() | more}
+    save_checkpoint(tmp_path / "d.field", field.stored(), metadata)
+    with pytest.raises(UnreadableFile, match="it tells of") as error:
         load_field(tmp_path / "d.field")
+    assert "\n" not in str(error.value)
+
+
+def test_large_seeds_and_long_pictures_come_back(tmp_path) -> None:
+    save_field(tmp_path / "a.field", FourierField(BOX, 3, waves=8, hidden=8, seed=10**6))
+    load_field(tmp_path / "a.field")
+    save_field(tmp_path / "b.field", fit_image(torch.zeros(70_000, 2), size=9000))
+    assert load_field(tmp_path / "b.field").raster(rows=slice(0, 4)).abs().max() < 1e-3
