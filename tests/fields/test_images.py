@@ -31,7 +31,7 @@ def error(field: LocalCosineField, image: Tensor) -> float:
 
 def test_exact_without_a_budget() -> None:
     for image in (picture(), picture(16, 16, 1), picture(3, 90, 4), picture(1, 1, 2)):
-        assert error(fit_image(image), image) < 1e-11
+        assert error(fit_image(image), image) < 1e-10
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
@@ -39,7 +39,7 @@ def test_integers_are_shares_of_white(dtype: torch.dtype) -> None:
     white = 255 if dtype == torch.uint8 else 65535
     image = (picture() * white).round()
     field = fit_image(image.to(dtype))
-    assert error(field, image / white) < 1e-11
+    assert error(field, image / white) < 1e-10
 
 
 def test_a_call_is_the_raster() -> None:
