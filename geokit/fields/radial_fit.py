@@ -41,7 +41,8 @@ def features_by_least_squares(
 
     x (N, d), values (N, c), gradients (N, c, d); either may be left out, and without values the bias is left as it is,
     which nothing else tells. Conjugate gradients on the normal equations from where features and bias are, scaled by an
-    estimate of their diagonal; the matrix is the native operator itself. Deterministic.
+    estimate of their diagonal; the matrix is the native operator itself. Deterministic. Both are set, also where they
+    ask for no gradient.
     Raises `InvalidInput` for other shapes, dtypes or values that are not finite, and if there are no targets.
     """
     if values is None and gradients is None:
