@@ -44,7 +44,7 @@ def _(keys: Tensor) -> Tensor:
 
 @custom_op("geokit::lattice_around")
 def around(keys: Tensor, wanted: Tensor) -> Tensor:
-    """(Q, 9) int32 the columns of three among the keys (N,) around every wanted cell (Q,), see cuda_ext/fields/lattice.h.
+    """(Q, 9) int32 columns of three among the keys (N,) around every wanted cell (Q,), see cuda_ext/fields/lattice.h.
 
     A column says with its three lowest bits which of the cells are there, and above them where the first of those is.
     """

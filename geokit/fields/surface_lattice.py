@@ -32,7 +32,7 @@ def with_cells(keys: Tensor, more: Tensor) -> Tensor:
 
 
 def prolonged(keys: Tensor, coefficients: Tensor, finer: Tensor) -> Tensor:
-    """The coefficients (M,) at keys `finer` (M,) of half the spacing of the function with `coefficients` (N,) at `keys`.
+    """The coefficients (M,) at keys `finer` (M,), of half the spacing, of a function with coefficients (N,) at `keys`.
 
     Exact: a quadratic B-spline is a sum of those of half its width, with the weights 1, 3, 3, 1 over 4.
     """

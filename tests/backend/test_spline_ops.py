@@ -48,6 +48,15 @@ def test_dilation_and_neighbours():
     assert torch.equal(around >= 0, there)
     assert torch.equal(grown[around][there], wanted[there])
     assert len(ops.dilate(keys[:0])) == 0
+    anywhere = torch.randint(-9, 9, (500, 3), generator=torch.Generator().manual_seed(2))
+    asked = ops.keys_of(anywhere)
+    found = ops.nodes_of(ops.around(grown, asked))
+    wanted = ops.keys_of(anywhere[:, None] + steps)
+    assert torch.equal(found >= 0, torch.isin(wanted, grown))
+    assert torch.equal(grown[found][found >= 0], wanted[found >= 0])
+    assert torch.equal(ops.nodes_of(ops._around_by_formula(grown, asked)), found)
+    assert bool((ops.nodes_of(ops.around(grown[:0], asked)) == -1).all())
+    assert bool((ops.nodes_of(ops._around_by_formula(grown[:0], asked)) == -1).all())
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
