@@ -22,8 +22,7 @@ _STEEP = 0.2  # least gradient that a vertex is moved along
 def march_field(field: "SurfaceField", parts: int) -> Mesh:
     """The zero set in the finest lattice, its cells cut into parts^3 cubes, with vertices moved onto it.
 
-    Slab by slab across the first axis, so that no more than a slab is in memory beside the mesh. Vertices are in the
-    order of their edges.
+    Slab by slab across the first axis, so that no more than a slab is in memory beside the mesh.
     """
     spacing, keys, coefficients = field.lattice(field.levels - 1)
     keys, coefficients = keys.cpu(), coefficients.detach().cpu()
