@@ -27,8 +27,8 @@ def cut_unseen(mesh: Mesh, points: Tensor, reach: Tensor, trim: float, rims: boo
     relative = torch.cat(parts)
     far = relative > min(_NEAR, trim)
     number, count = far.cumsum(0) - 1, int(far.sum())  # only what is far is looked at: it is little
-    edges = mesh.faces[far[mesh.faces].sum(1) >= 2][:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-    edges = number[edges[far[edges].all(1)]].numpy()
+    pairs = mesh.faces[far[mesh.faces].sum(1) >= 2][:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    edges = number[pairs[far[pairs].all(1)]].numpy()
     graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(count, count))
     regions, region = connected_components(graph, directed=False)
     furthest = np.zeros(regions)
