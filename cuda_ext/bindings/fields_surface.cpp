@@ -18,7 +18,7 @@ gk::SplineFit<T> spline_fit(const Ids& around, const Ids& centers, const Ids& ce
   const int64_t nodes = int64_t(cell_of.size()), cells = int64_t(centers.size()), points = int64_t(weights.size());
   const int64_t* begins = GK_DATA(offsets, cells + 1);
   if (begins[cells] != points) throw std::invalid_argument("offsets are those of other points");
-  return {nodes, cells, GK_DATA(around, nodes * gk::kAround), centers.data(), cell_of.data(), begins,
+  return {nodes, cells, GK_DATA(around, nodes * gk::kColumns), centers.data(), cell_of.data(), begins,
           GK_DATA(places, 3 * points), GK_DATA_OR_NULL(normals, 3 * points), weights.data(), T(value_weight), T(bend_weight)};
 }
 
@@ -26,7 +26,7 @@ template <class T>
 gk::MarchedCells<T> marched(const Ids& around, const Ids& places, const Array<T>& coefficients, int64_t parts) {
   const int64_t count = int64_t(places.size()) / 3;
   if (parts != 1 && parts != 2) throw std::invalid_argument("parts must be 1 or 2");
-  return {count, GK_DATA(around, count * gk::kAround), GK_DATA(places, 3 * count), coefficients.data(), int(parts)};
+  return {count, GK_DATA(around, count * gk::kColumns), GK_DATA(places, 3 * count), coefficients.data(), int(parts)};
 }
 
 template <class T> void bind_splines(nb::module_& m) {
@@ -84,11 +84,12 @@ void bind_fields_surface(nb::module_& m) {
     nb::gil_scoped_release release;
     return gk::lattice_grow(keys.data(), count, int(axis), o);
   });
-  define(m, "lattice_around", [](Longs keys, IdsOut out) {
-    const int64_t count = int64_t(keys.size());
-    int32_t* o = GK_DATA(out, count * gk::kAround);
+  define(m, "lattice_around", [](Longs keys, Longs wanted, IdsOut out) {
+    const int64_t count = int64_t(keys.size()), asked = int64_t(wanted.size());
+    if (count >= gk::kMostCells) throw std::invalid_argument("a lattice must have fewer than 2^28 cells");
+    int32_t* o = GK_DATA(out, asked * gk::kColumns);
     nb::gil_scoped_release release;
-    gk::lattice_around(keys.data(), count, o);
+    gk::lattice_around(keys.data(), count, wanted.data(), asked, o);
   });
   bind_splines<float>(m), bind_splines<double>(m);
 }

@@ -10,7 +10,7 @@ namespace gk {
 
 template <class T> struct MarchedCells {
   int64_t count;
-  const int32_t* around;  // (count, 27) the nodes around each cell, all of them there
+  const int32_t* around;  // (count, 9) columns of lattice_around, all 27 nodes there
   const int32_t* places;  // (count, 3) of each cell in the lattice, in [-2^18, 2^18)
   const T* coefficients;  // (nodes,)
   int parts;

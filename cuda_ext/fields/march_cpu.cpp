@@ -23,11 +23,11 @@ template <class T> void corner_values(const MarchedCells<T>& cells, int64_t cell
   static constexpr T kTwo[3][3] = {{T(.5), T(.5), 0}, {T(.125), T(.75), T(.125)}, {0, T(.5), T(.5)}};
   const T(*w)[3] = cells.parts == 1 ? kOne : kTwo;
   const int n = cells.parts + 1;
-  const int32_t* ids = cells.around + cell * kAround;
+  const int32_t* columns = cells.around + cell * kColumns;
   T by_z[9][3], by_y[3][3][3];
   for (int line = 0; line < 9; ++line) {
-    const T a = cells.coefficients[ids[3 * line]], b = cells.coefficients[ids[3 * line + 1]];
-    const T c = cells.coefficients[ids[3 * line + 2]];
+    const T* x = cells.coefficients + (columns[line] >> 3);
+    const T a = x[0], b = x[1], c = x[2];
     for (int k = 0; k < n; ++k) by_z[line][k] = (w[k][0] * a + w[k][1] * b) + w[k][2] * c;
   }
   for (int i = 0; i < 3; ++i)

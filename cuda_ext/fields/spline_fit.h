@@ -10,7 +10,7 @@ namespace gk {
 
 template <class T> struct SplineFit {
   int64_t nodes, cells;    // cells: those with points
-  const int32_t* around;   // (nodes, 27) of lattice_around
+  const int32_t* around;   // (nodes, 9) columns of lattice_around
   const int32_t* centers;  // (cells,) the node in the middle of each cell
   const int32_t* cell_of;  // (nodes,) the cell whose middle the node is, or -1
   const int64_t* offsets;  // (cells + 1,) the points of each cell

@@ -24,7 +24,8 @@ template <class T> struct Basis {
 // The forces on the 27 coefficients of every cell in [first, last).
 template <class T> GK_INLINE void cell_forces(const SplineFit<T>& fit, const T* x, T* forces, int64_t first, int64_t last) {
   for (int64_t cell = first; cell < last; ++cell) {
-    const int32_t* ids = fit.around + int64_t(fit.centers[cell]) * kAround;
+    int32_t ids[kAround];
+    cells_at(fit.around + int64_t(fit.centers[cell]) * kColumns, ids);
     T c[kAround], force[kAround] = {};
     for (int o = 0; o < kAround; ++o) c[o] = ids[o] < 0 ? T(0) : x[ids[o]];
     for (int64_t p = fit.offsets[cell]; p < fit.offsets[cell + 1]; ++p) {
@@ -75,16 +76,16 @@ template <class T> GK_INLINE void cell_diagonals(const SplineFit<T>& fit, T* for
 // Second differences at every node of [first, last): x, y, z, and xy, xz, yz towards higher cells; 0 where one is missing.
 template <class T> GK_INLINE void node_bends(const SplineFit<T>& fit, const T* x, T* bends, int64_t first, int64_t last) {
   for (int64_t node = first; node < last; ++node) {
-    const int32_t* ids = fit.around + node * kAround;
+    const int32_t* columns = fit.around + node * kColumns;
+    int32_t higher[3];
     T* bend = bends + 6 * node;
     for (int a = 0; a < 3; ++a) {
-      const int32_t low = ids[kMiddle - kStride[a]], high = ids[kMiddle + kStride[a]];
+      const int32_t low = cell_at(columns, kMiddle - kStride[a]), high = higher[a] = cell_at(columns, kMiddle + kStride[a]);
       bend[a] = low < 0 || high < 0 ? T(0) : x[low] - 2 * x[node] + x[high];
     }
     for (int a = 0, n = 3; a < 3; ++a)
       for (int b = a + 1; b < 3; ++b, ++n) {
-        const int32_t at_a = ids[kMiddle + kStride[a]], at_b = ids[kMiddle + kStride[b]];
-        const int32_t both = ids[kMiddle + kStride[a] + kStride[b]];
+        const int32_t at_a = higher[a], at_b = higher[b], both = cell_at(columns, kMiddle + kStride[a] + kStride[b]);
         bend[n] = at_a < 0 || at_b < 0 || both < 0 ? T(0) : 2 * (x[node] - x[at_a] - x[at_b] + x[both]);
       }
   }
@@ -104,7 +105,8 @@ template <class T> GK_INLINE T gathered(const SplineFit<T>& fit, const T* forces
 template <class T>
 GK_INLINE void node_sums(const SplineFit<T>& fit, const T* forces, const T* bends, T* out, int64_t first, int64_t last) {
   for (int64_t node = first; node < last; ++node) {
-    const int32_t* ids = fit.around + node * kAround;
+    int32_t ids[kAround];
+    cells_at(fit.around + node * kColumns, ids);
     T sum = 0;
     const auto at = [&](int o, int n) { return ids[o] < 0 ? T(0) : bends[int64_t(ids[o]) * 6 + n]; };
     for (int a = 0; a < 3; ++a) sum += at(kMiddle - kStride[a], a) - 2 * bends[6 * node + a] + at(kMiddle + kStride[a], a);
@@ -118,23 +120,24 @@ GK_INLINE void node_sums(const SplineFit<T>& fit, const T* forces, const T* bend
 
 template <class T> GK_INLINE void node_diagonals(const SplineFit<T>& fit, const T* forces, T* out, int64_t first, int64_t last) {
   for (int64_t node = first; node < last; ++node) {
-    const int32_t* ids = fit.around + node * kAround;
+    int32_t ids[kAround];
+    cells_at(fit.around + node * kColumns, ids);
     T sum = 0;
     for (int a = 0; a < 3; ++a)
       for (int shift = -1; shift <= 1; ++shift) {  // the difference in the middle of which this node or its neighbour is
         const int32_t middle = ids[kMiddle + shift * kStride[a]];
         if (middle < 0) continue;
-        const int32_t* there = fit.around + int64_t(middle) * kAround;
-        if (there[kMiddle - kStride[a]] >= 0 && there[kMiddle + kStride[a]] >= 0) sum += shift ? T(1) : T(4);
+        const int32_t* there = fit.around + int64_t(middle) * kColumns;
+        if (cell_at(there, kMiddle - kStride[a]) >= 0 && cell_at(there, kMiddle + kStride[a]) >= 0) sum += shift ? T(1) : T(4);
       }
     for (int a = 0; a < 3; ++a)
       for (int b = a + 1; b < 3; ++b)
         for (int corner = 0; corner < 4; ++corner) {
           const int32_t low = ids[kMiddle - (corner & 1) * kStride[a] - (corner >> 1) * kStride[b]];
           if (low < 0) continue;
-          const int32_t* there = fit.around + int64_t(low) * kAround;
-          if (there[kMiddle + kStride[a]] >= 0 && there[kMiddle + kStride[b]] >= 0 &&
-              there[kMiddle + kStride[a] + kStride[b]] >= 0)
+          const int32_t* there = fit.around + int64_t(low) * kColumns;
+          if (cell_at(there, kMiddle + kStride[a]) >= 0 && cell_at(there, kMiddle + kStride[b]) >= 0 &&
+              cell_at(there, kMiddle + kStride[a] + kStride[b]) >= 0)
             sum += T(2);
         }
     out[node] = gathered(fit, forces, ids) + fit.bend_weight * sum;

@@ -43,23 +43,48 @@ def _(keys: Tensor) -> Tensor:
 
 
 @custom_op("geokit::lattice_around")
-def around(keys: Tensor) -> Tensor:
-    """(N, 27) int32 where every cell and those around it are among the keys, -1 where they are not."""
-    out = keys.new_empty(len(keys), 27, dtype=torch.int32)
-    _native.lattice_around(*plain(keys), out)
+def around(keys: Tensor, wanted: Tensor) -> Tensor:
+    """(Q, 9) int32 columns of three among the keys (N,) around every wanted cell (Q,), see cuda_ext/fields/lattice.h.
+
+    A column says with its three lowest bits which of the cells are there, and above them where the first of those is.
+    """
+    out = keys.new_empty(len(wanted), 9, dtype=torch.int32)
+    _native.lattice_around(*plain(keys, wanted), out)
     return out
 
 
+def _around_by_formula(keys: Tensor, wanted: Tensor) -> Tensor:
+    sides = torch.cartesian_prod(torch.arange(-1, 2), torch.arange(-1, 2)).to(keys.device)
+    lowest = wanted[:, None] + (sides[:, 0] << 40) + (sides[:, 1] << 20) - 1
+    first = torch.searchsorted(keys, lowest)
+    found = first << 3
+    for step in range(3):
+        at = torch.searchsorted(keys, lowest + step)
+        there = keys[at.clamp_max(len(keys) - 1)] == lowest + step if len(keys) else torch.zeros_like(at)
+        found |= there.long() << step
+    return found.int()
+
+
+torch.library.impl("geokit::lattice_around", "cuda", _around_by_formula)
+
+
 @around.register_fake
-def _(keys: Tensor) -> Tensor:
-    return keys.new_empty(keys.shape[0], 27, dtype=torch.int32)
+def _(keys: Tensor, wanted: Tensor) -> Tensor:
+    return keys.new_empty(wanted.shape[0], 9, dtype=torch.int32)
+
+
+def nodes_of(columns: Tensor) -> Tensor:
+    """(Q, 27) int64 where the cells of these columns (Q, 9) are, -1 where they are not."""
+    columns = columns[:, :, None].long()
+    there = columns >> torch.arange(3, device=columns.device) & 1
+    return torch.where(there > 0, (columns >> 3) + there.cumsum(2) - there, -1).reshape(-1, 27)
 
 
 @dataclass(frozen=True)
 class FitPoints:
     """Points sorted by cell, and the nodes around them, as cuda_ext/fields/spline_fit.h takes them.
 
-    around: (N, 27), centers: (C,), cell_of: (N,), all int32. offsets: (C + 1,) int64. places, normals: (P, 3).
+    around: (N, 9), centers: (C,), cell_of: (N,), all int32. offsets: (C + 1,) int64. places, normals: (P, 3).
     weights: (P,).
     """
 
@@ -133,7 +158,7 @@ def fit_diagonal(fit: FitPoints, value_weight: float, bend_weight: float) -> Ten
 def march(around: Tensor, cells: Tensor, coefficients: Tensor, parts: int) -> tuple[Tensor, Tensor]:
     """The triangles of marching cubes through cells (C, 3) int32, each cut into parts^3 cubes: edges and shares (F, 3).
 
-    around: (C, 27) int32 nodes around each cell, all there. See cuda_ext/fields/march.h.
+    around: (C, 9) int32 columns around each cell, all 27 nodes there. See cuda_ext/fields/march.h.
     """
     around, cells, coefficients = plain(around, cells, coefficients)
     counts = torch.empty(len(cells), dtype=torch.int32)

@@ -42,9 +42,9 @@ def _cap(around: Bvh, low: Tensor, high: Tensor, cell: float) -> Mesh:
     values = 0.5 - winding_number(around, low + (cells.to(low) + 0.5) * side)
     # A spline with these coefficients is within a second difference of them, which is small but at the mesh.
     keys = ops.keys_of(cells)
-    nodes = ops.around(keys)
-    whole = (nodes >= 0).all(1)
-    places, faces = cells_mesh(nodes[whole], cells[whole], values, 1)
+    columns = ops.around(keys, keys)
+    whole = (columns & 7 == 7).all(1)
+    places, faces = cells_mesh(columns[whole], cells[whole], values, 1)
     cap = Mesh(low + places * side, faces)
     if not len(cap):
         return cap

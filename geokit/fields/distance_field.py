@@ -196,17 +196,17 @@ class DistanceField(Field):
             around = find(nodes, ops.keys_of(cells[:, None] + _steps()))
             low, high = coefficients[around].aminmax(dim=1)
             crossed = (low < 0) & (high >= 0)
-            cells, around = cells[crossed], around[crossed]
+            cells = cells[crossed]
             if number == depth:
                 break
             cells = ops.cells_of(children(ops.keys_of(cells)).flatten())
             wanted = torch.unique(ops.keys_of(cells[:, None] + _steps()))
-            coefficients = prolonged(nodes, coefficients, ops.cells_of(wanted))
+            coefficients = prolonged(nodes, coefficients, wanted)
             if number + 1 < self.levels:
                 at = find(keys[number + 1], wanted)
                 coefficients = coefficients + torch.where(at >= 0, shares[number + 1][at], 0)
             nodes = wanted
-        places, faces = cells_mesh(around.to(torch.int32), cells, coefficients, 2)
+        places, faces = cells_mesh(ops.around(nodes, ops.keys_of(cells)), cells, coefficients, 2)
         if not len(faces):
             raise InvalidInput(f"the field never crosses the level {level:g} inside its bounds")
         side = self.spacing / 2**depth

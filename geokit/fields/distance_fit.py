@@ -36,9 +36,9 @@ class LatticeFit:
     cell: `own`, their numbers, and `kept`. Those far from the surface for the spacing count less."""
 
     def __init__(self, keys: Tensor, spacing: float, samples: Samples) -> None:
-        around = ops.around(keys)
+        around = ops.around(keys, keys)
         cells = find(keys, ops.keys_of((samples.places / spacing).floor().long()))
-        self.own = ((cells >= 0) & (around >= 0).all(1)[cells]).nonzero()[:, 0]
+        self.own = ((cells >= 0) & (around & 7 == 7).all(1)[cells]).nonzero()[:, 0]
         kept = samples[self.own]
         far = (1 + kept.distances.abs() / (_FAR * spacing)).square().reciprocal()
         kept = Samples(kept.places, kept.distances, kept.slopes, kept.weights * far)
@@ -50,7 +50,7 @@ class LatticeFit:
         self.fit = ops.FitPoints(
             around, centers.to(torch.int32), cell_of, offsets, places, self.kept.slopes, self.kept.weights
         )
-        self.ids = around[centers].long().repeat_interleave(offsets.diff(), dim=0)
+        self.ids = ops.nodes_of(around[centers]).repeat_interleave(offsets.diff(), dim=0)
 
     def forces(self, weights: Tensor) -> Tensor:
         """(N,) sums over the samples of weights (P,) times the value of every spline there."""

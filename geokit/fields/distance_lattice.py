@@ -18,8 +18,8 @@ _COLUMNS = 64
 
 @dataclass(frozen=True)
 class Lattice:
-    """All that is summed at one spacing: keys (N,) of nodes, ascending, nodes around each (N, 27) int32, coefficients
-    (N,); whole (N,) bool, around which all 27 are there."""
+    """All that is summed at one spacing: keys (N,) of nodes, ascending, columns around each (N, 9) int32, coefficients
+    (N,); whole (N,) bool, around which all 27 nodes are there."""
 
     spacing: float
     keys: Tensor
@@ -30,8 +30,8 @@ class Lattice:
     @classmethod
     def at(cls, spacing: float, keys: Tensor, coefficients: Tensor) -> "Lattice":
         """The lattice of nodes keys (N,) ascending with coefficients (N,)."""
-        around = ops.around(keys.cpu()).to(keys.device)
-        return cls(spacing, keys, around, (around >= 0).all(1), coefficients)
+        around = ops.around(keys, keys)
+        return cls(spacing, keys, around, (around & 7 == 7).all(1), coefficients)
 
 
 def box_keys(shape: Sequence[int]) -> Tensor:
@@ -50,7 +50,7 @@ def coefficients_at(keys: Sequence[Tensor], shares: Sequence[Tensor], level: int
     parents, side = cells >> 1, (cells & 1) * 2 - 1
     all_of_them = torch.stack([ops.keys_of(parents + side * side.new_tensor(pick)) for pick in _SIDES])
     above = torch.unique(all_of_them)
-    return own + prolonged(above, coefficients_at(keys, shares, level - 1, above), cells)
+    return own + prolonged(above, coefficients_at(keys, shares, level - 1, above), wanted)
 
 
 def summed(spacing: float, keys: Sequence[Tensor], shares: Sequence[Tensor]) -> list[Lattice]:
@@ -71,7 +71,7 @@ def lattice_sums(lattices: Sequence[Lattice], x: Tensor, kinds: Sequence[tuple[i
         cells = at.detach().floor()
         node = find(lattice.keys, ops.keys_of(cells.long()))
         known = (node >= 0) & lattice.whole[node]
-        ids = lattice.around[node[known]].long()
+        ids = ops.nodes_of(lattice.around[node[known]])
         t, c = at[known] - cells[known] - 0.5, lattice.coefficients[ids]
         parts.append(torch.stack([spline_sums(c, t, kind) for kind in kinds], dim=1) / lattice.spacing**order)
         places.append(left[known])

@@ -9,7 +9,7 @@ from geokit.backend import spline_ops as ops
 def cells_mesh(around: Tensor, cells: Tensor, coefficients: Tensor, parts: int) -> tuple[Tensor, Tensor]:
     """Vertices (V, 3), in cells, and faces (F, 3) of the zero set in cells (C, 3) int64, each cut into parts^3 cubes.
 
-    around: (C, 27) int32, the places of the nodes around each cell in `coefficients`, all there. parts: 1 or 2.
+    around: (C, 9) int32 columns around each cell (`spline_ops.around`), all of whose nodes are there. parts: 1 or 2.
     """
     edges, shares = ops.march(around, cells.to(torch.int32), coefficients, parts)
     unique, faces = torch.unique(edges, return_inverse=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from geokit.backend import spline_ops as ops
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.fields.field import Field
-from geokit.fields.surface_lattice import find, spline_sums
+from geokit.fields.surface_lattice import spline_sums
 from geokit.fields.surface_mesh import march_field
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.unseen import cut_unseen
@@ -52,7 +52,6 @@ class SurfaceField(Field):
         reach: Tensor | None = None,
     ) -> None:
         super().__init__(bounds, 1)
-        self._around: dict[int, Tensor] = {}  # made when first needed: nine times the size of the coefficients
         if not keys or not spacing > 0:
             raise InvalidInput(f"a surface field needs a lattice and a positive spacing, got {len(keys)} and {spacing}")
         if coefficients is None:
@@ -85,13 +84,9 @@ class SurfaceField(Field):
         others = {name: tensors[name] for name in ("origin", "points", "reach")}
         return cls(tensors["bounds"], float(config["spacing"]), keys, coefficients, **others)
 
-    def lattice(self, level: int) -> tuple[float, Tensor, Tensor, Tensor]:
-        """Spacing, keys (N,), nodes around each (N, 27) and coefficients (N,) of a lattice; 0 is the coarsest."""
-        keys = self.get_buffer(f"keys_{level}")
-        known = self._around.get(level)
-        if known is None or known.device != keys.device or len(known) != len(keys):
-            known = self._around[level] = ops.around(keys.cpu()).to(keys.device)
-        return self.spacing / 2**level, keys, known, self.coefficients[level]
+    def lattice(self, level: int) -> tuple[float, Tensor, Tensor]:
+        """Spacing, keys (N,) and coefficients (N,) of a lattice; 0 is the coarsest."""
+        return self.spacing / 2**level, self.get_buffer(f"keys_{level}"), self.coefficients[level]
 
     def mesh(self, parts: int = 2, trim: float = 3.0) -> Mesh:
         """The zero set near the points, looking out: marching cubes in the finest lattice, vertices moved onto it.
@@ -144,14 +139,12 @@ class SurfaceField(Field):
         left = torch.arange(len(x), device=x.device)
         places, parts = [], []
         for level in range(self.levels - 1, -1, -1):
-            spacing, keys, around, coefficients = self.lattice(level)
+            spacing, keys, coefficients = self.lattice(level)
             at = (x[left] - self.origin) / spacing
             cells = at.detach().floor()
-            node = find(keys, ops.keys_of(cells.long()))
-            ids = around[node]
-            known = (node >= 0) & (ids >= 0).all(1)
-            ids = ids[known].long()
-            t, c = at[known] - cells[known] - 0.5, coefficients[ids]
+            columns = ops.around(keys, ops.keys_of(cells.long()))
+            known = (columns & 7 == 7).all(1)
+            t, c = at[known] - cells[known] - 0.5, coefficients[ops.nodes_of(columns[known])]
             parts.append(torch.stack([spline_sums(c, t, kind) for kind in kinds], dim=1) / spacing**order)
             places.append(left[known])
             left = left[~known]

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from geokit.backend.spline_ops import keys_of
+from geokit.backend.spline_ops import around, cells_of, keys_of, nodes_of
 
+_CHUNK = 1 << 17  # cells in memory at once
 REFINED = (0.75, 0.25)  # of a spline's parent in the lattice of twice the spacing and of the next parent
 
 
@@ -30,18 +31,21 @@ def with_cells(keys: Tensor, more: Tensor) -> Tensor:
     return torch.unique(torch.cat([keys, more]))
 
 
-def prolonged(keys: Tensor, coefficients: Tensor, cells: Tensor) -> Tensor:
-    """The coefficients (M,) at cells (M, 3) of half the spacing of the function with `coefficients` (N,) at `keys`.
+def prolonged(keys: Tensor, coefficients: Tensor, finer: Tensor) -> Tensor:
+    """The coefficients (M,) at keys `finer` (M,), of half the spacing, of a function with coefficients (N,) at `keys`.
 
     Exact: a quadratic B-spline is a sum of those of half its width, with the weights 1, 3, 3, 1 over 4.
     """
-    parents, side = cells >> 1, (cells & 1) * 2 - 1
-    out = coefficients.new_zeros(len(cells))
-    for corner in range(8):
-        pick = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2 & 1])
-        weight = REFINED[corner & 1] * REFINED[corner >> 1 & 1] * REFINED[corner >> 2 & 1]
-        at = find(keys, keys_of(parents + side * pick))
-        out += weight * torch.where(at >= 0, coefficients[at], 0)
+    out = coefficients.new_zeros(len(finer))
+    for wanted, sums in zip(finer.split(_CHUNK), out.split(_CHUNK)):
+        cells = cells_of(wanted)
+        nodes, side = nodes_of(around(keys, keys_of(cells >> 1))), (cells & 1) * 2 - 1
+        for corner in range(8):
+            pick = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2 & 1])
+            weight = REFINED[corner & 1] * REFINED[corner >> 1 & 1] * REFINED[corner >> 2 & 1]
+            number = ((side * pick + 1) * torch.tensor([9, 3, 1])).sum(1, keepdim=True)
+            at = nodes.gather(1, number)[:, 0]
+            sums += weight * torch.where(at >= 0, coefficients[at], 0)
     return out
 
 

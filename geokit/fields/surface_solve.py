@@ -13,6 +13,7 @@ from geokit.fields.surface_lattice import find, prolonged, sorted_by_cell, splin
 _STEPS = 60  # of conjugate gradients a level; the coarsest takes up to 10 times as many
 _TOLERANCE, _COARSEST_TOLERANCE = 3e-3, 1e-6  # by which they reduce the residual; the coarsest is far from its points
 _ENOUGH = 8  # points a cell that coarse levels look at
+_CHUNK = 1 << 17  # cells in memory at once
 _FULL = 3.0  # points a cell above which each counts less: coarse levels weigh data against bending as the finest does
 
 
@@ -58,7 +59,7 @@ def fit_levels(points: Tensor, normals: Tensor, spacings: list[float], weights: 
             active = ops.dilate(surface)
             keys = ops.dilate(ops.dilate(active))
             free = find(active, keys) >= 0
-            start = prolonged(levels[-1].keys, levels[-1].coefficients, ops.cells_of(keys)) / spacing
+            start = prolonged(levels[-1].keys, levels[-1].coefficients, keys) / spacing
         else:
             keys = _box(ops.cells_of(occupied))
             free, start = torch.ones_like(keys, dtype=torch.bool), points.new_zeros(len(keys))
@@ -79,26 +80,24 @@ def _box(cells: Tensor) -> Tensor:
 
 def _crossed(level: Level, occupied: Tensor, near: Near) -> Tensor:
     """The cells of half the spacing, without points, that the zero set passes in the level's cells at the surface."""
-    ids = find(level.keys, ops.keys_of(ops.cells_of(level.surface)[:, None] + _steps()))
-    coefficients = level.coefficients[ids]
-    cells, places = ops.cells_of(level.surface), []
-    for corner in range(8):
-        pick = torch.tensor([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
-        t = (pick - 0.5).to(coefficients)[None] / 2
-        value = spline_sums(coefficients, t.expand(len(cells), 3), (0, 0, 0))
-        slope = torch.stack([spline_sums(coefficients, t.expand(len(cells), 3), o) for o in _FIRST], dim=1).norm(dim=1)
-        places.append((2 * cells + pick)[value.abs() <= math.sqrt(3) / 4 * slope])
-    found = torch.cat(places)
-    found = found[find(occupied, ops.keys_of(found)) < 0]
-    centers = (found.to(coefficients) + 0.5) * (level.spacing / 2)
-    return ops.keys_of(found[near(centers)]) if len(found) else found[:, 0]
+    passed = [occupied.new_zeros(0)]
+    for surface in level.surface.split(_CHUNK):
+        coefficients = level.coefficients[ops.nodes_of(ops.around(level.keys, surface))]
+        cells = ops.cells_of(surface)
+        for corner in range(8):
+            pick = torch.tensor([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
+            t = ((pick - 0.5).to(coefficients)[None] / 2).expand(len(cells), 3)
+            value = spline_sums(coefficients, t, (0, 0, 0))
+            slope = torch.stack([spline_sums(coefficients, t, order) for order in _FIRST], dim=1).norm(dim=1)
+            found = (2 * cells + pick)[value.abs() <= math.sqrt(3) / 4 * slope]
+            found = found[find(occupied, ops.keys_of(found)) < 0]
+            if len(found):
+                centers = (found.to(coefficients) + 0.5) * (level.spacing / 2)
+                passed.append(ops.keys_of(found[near(centers)]))
+    return torch.cat(passed)
 
 
 _FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-
-
-def _steps() -> Tensor:
-    return torch.cartesian_prod(*(torch.arange(-1, 2),) * 3)
 
 
 def _fit_points(
@@ -108,26 +107,27 @@ def _fit_points(
     cell_of = torch.full((len(keys),), -1, dtype=torch.int32)
     cell_of[centers.long()] = torch.arange(len(centers), dtype=torch.int32)
     weights = places.new_full((len(places),), weight)
-    return ops.FitPoints(ops.around(keys), centers, cell_of, offsets, places, normals, weights)
+    return ops.FitPoints(ops.around(keys, keys), centers, cell_of, offsets, places, normals, weights)
 
 
 def _solve(fit: ops.FitPoints, start: Tensor, free: Tensor, weights: Weights, steps: int, tolerance: float) -> Tensor:
     """The minimum over the free coefficients, by conjugate gradients with the diagonal as preconditioner."""
     scale = torch.where(free, 1 / ops.fit_diagonal(fit, weights.value, weights.bend).clamp_min(1e-20), 0)
     residual = -ops.fit_gradient(start, fit, weights.value, weights.bend)
-    x, z = start, scale * residual
-    direction, product = z, torch.dot(residual, z)
+    x, z = start.clone(), scale * residual
+    direction, product = z.clone(), torch.dot(residual, z)
     # Against the right side, so that a good start is not improved beyond need.
     right = ops.fit_gradient(torch.zeros_like(start), fit, weights.value, weights.bend)
     enough = tolerance**2 * float(torch.dot(right, scale * right))
+    del right
     for _ in range(steps):
         if not float(product) > enough:
             break
         image = ops.fit_gradient(direction, fit, weights.value, weights.bend, wanted=False)
         step = product / torch.dot(direction, image)
-        x = x + step * direction
-        residual = residual - step * image
-        z = scale * residual
+        x.addcmul_(direction, step)  # in place: there are millions of coefficients
+        residual.addcmul_(image, -step)
+        torch.mul(scale, residual, out=z)
         product, before = torch.dot(residual, z), product
-        direction = z + product / before * direction
+        direction = direction.mul_(product / before).add_(z)
     return x

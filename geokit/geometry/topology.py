@@ -213,9 +213,11 @@ def largest_component(mesh: Mesh) -> Mesh:
 def submesh(mesh: Mesh, keep: Tensor) -> Mesh:
     """The faces that `keep` ((F,) bool, or int64 face numbers) selects, with only the vertices they use."""
     faces = mesh.faces[keep]
-    used, renumbered = torch.unique(faces.reshape(-1), return_inverse=True)
+    there = torch.zeros(len(mesh.vertices), dtype=torch.bool, device=faces.device)
+    there[faces.reshape(-1)] = True
+    used, number = there.nonzero()[:, 0], there.cumsum(0) - 1
     at_vertices = {
         name: None if t is None else t[used] for name, t in (("normals", mesh.normals), ("colors", mesh.colors))
     }
     uv = None if mesh.uv is None else mesh.uv[keep]
-    return Mesh(mesh.vertices[used], renumbered.reshape(-1, 3), **at_vertices, uv=uv, texture=mesh.texture)
+    return Mesh(mesh.vertices[used], number[faces], **at_vertices, uv=uv, texture=mesh.texture)

@@ -10,6 +10,7 @@ from geokit.geometry.mesh import Mesh
 from geokit.geometry.neighbors import PointTree
 from geokit.geometry.topology import submesh
 
+_CHUNK = 1 << 20  # vertices whose nearest points are looked for at once
 _NEAR = 1.0  # in reaches; what is nearer to the points was seen
 
 
@@ -19,17 +20,22 @@ def cut_unseen(mesh: Mesh, points: Tensor, reach: Tensor, trim: float, rims: boo
     Distances are relative to the reach (N,) of the nearest of the points (N, 3), such as its radius of 16 neighbours,
     so that sparse places are not cut. rims: cut also those that end in a rim of the mesh, and so close no hole.
     """
-    distances, ids = PointTree(points).nearest(1, mesh.vertices)
-    relative = (distances[:, 0] / reach[ids[:, 0]]).numpy()
+    tree, parts = PointTree(points), [reach[:0]]
+    for some in mesh.vertices.split(_CHUNK):
+        distances, ids = tree.nearest(1, some)
+        parts.append(distances[:, 0] / reach[ids[:, 0]])
+    relative = torch.cat(parts)
     far = relative > min(_NEAR, trim)
-    edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).numpy()
-    edges = edges[far[edges].all(1)]
-    graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(len(far), len(far)))
-    count, region = connected_components(graph, directed=False)
-    furthest = np.zeros(count)
-    np.maximum.at(furthest, region, relative)
+    number, count = far.cumsum(0) - 1, int(far.sum())  # only what is far is looked at: it is little
+    pairs = mesh.faces[far[mesh.faces].sum(1) >= 2][:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    edges = number[pairs[far[pairs].all(1)]].numpy()
+    graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    regions, region = connected_components(graph, directed=False)
+    furthest = np.zeros(regions)
+    np.maximum.at(furthest, region, relative[far].numpy())
     if rims:
         ends, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
         furthest[region[ends[uses == 1].reshape(-1)]] = np.inf
-    cut = torch.from_numpy(far & (furthest[region] > trim))
-    return submesh(mesh, ~cut[mesh.faces].any(1))
+    cut = far.clone()
+    cut[far] = torch.from_numpy(furthest[region] > trim)
+    return submesh(mesh, ~cut[mesh.faces].any(1)) if bool(cut.any()) else mesh

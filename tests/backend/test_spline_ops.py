@@ -29,7 +29,7 @@ def lattice(dtype=torch.float64, points=40, seed=0):
     cell_of = torch.full((len(keys),), -1, dtype=torch.int32)
     cell_of[centers.long()] = torch.arange(6, dtype=torch.int32)
     real = [t.to(dtype) for t in (places, normals, weights)]
-    fit = ops.FitPoints(ops.around(keys), centers, cell_of, offsets, *real)
+    fit = ops.FitPoints(ops.around(keys, keys), centers, cell_of, offsets, *real)
     x = torch.randn(len(keys), generator=g, dtype=torch.float64)
     where = ops.cells_of(own)[member] + 0.5 + places
     return keys, fit, x.to(dtype), where
@@ -42,12 +42,21 @@ def test_dilation_and_neighbours():
     grown = ops.dilate(keys)
     assert torch.equal(grown, ops.keys_of(cells[:, None] + steps).unique())
     assert torch.equal(ops.keys_of(ops.cells_of(grown)), grown)
-    around = ops.around(grown)
+    around = ops.nodes_of(ops.around(grown, grown))
     wanted = ops.keys_of(ops.cells_of(grown)[:, None] + steps)
     there = torch.isin(wanted, grown)
     assert torch.equal(around >= 0, there)
-    assert torch.equal(grown[around.long()][there], wanted[there])
+    assert torch.equal(grown[around][there], wanted[there])
     assert len(ops.dilate(keys[:0])) == 0
+    anywhere = torch.randint(-9, 9, (500, 3), generator=torch.Generator().manual_seed(2))
+    asked = ops.keys_of(anywhere)
+    found = ops.nodes_of(ops.around(grown, asked))
+    wanted = ops.keys_of(anywhere[:, None] + steps)
+    assert torch.equal(found >= 0, torch.isin(wanted, grown))
+    assert torch.equal(grown[found][found >= 0], wanted[found >= 0])
+    assert torch.equal(ops.nodes_of(ops._around_by_formula(grown, asked)), found)
+    assert bool((ops.nodes_of(ops.around(grown[:0], asked)) == -1).all())
+    assert bool((ops.nodes_of(ops._around_by_formula(grown[:0], asked)) == -1).all())
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -67,7 +76,7 @@ def test_the_operators_are_sound():
     keys, fit, x, _ = lattice()
     assert torch.autograd.gradcheck(lambda x: ops.fit_gradient(x, fit, 2.0, 0.3), x.requires_grad_())
     torch.library.opcheck(torch.ops.geokit.spline_gradient, (x, fit.arrays(), fit.normals, 2.0, 0.3))
-    torch.library.opcheck(torch.ops.geokit.lattice_around, (keys,))
+    torch.library.opcheck(torch.ops.geokit.lattice_around, (keys, keys[:7]))
     torch.library.opcheck(torch.ops.geokit.lattice_dilate, (keys,))
 
 
@@ -102,8 +111,8 @@ def test_marching_makes_closed_oriented_manifolds_of_noise(parts):
     cells = torch.cartesian_prod(*(torch.arange(-5, 6),) * 3)
     x = torch.where(cells.abs().amax(1) < 4, torch.randn(len(cells), generator=g, dtype=torch.float64), 1.0)
     keys = ops.keys_of(cells)
-    around = ops.around(keys)
-    whole = (around >= 0).all(1)
+    around = ops.around(keys, keys)
+    whole = (around & 7 == 7).all(1)
     edges, shares = ops.march(around[whole], cells[whole].to(torch.int32), x, parts)
     unique, faces = edges.unique(return_inverse=True)
     share = torch.empty(len(unique), dtype=torch.float64)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from geokit.backend.spline_ops import keys_of
 from geokit.errors import InvalidInput
-from geokit.fields import SurfaceField, fit_points, surface_from_points
+from geokit.fields import SurfaceField, fit_points, surface_from_points, surface_lattice, surface_mesh
 from geokit.fields.surface_points import noise_of, smoothed, without_outliers
 from geokit.geometry.metrics import compare_surfaces
 from geokit.geometry.point_cloud import PointCloud
@@ -28,8 +29,6 @@ def sphere(count=3000, seed=0, noise=0.0, center=(0.0, 0.0, 0.0), dtype=torch.fl
 def random_field(dtype=torch.float64):
     """Two lattices: a box, and a finer one in the middle of it whose rim is not smooth."""
     g = torch.Generator().manual_seed(0)
-    from geokit.backend.spline_ops import keys_of
-
     coarse, fine = (torch.cartesian_prod(*(torch.arange(-n, n),) * 3) for n in (4, 4))
     values = [torch.randn(len(c), generator=g, dtype=dtype) for c in (coarse, fine)]
     box = torch.tensor([[-1.4, -1.4, -1.4], [1.4, 1.4, 1.4]], dtype=dtype)
@@ -163,6 +162,30 @@ def test_parts_cell_and_trim():
     assert len(fine) == pytest.approx(4 * len(coarse), rel=0.1)
     half = fit_points(cloud[cloud.points[:, 2] > 0])
     assert half.mesh(trim=0.3).area() < 0.97 * half.mesh(trim=0).area()
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_mesh_is_the_same_made_in_slabs(monkeypatch, parts):
+    field = fit_points(sphere(2000))
+    assert len(field.coefficients[-1]) < surface_mesh._CELLS
+    whole = field.mesh(parts=parts)
+    monkeypatch.setattr(surface_mesh, "_CELLS", 100)  # a plane across the first axis is a slab
+    slabs = field.mesh(parts=parts)
+    assert len(slabs.vertices) == len(whole.vertices)
+    torch.testing.assert_close(slabs.vertices[slabs.faces], whole.vertices[whole.faces], atol=1e-6, rtol=0)
+    assert topology(slabs).watertight
+
+
+def test_coarse_functions_are_carried_over_in_chunks(monkeypatch):
+    g = torch.Generator().manual_seed(0)
+    cells = torch.cartesian_prod(*(torch.arange(-4, 5),) * 3)
+    keys, x = keys_of(cells), torch.randn(len(cells), generator=g, dtype=torch.float64)
+    finer = torch.cartesian_prod(*(torch.arange(-6, 7),) * 3)
+    monkeypatch.setattr(surface_lattice, "_CHUNK", 100)
+    found = surface_lattice.prolonged(keys, x, keys_of(finer))
+    places = torch.rand(30, 3, generator=g, dtype=torch.float64) * 4 - 2
+    expected = reference.spline_field(cells, x, places)
+    torch.testing.assert_close(reference.spline_field(finer, found, places * 2), expected)
 
 
 def test_the_same_for_every_number_of_threads():
