@@ -12,6 +12,16 @@ PARENTS = 3
 _PER_BYTE = 20_000  # values that a byte of a code can stand for
 
 
+def no_parents(planes: int) -> Tensor:
+    """Parents (planes, 3) int32 of planes that nothing else tells about."""
+    return torch.full((planes, PARENTS), -1, dtype=torch.int32)
+
+
+def bytes_tensor(code: bytes) -> Tensor:
+    """A code as (n,) uint8, n at least 1, as files hold it; the decoder reads the zero of an empty one alike."""
+    return torch.frombuffer(bytearray(code or b"\0"), dtype=torch.uint8)
+
+
 def encode_planes(values: Tensor, parents: Tensor) -> bytes:
     """The code of values (planes, rows, columns) int32, lossless: each is taken to be about as large as what is near.
 

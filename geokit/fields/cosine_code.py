@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes
+from geokit.backend.entropy_ops import decode_planes, encode_planes, no_parents
 from geokit.errors import InvalidInput
 
 BASE_STEP = 1 / 512  # of white: what is lost of the base is told by the cosines on it
@@ -37,21 +37,12 @@ def encode_base(numbers: Tensor) -> bytes:
     """The code of numbers (rows, columns, c) int32, as steps from one column to the next."""
     planes = numbers.permute(2, 0, 1)
     steps = torch.cat([planes[:, :, :1], planes.diff(dim=2)], 2)
-    return encode_planes(steps.contiguous(), _orphans(len(planes)))
+    return encode_planes(steps.contiguous(), no_parents(len(planes)))
 
 
 def decode_base(code: bytes, shape: tuple[int, int, int]) -> Tensor:
     """The numbers of that shape that `encode_base` made the code of."""
-    return decode_planes(code, _orphans(shape[2]), *shape[:2]).cumsum(2, dtype=torch.int32).permute(1, 2, 0)
-
-
-def as_tensor(code: bytes) -> Tensor:
-    """Bytes as (n,) uint8, n at least 1."""
-    return torch.frombuffer(bytearray(code or b"\0"), dtype=torch.uint8)
-
-
-def _orphans(planes: int) -> Tensor:
-    return torch.full((planes, PARENTS), -1, dtype=torch.int32)
+    return decode_planes(code, no_parents(shape[2]), *shape[:2]).cumsum(2, dtype=torch.int32).permute(1, 2, 0)
 
 
 def _planes(down: int, across: int, channels: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend import spline_ops as ops
-from geokit.backend.entropy_ops import decode_planes, encode_planes
+from geokit.backend.entropy_ops import bytes_tensor, decode_planes, encode_planes, no_parents
 from geokit.errors import InvalidInput
 from geokit.fields.distance_lattice import (
     Lattice,
@@ -119,14 +119,14 @@ class DistanceField(Field):
         """Bounds, the choice of the nodes, coded, and shares: coded where they are multiples of a step."""
         tensors = {"bounds": self.bounds}
         for level, code in enumerate(self.codes, 1):
-            tensors[f"nodes_{level}"] = _bytes(code)
+            tensors[f"nodes_{level}"] = bytes_tensor(code)
         for level, some in enumerate(self.shares):
             if self.step is None:
                 tensors[f"shares_{level}"] = some.detach()
             else:
                 numbers = (some.detach() / self.step).round().to(torch.int32)
                 planes = nn.functional.pad(numbers, (0, -len(numbers) % _ROW)).reshape(1, -1, _ROW)
-                tensors[f"shares_{level}"] = _bytes(encode_planes(planes, _NONE))
+                tensors[f"shares_{level}"] = bytes_tensor(encode_planes(planes, no_parents(1)))
         return tensors
 
     @classmethod
@@ -138,7 +138,7 @@ class DistanceField(Field):
             count, share = len(keys[-1]), tensors[f"shares_{len(keys) - 1}"]
             if step is not None:
                 rows = math.ceil(count / _ROW)
-                numbers = decode_planes(bytes(share.numpy()), _NONE, rows, _ROW).flatten()[:count]
+                numbers = decode_planes(bytes(share.numpy()), no_parents(1), rows, _ROW).flatten()[:count]
                 share = numbers.to(bounds.dtype) * float(step)
             if share.shape != (count,):
                 raise InvalidInput(f"a lattice of {count} nodes cannot have shares {tuple(share.shape)}")
@@ -223,13 +223,6 @@ class DistanceField(Field):
                 moved.append(some + step * (most / step.norm(dim=1, keepdim=True).clamp_min(1e-30)).clamp_max(1))
             vertices = torch.cat(moved)
         return vertices
-
-
-_NONE = torch.full((1, 3), -1, dtype=torch.int32)
-
-
-def _bytes(code: bytes) -> Tensor:
-    return torch.frombuffer(bytearray(code or b"\0"), dtype=torch.uint8)
 
 
 def _steps() -> Tensor:

@@ -54,7 +54,8 @@ def choose_frequency(
                     f"got {field.dimension} coordinates and {field.channels} channels"
                 )
             try:
-                drawn = spectrum(_picture(field, side), bins)
+                with torch.no_grad():
+                    drawn = spectrum(field.raster(side, side), bins)
             except InvalidInput as error:
                 raise InvalidInput(f"the untrained field of {candidate!r}: {error}") from None
             found.append(float((drawn.cumsum(0) - target.cumsum(0)).abs()[:-1].sum()))
@@ -80,11 +81,3 @@ def spectrum(image: Tensor, bins: int = 64) -> Tensor:
     sums = sums.index_add(0, diagonal.reshape(-1), size.reshape(-1))
     lowest = sums[1 : 1 + bins]
     return (lowest / lowest.sum()).cpu()
-
-
-def _picture(field: Field, side: int) -> Tensor:
-    """The field at the middles of side x side pixels that cover its box: (side, side, c)."""
-    middles = (torch.arange(side, dtype=field.bounds.dtype, device=field.bounds.device) + 0.5) / side
-    unit = torch.stack([middles.expand(side, side), middles[:, None].expand(side, side)], -1)
-    with torch.no_grad():
-        return field(field.bounds[0] + unit * (field.bounds[1] - field.bounds[0]))

@@ -134,9 +134,13 @@ def _checked(image: Tensor) -> Tensor:
     return image if image.ndim == 3 else image[:, :, None]
 
 
+def white_of(image: Tensor) -> float:
+    """The value of white in an image of this dtype."""
+    return {torch.uint8: 255.0, torch.uint16: 65535.0}.get(image.dtype, 1.0)
+
+
 def _floats(rows: Tensor, begin: int = 0) -> Tensor:
-    white = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(rows.dtype, 1.0)
-    values = rows.to(torch.float32) / white
+    values = rows.to(torch.float32) / white_of(rows)
     if not bool(values.isfinite().all()):
         row, column, _ = (~values.isfinite()).nonzero()[0].tolist()
         raise InvalidInput(f"an image must be finite, but pixel ({begin + row}, {column}) is not; fill it first")

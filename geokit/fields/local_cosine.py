@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend.checks import check_tensor
-from geokit.backend.entropy_ops import most_values
+from geokit.backend.entropy_ops import bytes_tensor, most_values
 from geokit.errors import InvalidInput
 from geokit.fields.cosine_axis import TILE, CosineAxis
 from geokit.fields.cosine_code import (
     BASE_STEP,
-    as_tensor,
     choice_bits,
     decode,
     decode_base,
@@ -106,7 +105,7 @@ class LocalCosineField(Field):
             return tensors | own | {"choice": pack(self.keep)}
         numbers = (self.grid().detach() / self.step).round().to(torch.int32)
         base = (self.base.detach() / BASE_STEP).round().to(torch.int32)
-        return tensors | {"code": as_tensor(encode(numbers)), "base": as_tensor(encode_base(base))}
+        return tensors | {"code": bytes_tensor(encode(numbers)), "base": bytes_tensor(encode_base(base))}
 
     @classmethod
     def restored(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:

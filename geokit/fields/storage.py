@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.entropy_ops import PARENTS, decode_planes, encode_planes, most_values
+from geokit.backend.entropy_ops import bytes_tensor, decode_planes, encode_planes, most_values, no_parents
 from geokit.errors import InvalidInput, UnreadableFile
-from geokit.fields.cosine_code import as_tensor
 from geokit.fields.distance_field import DistanceField
 from geokit.fields.field import Field
 from geokit.fields.fourier import FourierField
@@ -61,13 +60,13 @@ def save_field(path: str | Path, field: Field, bits: int | None = None) -> int:
             if tensor.is_floating_point() and tensor.numel() > _FEW:
                 step = float(tensor.abs().max()) / (2 ** (bits - 1) - 1) or 1.0
                 numbers = (tensor.detach() / step).round().to(torch.int32)
-                code = encode_planes(_as_planes(numbers), _no_parents())
+                code = encode_planes(_as_planes(numbers), no_parents(1))
                 metadata["coded"][name] = {
                     "step": step,
                     "shape": list(tensor.shape),
                     "dtype": str(tensor.dtype).removeprefix("torch."),
                 }
-                tensors[_CODED + name] = as_tensor(code)
+                tensors[_CODED + name] = bytes_tensor(code)
                 del tensors[name]
     save_checkpoint(path, tensors, metadata)
     return Path(path).stat().st_size
@@ -129,12 +128,8 @@ def _decoded(code: Tensor, coded: dict[str, Any]) -> Tensor:
         raise InvalidInput(f"{len(code)} bytes cannot hold {shape} numbers")
     dtype = {"float32": torch.float32, "float64": torch.float64}[coded["dtype"]]
     rows, columns = _rows(count)
-    numbers = decode_planes(bytes(code.numpy()), _no_parents(), rows, columns).flatten()[:count]
+    numbers = decode_planes(bytes(code.numpy()), no_parents(1), rows, columns).flatten()[:count]
     return (numbers.to(dtype) * float(coded["step"])).reshape(shape)
-
-
-def _no_parents() -> Tensor:
-    return torch.full((1, PARENTS), -1, dtype=torch.int32)
 
 
 def _rows(count: int) -> tuple[int, int]:

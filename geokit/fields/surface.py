@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from geokit.backend import spline_ops as ops
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.fields.field import Field
-from geokit.fields.surface_lattice import spline_sums
+from geokit.fields.surface_lattice import FIRST, spline_sums
 from geokit.fields.surface_mesh import march_field
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.unseen import cut_unseen
 
-_FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 _SECOND = ((2, 0, 0), (0, 2, 0), (0, 0, 2))
 
 
@@ -122,7 +121,7 @@ class SurfaceField(Field):
         away = x - inside
         squared = away.square().sum(1, keepdim=True)
         out = away / torch.where(squared > 0, squared, 1).sqrt()
-        kept = self._sums(inside, _FIRST, 1) * (away == 0)
+        kept = self._sums(inside, FIRST, 1) * (away == 0)
         return (kept + out)[:, None]
 
     def curvatures(self, x: Tensor) -> Tensor:

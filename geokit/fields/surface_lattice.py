@@ -7,6 +7,7 @@ from geokit.backend.spline_ops import around, cells_of, keys_of, nodes_of
 
 _CHUNK = 1 << 17  # cells in memory at once
 REFINED = (0.75, 0.25)  # of a spline's parent in the lattice of twice the spacing and of the next parent
+FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))  # the orders of the first derivatives
 
 
 def sorted_by_cell(places: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

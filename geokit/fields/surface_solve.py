@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend import spline_ops as ops
-from geokit.fields.surface_lattice import find, prolonged, sorted_by_cell, spline_sums, with_cells
+from geokit.fields.surface_lattice import FIRST, find, prolonged, sorted_by_cell, spline_sums, with_cells
 
 _STEPS = 60  # of conjugate gradients a level; the coarsest takes up to 10 times as many
 _TOLERANCE, _COARSEST_TOLERANCE = 3e-3, 1e-6  # by which they reduce the residual; the coarsest is far from its points
@@ -88,16 +88,13 @@ def _crossed(level: Level, occupied: Tensor, near: Near) -> Tensor:
             pick = torch.tensor([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
             t = ((pick - 0.5).to(coefficients)[None] / 2).expand(len(cells), 3)
             value = spline_sums(coefficients, t, (0, 0, 0))
-            slope = torch.stack([spline_sums(coefficients, t, order) for order in _FIRST], dim=1).norm(dim=1)
+            slope = torch.stack([spline_sums(coefficients, t, order) for order in FIRST], dim=1).norm(dim=1)
             found = (2 * cells + pick)[value.abs() <= math.sqrt(3) / 4 * slope]
             found = found[find(occupied, ops.keys_of(found)) < 0]
             if len(found):
                 centers = (found.to(coefficients) + 0.5) * (level.spacing / 2)
                 passed.append(ops.keys_of(found[near(centers)]))
     return torch.cat(passed)
-
-
-_FIRST = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 
 def _fit_points(

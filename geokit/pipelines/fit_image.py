@@ -9,11 +9,12 @@ import torch
 
 from geokit.errors import InvalidInput
 from geokit.fields.field import Field
-from geokit.fields.images import fit_image
+from geokit.fields.images import fit_image, white_of
 from geokit.fields.storage import ENDING, save_field
 from geokit.fields.trained_images import MODELS, train_image
 from geokit.io.pictures import load_picture
 from geokit.pipelines.observer import Observer
+from geokit.pipelines.outputs import check_free
 
 COSINES = "cosines"
 _SECONDS = 60.0  # of CPU time, for what is trained
@@ -93,13 +94,7 @@ def check_output(output: Path, overwrite: bool) -> None:
     """Raises `InvalidInput` unless a field may be written there."""
     if output.suffix.lower() != ENDING:
         raise InvalidInput(f"{output} must end in {ENDING}, as a field does")
-    if output.exists() and not overwrite:
-        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
-
-
-def white_of(image: torch.Tensor) -> float:
-    """The value of white in an image of this dtype."""
-    return {torch.uint8: 255.0, torch.uint16: 65535.0}.get(image.dtype, 1.0)
+    check_free(output, overwrite)
 
 
 def psnr(field: Field, image: torch.Tensor) -> float:

@@ -15,6 +15,7 @@ from geokit.io.meshes import save_mesh
 from geokit.io.safe import existing_file
 from geokit.io.shapes import load_shape
 from geokit.pipelines.observer import Observer
+from geokit.pipelines.outputs import check_free
 from geokit.pipelines.surface import MESH_ENDINGS
 
 
@@ -48,8 +49,7 @@ def fit_points_file(
     source, output, observer, began = Path(source), Path(output), observer or Observer(), time.monotonic()
     if output.suffix.lower() not in (*MESH_ENDINGS, ENDING):
         raise InvalidInput(f"{output} ends neither like a field, {ENDING}, nor like a mesh, {', '.join(MESH_ENDINGS)}")
-    if output.exists() and not overwrite:
-        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
+    check_free(output, overwrite)
     observer.phase(f"Opening {source}")
     cloud = _points_of(load_shape(existing_file(source, "file of points")), source)
     observer.phase(f"A surface through {len(cloud):,} points")

@@ -8,6 +8,7 @@ from geokit.fields.storage import load_field
 from geokit.fields.surface import SurfaceField
 from geokit.geometry.mesh import Mesh
 from geokit.io.meshes import save_mesh
+from geokit.pipelines.outputs import check_free
 from geokit.pipelines.surface import MESH_ENDINGS
 
 RESOLUTION = 256
@@ -24,8 +25,7 @@ def mesh_field(path: str | Path, output: str | Path, resolution: int | None = No
     output = Path(output)
     if output.suffix.lower() not in MESH_ENDINGS:
         raise InvalidInput(f"{output} does not end like a mesh; the formats are {', '.join(MESH_ENDINGS)}")
-    if output.exists() and not overwrite:
-        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
+    check_free(output, overwrite)
     field = load_field(path)
     if isinstance(field, SurfaceField):
         if resolution is not None:

@@ -7,6 +7,7 @@ import torch
 from geokit.errors import InvalidInput
 from geokit.fields.storage import load_field
 from geokit.io.pictures import save_deep_picture
+from geokit.pipelines.outputs import check_free
 
 _BAND = 256  # rows of pixels that are made at once
 _MOST = 1 << 31  # values of a picture
@@ -25,8 +26,7 @@ def render_field(
         raise InvalidInput(f"--scale must be a positive number, got {scale}")
     if bits not in (8, 16):
         raise InvalidInput(f"--bits must be 8 or 16, got {bits}")
-    if output.exists() and not overwrite:
-        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
+    check_free(output, overwrite)
     field = load_field(path)
     if field.dimension != 2:
         raise InvalidInput(f"{path} is not the field of an image; make a mesh of it by geokit mesh")

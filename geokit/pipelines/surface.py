@@ -20,6 +20,7 @@ from geokit.io.safe import existing_file
 from geokit.io.shapes import load_shape
 from geokit.pipelines.camera_files import named_cameras
 from geokit.pipelines.observer import Observer
+from geokit.pipelines.outputs import check_free
 from geokit.pipelines.run_folder import RunFolder, scene_file
 from geokit.pipelines.settings import load_settings
 from geokit.splatting import render
@@ -65,8 +66,7 @@ def make_surface(
     observer, source, output, began = observer or Observer(), Path(source), Path(output), time.monotonic()
     if output.suffix.lower() not in MESH_ENDINGS:
         raise InvalidInput(f"{output} does not end like a mesh; the formats are {', '.join(MESH_ENDINGS)}")
-    if output.exists() and not overwrite:
-        raise InvalidInput(f"{output} exists already; choose another name, or replace it with --overwrite")
+    check_free(output, overwrite)
     if faces is not None and faces < 4:
         raise InvalidInput(f"--faces must be at least 4, got {faces}")
     observer.phase("Opening the input")
