@@ -24,6 +24,7 @@ from geokit.cli.register import Register
 from geokit.cli.render import Render
 from geokit.cli.spectrum import Spectrum
 from geokit.cli.train import Train
+from geokit.cli.view import View
 
 _DESCRIPTION = """Computing with 3D shapes.
 
@@ -48,6 +49,7 @@ class Verb(Protocol):
 
 VERBS: dict[str, Callable[..., Verb]] = {
     "reconstruct": Reconstruct,
+    "view": View,
     "render": Render,
     "info": Info,
     "convert": Convert,

@@ -13,8 +13,11 @@ from geokit.io.textures import encode_texture
 _VERTICES, _INDICES = 34962, 34963  # what a buffer view is for
 
 
-def write_glb(mesh: Mesh) -> bytes:
-    """A .glb of one node in float32. With uv, corners of a vertex that differ in them become vertices of their own."""
+def write_glb(mesh: Mesh, unlit: bool = False) -> bytes:
+    """A .glb of one node in float32. With uv, corners of a vertex that differ in them become vertices of their own.
+
+    unlit: colours are shown as they are, whatever the light (KHR_materials_unlit).
+    """
     fields = {name: t.detach().cpu().numpy() for name, t in mesh.tensors().items()}
     faces = fields["faces"]
     arrays: dict[str, np.ndarray] = {"POSITION": fields["vertices"]}
@@ -28,18 +31,24 @@ def write_glb(mesh: Mesh) -> bytes:
     attributes = {
         name: writer.add(values.astype("<f4"), _VERTICES, name == "POSITION") for name, values in arrays.items()
     }
-    primitive: dict[str, Any] = {"attributes": attributes, "mode": 4}
+    primitive: dict[str, Any] = {"attributes": attributes, "mode": 4, "material": 0}
     if len(faces):
         primitive["indices"] = writer.add(faces.reshape(-1, 1).astype("<u4"), _INDICES)
     top: dict[str, Any] = {"asset": {"version": "2.0", "generator": "geokit"}, "scene": 0}
     top |= {"scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}], "meshes": [{"primitives": [primitive]}]}
+    surface: dict[str, Any] = {"metallicFactor": 0, "roughnessFactor": 1}  # left out, it would be metal
+    material: dict[str, Any] = {"pbrMetallicRoughness": surface, "doubleSided": True}
+    if unlit:
+        material["extensions"] = {"KHR_materials_unlit": {}}
+        top["extensionsUsed"] = ["KHR_materials_unlit"]
     if not len(fields["vertices"]):
         top = {key: value for key, value in top.items() if key != "meshes"} | {"nodes": [{}]}
     elif "texture" in fields and "uv" in fields:
         view = writer.view(encode_texture(fields["texture"]))
-        primitive["material"] = 0
-        top["materials"] = [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "metallicFactor": 0}}]
+        surface["baseColorTexture"] = {"index": 0}
         top |= {"textures": [{"source": 0}], "images": [{"bufferView": view, "mimeType": "image/png"}]}
+    if "meshes" in top:
+        top["materials"] = [material]
     return writer.file(top)
 
 

@@ -1,0 +1,46 @@
+"""What a path or an object is, as layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from geokit.errors import InvalidInput
+from geokit.geometry import Cameras, Mesh, PointCloud, Splats
+from geokit.pipelines.open_shape import open_shape
+from geokit.pipelines.run_folder import RunFolder, scene_file
+from geokit.viewer.layers.cameras import CamerasLayer
+from geokit.viewer.layers.layer import Layer
+from geokit.viewer.layers.mesh import MeshLayer
+from geokit.viewer.layers.points import PointsLayer
+from geokit.viewer.layers.splats import SplatsLayer
+
+
+def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
+    """The layers of a path (anything that geokit makes or reads), a shape, or a layer itself.
+
+    Raises `InvalidInput` for what cannot be shown and `UnreadableFile` for a damaged file.
+    """
+    if isinstance(thing, Layer):
+        return [thing]
+    if isinstance(thing, str | Path):
+        return _of_path(Path(thing), name)
+    kinds = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
+    for kind, layer in kinds.items():
+        if isinstance(thing, kind):
+            return [layer(name or layer.kind, thing)]
+    raise InvalidInput(
+        f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats or Cameras"
+    )
+
+
+def _of_path(path: Path, name: str | None) -> list[Layer]:
+    name = name or path.stem
+    if path.is_dir() and RunFolder(path).config.is_file():
+        path = scene_file(path)
+    opened = open_shape(path, drop_nonfinite=True)
+    if isinstance(opened.shape, Splats):
+        return [SplatsLayer(name, opened.shape, path)]
+    if isinstance(opened.shape, Mesh):
+        return [MeshLayer(name, opened.shape, path)]
+    return [PointsLayer(name, opened.shape, path, opened.feature_names)]

@@ -1,0 +1,142 @@
+"""What every layer promises: a shape that is shown, edited, picked and written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geokit.viewer.frame import ViewFrame
+
+if TYPE_CHECKING:
+    import viser
+
+    from geokit.viewer.drawables import Drawable
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What a ray met first. point: (3,) in the world. distance: along the ray, in world units.
+
+    element: the number of the face, point, splat or camera that was met; -1 for none. values: what is known there, as
+    a user reads it: names and numbers. weights: of a face's corners (3,).
+    """
+
+    layer: Layer
+    point: NDArray[np.float64]
+    distance: float
+    element: int = -1
+    weights: tuple[float, float, float] | None = None
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class Layer(ABC):
+    """One thing in the scene: a name, a shape, and how it is drawn.
+
+    `shape` is what exports write; it is never changed in place, only replaced (`Viewer.edit`, which can be undone).
+    Nodes in the browser live below "/NAME". All coordinates are the world's, unless a name says view.
+    """
+
+    kind: str = ""  # what a user calls it: mesh, points, splats, cameras, ...
+
+    def __init__(self, name: str, shape: Any, source: Path | None = None) -> None:
+        self.name, self.shape, self.source = name, shape, source
+        self.visible = True
+        self._nodes: list[viser.SceneNodeHandle] = []
+        self._scene: viser.SceneApi | None = None
+        self._frame = ViewFrame()
+
+    @abstractmethod
+    def bounds(self) -> NDArray[np.float64]:
+        """(2, 3) lowest and highest corner, in the world."""
+
+    @abstractmethod
+    def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[viser.SceneNodeHandle]:
+        """Adds what is shown below "/NAME"; called again after every change, when the former nodes are gone."""
+
+    @abstractmethod
+    def drawables(self) -> list[Drawable]:
+        """What is shown, in the plain pieces that a page without a server draws."""
+
+    def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
+        """Adds the layer's controls to the folder that is open. viewer: the `Viewer`, for `guarded` and `edit`."""
+
+    def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
+        """What the ray from `origin` (3,) along the unit `direction` (3,) meets first, if anything."""
+        return None
+
+    def elements(self) -> NDArray[np.float64] | None:
+        """(N, 3) places of what can be selected, kept and deleted (points, splats, middles of faces), if anything."""
+        return None
+
+    def kept(self, mask: NDArray[np.bool_]) -> Any:
+        """The shape with only the elements of `mask` (N,)."""
+        raise NotImplementedError
+
+    def legend(self) -> Legend | None:
+        """The scale of the colours that are shown, where they stand for numbers."""
+        return None
+
+    # What is the same for all.
+
+    def draw(self, scene: viser.SceneApi, frame: ViewFrame) -> None:
+        """Show the shape as it is now, in place of what was shown of it before."""
+        self.erase()
+        self._scene, self._frame = scene, frame
+        self._nodes = self.nodes(scene, frame)
+        self.set_visible(self.visible)
+
+    def redraw(self) -> None:
+        """Draw again where the layer was drawn."""
+        if self._scene is not None:
+            self.draw(self._scene, self._frame)
+
+    def erase(self) -> None:
+        """Take the nodes out of the scene."""
+        for node in self._nodes:
+            node.remove()
+        self._nodes = []
+
+    def set_visible(self, visible: bool) -> None:
+        """Show or hide."""
+        self.visible = visible
+        for node in self._nodes:
+            node.visible = visible
+
+    def replace(self, shape: Any) -> None:
+        """Show another shape in its place."""
+        self.shape = shape
+        self.redraw()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.shape!r})"
+
+
+@dataclass(frozen=True)
+class Legend:
+    """title: what is shown. low, high: the ends of the range. colors: (N, 3) in [0, 1], from low to high."""
+
+    title: str
+    low: float
+    high: float
+    colors: NDArray[np.float64]
+
+
+def box_of(points: Any) -> NDArray[np.float64]:
+    """(2, 3) the box of tensors or arrays (N, 3); of nothing, a point at the origin."""
+    points = np.asarray(points, np.float64).reshape(-1, 3)
+    points = points[np.isfinite(points).all(1)]
+    return np.stack([points.min(0), points.max(0)]) if len(points) else np.zeros((2, 3))
+
+
+def united(boxes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(2, 3) the box around boxes; without any, a unit box at the origin."""
+    if not boxes:
+        return np.array([[-0.5] * 3, [0.5] * 3])
+    stacked = np.stack(boxes)
+    return np.stack([stacked[:, 0].min(0), stacked[:, 1].max(0)])

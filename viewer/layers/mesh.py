@@ -1,0 +1,144 @@
+"""Meshes: smooth, flat, unlit or as a wireframe, in their own colours, one colour, or those of numbers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from geokit.geometry import Bvh, Mesh, ray_cast
+from geokit.geometry.render_mesh import CLAY
+from geokit.geometry.shading import linear_from_srgb
+from geokit.io.gltf_write import write_glb
+from geokit.viewer.drawables import Drawable, Shading, Triangles
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
+
+if TYPE_CHECKING:
+    import viser
+
+SHADINGS: tuple[Shading, ...] = ("smooth", "flat", "unlit", "wireframe")
+
+
+class MeshLayer(Layer):
+    """A mesh. `paint` replaces its colours by others, one a vertex, with a legend; `offset` moves it aside (world)."""
+
+    kind = "mesh"
+    shape: Mesh
+
+    def __init__(self, name: str, shape: Mesh, source: Path | None = None) -> None:
+        super().__init__(name, shape, source)
+        self.shading: Shading = "smooth"
+        self.own_colors = shape.texture is not None or shape.colors is not None
+        self.color = CLAY
+        self.offset = np.zeros(3)
+        self._painted: NDArray[np.float64] | None = None
+        self._legend: Legend | None = None
+
+    @cached_property
+    def _bvh(self) -> Bvh | None:
+        return Bvh(self.shape.to(torch.float64)) if len(self.shape) else None
+
+    def replace(self, shape: Mesh) -> None:
+        """Show another mesh; colours painted on the vertices stay where there are as many."""
+        self.__dict__.pop("_bvh", None)
+        if self._painted is not None and len(shape.vertices) != len(self._painted):
+            self._painted = self._legend = None
+        super().replace(shape)
+
+    def paint(self, colors: NDArray[np.float64] | None, legend: Legend | None = None) -> None:
+        """Colours (V, 3), sRGB in [0, 1], instead of the mesh's own; None takes them away."""
+        self._painted, self._legend = colors, legend
+        self.redraw()
+
+    def legend(self) -> Legend | None:
+        """Of the painted colours."""
+        return self._legend
+
+    def bounds(self) -> NDArray[np.float64]:
+        """The box around the vertices where they are shown."""
+        return box_of(self.shape.vertices.detach().cpu()) + self.offset
+
+    def shown(self) -> Mesh:
+        """The mesh with the colours that are shown, where it is shown."""
+        mesh = self.shape.to(torch.float64)
+        if self.offset.any():
+            mesh = mesh.replace(vertices=mesh.vertices + torch.from_numpy(self.offset))
+        if self._painted is not None:
+            return mesh.replace(colors=torch.from_numpy(self._painted), uv=None, texture=None)
+        if self.own_colors and (mesh.texture is not None or mesh.colors is not None):
+            return mesh
+        plain = torch.tensor(self.color, dtype=torch.float64).expand(len(mesh.vertices), 3)
+        return mesh.replace(colors=plain, uv=None, texture=None)
+
+    def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
+        """One node: a wireframe of lines, or a .glb."""
+        mesh, name = self.shown(), f"/{self.name}"
+        view = frame.to_view(mesh.vertices)
+        if not len(mesh):
+            return []
+        if self.shading == "wireframe":
+            color = tuple(round(255 * c) for c in self.color)
+            return [scene.add_mesh_simple(name, view, mesh.faces.numpy(), color=color, wireframe=True)]
+        mesh = mesh.replace(vertices=torch.from_numpy(view).double())
+        normals = mesh.vertex_normals() if mesh.normals is None else mesh.normals
+        mesh = mesh.replace(normals=None if self.shading == "flat" else normals)
+        if mesh.colors is not None:
+            mesh = mesh.replace(colors=linear_from_srgb(mesh.colors))  # as glTF wants them
+        content = write_glb(mesh, unlit=self.shading == "unlit")
+        return [scene.add_glb(name, content, cast_shadow=False, receive_shadow=False)]
+
+    def drawables(self) -> list[Drawable]:
+        """The triangles as they are shown."""
+        mesh = self.shown()
+        fields = {name: t.detach().cpu().numpy() for name, t in mesh.tensors().items()}
+        if "colors" not in fields:
+            fields["colors"] = np.tile(np.asarray(self.color, np.float64), (len(fields["vertices"]), 1))
+        return [Triangles(**fields, shading=self.shading)]
+
+    def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
+        """How it is shaded and coloured."""
+        shading = gui.add_dropdown("Shading", SHADINGS, initial_value=self.shading)
+        own = gui.add_checkbox("Its own colours", self.own_colors) if self.own_colors else None
+        color = gui.add_rgb("Colour", tuple(round(255 * c) for c in self.color))
+
+        @viewer.guarded(shading, own, color)
+        def _(_: Any) -> None:
+            self.shading = shading.value
+            self.own_colors = own is not None and own.value
+            self.color = tuple(c / 255 for c in color.value)
+            self.redraw()
+
+    def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
+        """The face that the ray meets first."""
+        if self._bvh is None:
+            return None
+        start = torch.from_numpy(origin - self.offset)[None]
+        hit = ray_cast(self._bvh, start, torch.from_numpy(direction)[None])
+        if int(hit.face_ids[0]) < 0:
+            return None
+        distance, face = float(hit.t[0]), int(hit.face_ids[0])
+        a, b, c = (float(w) for w in hit.barycentrics[0])
+        nearest = int(self.shape.faces[face][hit.barycentrics[0].argmax()])
+        values = {"face": f"{face:,}", "vertex": f"{nearest:,}"}
+        return Pick(self, origin + distance * direction, distance, face, (a, b, c), values)
+
+    def elements(self) -> NDArray[np.float64]:
+        """The middles of the faces."""
+        return self.shape.corners.double().mean(1).detach().cpu().numpy() + self.offset
+
+    def kept(self, mask: NDArray[np.bool_]) -> Mesh:
+        """The faces of `mask` and the vertices that they have."""
+        chosen = torch.from_numpy(mask)
+        faces = self.shape.faces[chosen]
+        used, renumbered = torch.unique(faces, return_inverse=True)
+        of_vertices = {name: t[used] for name, t in self.shape.tensors().items() if name in _OF_VERTICES}
+        uv = None if self.shape.uv is None else self.shape.uv[chosen]
+        return self.shape.replace(faces=renumbered.reshape(-1, 3), uv=uv, **of_vertices)
+
+
+_OF_VERTICES = ("vertices", "normals", "colors")

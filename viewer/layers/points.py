@@ -1,0 +1,153 @@
+"""Point clouds: their own colours, one colour, or those of a coordinate, a normal or a feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geokit.geometry import PointCloud
+from geokit.geometry.render_mesh import CLAY
+from geokit.viewer.colors import legend_of, numbers_to_colors
+from geokit.viewer.drawables import Drawable, Points
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
+
+if TYPE_CHECKING:
+    import viser
+
+_REACH = 2.0  # of a click, in diameters of a point
+
+
+class PointsLayer(Layer):
+    """Points. attribute: what their colours say. size: the diameter in world units."""
+
+    kind = "points"
+    shape: PointCloud
+
+    def __init__(
+        self, name: str, shape: PointCloud, source: Path | None = None, feature_names: Sequence[str] = ()
+    ) -> None:
+        super().__init__(name, shape, source)
+        width = 0 if shape.features is None else shape.features.shape[1]
+        self.feature_names = list(feature_names) or [f"feature {i}" for i in range(width)]
+        self.attribute = self.attributes()[0]
+        # About the spacing of points on a surface that fills the box.
+        self.size = 0.6 * shape.extent / max(len(shape), 1) ** 0.5 or 1e-6
+        self.color = CLAY
+        self._legend: Legend | None = None
+
+    def attributes(self) -> list[str]:
+        """What the colours can say, the best first."""
+        there = ["colors"] if self.shape.colors is not None else []
+        there += ["one colour", "x", "y", "z"]
+        there += ["normals"] if self.shape.normals is not None else []
+        return there + self.feature_names
+
+    @cached_property
+    def _points(self) -> NDArray[np.float64]:
+        return self.shape.points.detach().cpu().double().numpy()
+
+    def replace(self, shape: PointCloud) -> None:
+        """Show other points."""
+        self.__dict__.pop("_points", None)
+        super().replace(shape)
+
+    def colors(self) -> NDArray[np.float64]:
+        """(N, 3) sRGB in [0, 1] of the attribute; sets the legend."""
+        self._legend = None
+        if self.attribute == "colors" and self.shape.colors is not None:
+            return self.shape.colors.detach().cpu().double().numpy()
+        if self.attribute == "normals" and self.shape.normals is not None:
+            return (self.shape.normals.detach().cpu().double().numpy() + 1) / 2
+        if self.attribute in "xyz":
+            values = self._points[:, "xyz".index(self.attribute)]
+        elif self.attribute in self.feature_names and self.shape.features is not None:
+            values = self.shape.features[:, self.feature_names.index(self.attribute)].detach().cpu().double().numpy()
+        else:
+            return np.tile(np.asarray(self.color, np.float64), (len(self.shape), 1))
+        self._legend = legend_of(self.attribute, values)
+        return numbers_to_colors(values, self._legend)
+
+    def legend(self) -> Legend | None:
+        """Of the attribute, where it is a number."""
+        return self._legend
+
+    def bounds(self) -> NDArray[np.float64]:
+        """The box around the points."""
+        return box_of(self._points)
+
+    def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
+        """One node."""
+        if not len(self.shape):
+            return []
+        return [
+            scene.add_point_cloud(
+                f"/{self.name}",
+                frame.to_view(self._points),
+                (self.colors() * 255).round().astype(np.uint8),
+                point_size=self.size * frame.scale,
+                point_shape="rounded",
+                precision="float32",
+            )
+        ]
+
+    def drawables(self) -> list[Drawable]:
+        """The points as they are shown."""
+        return [Points(self._points, self.colors(), self.size)]
+
+    def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
+        """Size and colours."""
+        size = gui.add_slider("Size", 0.1, 5.0, 0.1, 1.0, hint="in the distance that points have from each other")
+        attribute = gui.add_dropdown("Colour by", self.attributes(), initial_value=self.attribute)
+        color = gui.add_rgb("Colour", tuple(round(255 * c) for c in self.color))
+        first = self.size
+
+        @viewer.guarded(size, attribute, color)
+        def _(_: Any) -> None:
+            self.size, self.attribute = first * size.value, attribute.value
+            self.color = tuple(c / 255 for c in color.value)
+            self.redraw()
+
+    def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
+        """The first point whose disc the ray meets, if it is large enough to be met, else one very near to it."""
+        found = first_along(self._points, origin, direction, self.size / 2 * _REACH)
+        if found is None:
+            return None
+        i, distance = found
+        place = self._points[i]
+        values = {"point": f"{i:,}"}
+        for k, name in enumerate(self.feature_names):
+            values[name] = f"{float(self.shape.features[i, k]):.6g}"  # type: ignore[index]
+        return Pick(self, place, distance, i, None, values)
+
+    def elements(self) -> NDArray[np.float64]:
+        """The points."""
+        return self._points
+
+    def kept(self, mask: NDArray[np.bool_]) -> PointCloud:
+        """The points of `mask`."""
+        import torch
+
+        return self.shape[torch.from_numpy(mask)]
+
+
+def first_along(
+    points: NDArray[np.float64], origin: NDArray[np.float64], direction: NDArray[np.float64], radius: float
+) -> tuple[int, float] | None:
+    """(number, distance along the ray) of the first of `points` (N, 3) within `radius` of the ray, or within a
+    hundredth of its distance from the eye; None without one."""
+    offsets = points - origin
+    along = offsets @ direction
+    squared = (offsets * offsets).sum(1) - along * along
+    reach = np.maximum(radius, 0.005 * along)
+    near = (along > 0) & (squared < reach * reach)
+    if not near.any():
+        return None
+    candidates = np.flatnonzero(near)
+    best = candidates[np.argmin(along[candidates] + 10 * np.sqrt(np.maximum(squared[candidates], 0)))]
+    return int(best), float(along[best])

@@ -1,0 +1,109 @@
+"""Splats: drawn by the browser (Gaussians, constant colours), or by geokit's rasterizer and streamed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geokit.geometry import Splats
+from geokit.geometry.rotations import matrix_from_quaternion
+from geokit.geometry.splats import SH_C0
+from geokit.viewer.drawables import Drawable, SplatCloud
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.layers.layer import Layer, Pick, box_of
+from geokit.viewer.layers.points import first_along
+
+if TYPE_CHECKING:
+    import viser
+
+RenderedBy = Literal["browser", "geokit"]
+_MOST_IN_BROWSER = 1_000_000
+_FAR = 0.995  # of the splats count for the box: a few float far away
+
+
+class SplatsLayer(Layer):
+    """Splats. rendered_by: who draws them; waves need geokit. antialiased: as in `geokit.splatting.render`."""
+
+    kind = "splats"
+    shape: Splats
+
+    def __init__(self, name: str, shape: Splats, source: Path | None = None, antialiased: bool = False) -> None:
+        super().__init__(name, shape, source)
+        self.antialiased = antialiased
+        plain = shape.waves == 0 and len(shape) <= _MOST_IN_BROWSER
+        self.rendered_by: RenderedBy = "browser" if plain else "geokit"
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the server has to draw it."""
+        return self.visible and self.rendered_by == "geokit" and len(self.shape) > 0
+
+    def bounds(self) -> NDArray[np.float64]:
+        """The box around nearly all means: a few splats float far away."""
+        means = self.elements()
+        means = means[np.isfinite(means).all(1)]
+        if len(means) < 100:
+            return box_of(means)
+        middle = np.median(means, axis=0)
+        distance = np.linalg.norm(means - middle, axis=1)
+        return box_of(means[distance <= np.quantile(distance, _FAR)])
+
+    def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
+        """The browser's splats, if it is the browser that draws them."""
+        if self.rendered_by == "geokit" or not len(self.shape):
+            return []
+        splats = self.shape
+        colors = (splats.sh_coeffs[:, 0] * SH_C0 + 0.5).clamp(0, 1)
+        return [
+            scene.add_gaussian_splats(
+                f"/{self.name}",
+                frame.to_view(splats.means),
+                covariances(splats, frame.scale).float().numpy(),
+                colors.detach().cpu().float().numpy(),
+                splats.logit_opacities.sigmoid()[:, None].detach().cpu().float().numpy(),
+            )
+        ]
+
+    def drawables(self) -> list[Drawable]:
+        """The splats with all they hold."""
+        return [SplatCloud(self.shape, self.antialiased)]
+
+    def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
+        """Who renders."""
+        if self.shape.waves:
+            return
+        by = gui.add_dropdown("Rendered by", ("browser", "geokit"), initial_value=self.rendered_by)
+
+        @viewer.guarded(by)
+        def _(_: Any) -> None:
+            self.rendered_by = by.value
+            self.redraw()
+
+    def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
+        """The first splat that is more than half opaque where the ray meets it."""
+        i = first_along(self.elements(), origin, direction, 0.0)
+        if i is None:
+            return None
+        number, distance = i
+        values = {"splat": f"{number:,}", "opacity": f"{float(self.shape.logit_opacities[number].sigmoid()):.2f}"}
+        return Pick(self, self.elements()[number], distance, number, None, values)
+
+    def elements(self) -> NDArray[np.float64]:
+        """The means."""
+        return self.shape.means.detach().cpu().double().numpy()
+
+    def kept(self, mask: NDArray[np.bool_]) -> Splats:
+        """The splats of `mask`."""
+        return self.shape[torch.from_numpy(mask)]
+
+
+def covariances(splats: Splats, scale: float = 1.0) -> Tensor:
+    """(N, 3, 3) covariances, with lengths times `scale`."""
+    rotation = matrix_from_quaternion(splats.quats.detach().double())
+    spread = rotation * (splats.log_scales.detach().double().exp() * scale)[:, None, :]
+    return spread @ spread.transpose(1, 2)

@@ -1,0 +1,6 @@
+"""What a viewer is made of besides its layers: each part is made with the viewer and adds its own controls to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+PARTS: tuple[Callable[[Any], Any], ...] = ()

@@ -1,0 +1,20 @@
+"""Show shapes with one call."""
+
+from typing import Any
+
+from geokit.viewer.content import layers_of
+from geokit.viewer.viewer import Viewer
+
+
+def show(
+    *things: Any, host: str = "127.0.0.1", port: int | None = None, up: tuple[float, float, float] | None = None
+) -> Viewer:
+    """A viewer that shows `things`: meshes, points, splats, cameras, paths, layers. It serves until it is closed.
+
+    host, port: see `geokit.viewer.server.start_server`. up: upwards in the world; by default found from the shapes.
+    Raises `InvalidInput` for what cannot be shown and `UnreadableFile` for damaged files, before anything is served.
+    """
+    layers = [layer for thing in things for layer in layers_of(thing)]
+    viewer = Viewer(host, port, up)
+    viewer.add(*layers)
+    return viewer

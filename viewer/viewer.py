@@ -1,0 +1,311 @@
+"""The viewer: layers in a scene, the panel beside it, and what happens between the two."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from geokit.errors import GeokitError, InvalidInput
+from geokit.geometry import Cameras, frame_camera
+from geokit.pipelines.standing import up_direction
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.history import History
+from geokit.viewer.layers.layer import Layer, Pick, united
+from geokit.viewer.server import start_server
+
+if TYPE_CHECKING:
+    import viser
+
+TABS = ("Scene", "Tools", "Camera", "Save")
+_UNTIL_BAD_NEWS_GOES = 12.0  # seconds
+
+
+class Viewer:
+    """A server with layers.
+
+    host, port: see `start_server`. up: upwards in the world; found from the first shape when None. Everything here may
+    be called from any thread; `lock` is held while the scene changes. All clients see the same scene, each through a
+    camera of its own.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int | None = None, up: tuple[float, float, float] | None = None):
+        self.server = start_server(host, port)
+        self.lock = threading.RLock()
+        self.layers: dict[str, Layer] = {}
+        self.frame: ViewFrame | None = None
+        self.up = None if up is None else np.asarray(up, np.float64)
+        self.history = History()
+        self._changed: list[Callable[[], None]] = []
+        self._picked: list[Callable[[Pick, viser.ClientHandle], None]] = []
+        self._closing: list[Callable[[], None]] = []
+        group = self.server.gui.add_tab_group()
+        self._tabs = {name: group.add_tab(name) for name in TABS}
+        self._folders: dict[str, viser.GuiFolderHandle] = {}
+        self.server.scene.on_click()(self._click)
+        self.server.on_client_connect(self._greet)
+        from geokit.viewer.parts import PARTS
+
+        self.parts = {part.__name__: part(self) for part in PARTS}
+
+    # The scene.
+
+    def add(self, *layers: Layer) -> None:
+        """Show layers; a name that is taken gets a number. The first ones that come decide the scale and the first view."""
+        with self.lock:
+            for layer in layers:
+                layer.name = self._free_name(layer.name)
+                self.layers[layer.name] = layer
+            if self.frame is None and layers:
+                self._look_at_all()
+            for layer in layers:
+                assert self.frame is not None
+                layer.draw(self.server.scene, self.frame)
+                self._add_folder(layer)
+        self.changed()
+
+    def remove(self, name: str) -> None:
+        """Take a layer out of the scene; `InvalidInput` for a name that is not there."""
+        with self.lock:
+            if name not in self.layers:
+                raise InvalidInput(f"there is no layer {name!r}; there are {', '.join(self.layers) or 'none'}")
+            self.layers.pop(name).erase()
+            self._folders.pop(name).remove()
+        self.changed()
+
+    def edit(self, shapes: Mapping[Layer, Any], what: str) -> None:
+        """Give layers other shapes; `undo` gives them back. what: was done, as the panel says it: "deleted 30 faces"."""
+        with self.lock:
+            before = {layer: layer.shape for layer in shapes}
+            for layer, shape in shapes.items():
+                layer.replace(shape)
+            self.history.push(what, lambda: self._restore(before))
+        self.changed()
+
+    def undo(self) -> str | None:
+        """Take the last edit back; returns what it was, None where nothing was done."""
+        with self.lock:
+            undone = self.history.undo()
+        self.changed()
+        return undone
+
+    def show(self, layer: Layer, visible: bool = True) -> None:
+        """Show or hide a layer."""
+        with self.lock:
+            layer.set_visible(visible)
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell everybody who asked by `on_change` that the scene is another one."""
+        for callback in self._changed:
+            callback()
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back after every change of the scene: layers, shapes, colours, visibility."""
+        self._changed.append(callback)
+
+    def on_pick(self, callback: Callable[[Pick, viser.ClientHandle], None]) -> None:
+        """Call back when a user clicks on something."""
+        self._picked.append(callback)
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call back before the server stops."""
+        self._closing.append(callback)
+
+    # Cameras.
+
+    def camera_of(self, client: viser.ClientHandle, width: int | None = None, height: int | None = None) -> Cameras:
+        """What a client sees through, in the world; for a picture of this size, by default that of the browser."""
+        assert self.frame is not None
+        camera = client.camera
+        width, height = width or max(camera.image_width, 1), height or max(camera.image_height, 1)
+        return self.frame.camera(camera.wxyz, camera.position, camera.fov, width, height)
+
+    def look(self, client: viser.ClientHandle, camera: Cameras, distance: float | None = None) -> None:
+        """Let a client see through a camera of the world. distance: to what it turns around, in world units."""
+        assert self.frame is not None
+        wxyz, position = self.frame.pose_to_view(camera.world_to_camera[0])
+        height, focal = camera.sizes[0][1], float(camera.K[0, 1, 1])
+        reach = (distance or self._distance(camera)) * self.frame.scale
+        forward = camera.forwards[0].cpu().numpy()
+        with client.atomic():
+            client.camera.wxyz = wxyz
+            client.camera.position = position
+            client.camera.look_at = position + forward * reach
+            client.camera.fov = 2 * float(np.arctan(height / 2 / focal))
+
+    def home_camera(self, width: int = 640, height: int = 480) -> Cameras:
+        """A camera of the world that shows all visible layers."""
+        boxes = [layer.bounds() for layer in self.layers.values() if layer.visible]
+        low, high = united(boxes)
+        corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        up = np.array([0.0, 0.0, 1.0]) if self.up is None else self.up
+        return frame_camera(torch.from_numpy(corners), view_direction(up), tuple(up), width, height)
+
+    # Clients.
+
+    def notify(self, client: viser.ClientHandle | None, text: str, bad: bool = False) -> None:
+        """Say one sentence to a client, or to all."""
+        clients = self.server.get_clients().values() if client is None else [client]
+        for one in clients:
+            one.add_notification(
+                "That did not work" if bad else "geokit",
+                text,
+                auto_close_seconds=_UNTIL_BAD_NEWS_GOES if bad else _UNTIL_BAD_NEWS_GOES / 3,
+                color="red" if bad else "blue",
+            )
+
+    def guarded(self, *handles: Any) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+        """A decorator: run when one of these controls is changed or clicked, one at a time; what goes wrong becomes a
+        sentence for the client who did it, and the server lives on."""
+
+        def decorate(function: Callable[[Any], None]) -> Callable[[Any], None]:
+            def run(event: Any) -> None:
+                self.safely(lambda: function(event), getattr(event, "client", None))
+
+            for handle in handles:
+                if handle is not None:
+                    (handle.on_click if hasattr(handle, "on_click") else handle.on_update)(run)
+            return run
+
+        return decorate
+
+    def safely(self, action: Callable[[], None], client: viser.ClientHandle | None = None) -> None:
+        """Do it under the lock, then tell of the change; errors become a sentence for the client."""
+        try:
+            with self.lock:
+                action()
+            self.changed()
+        except GeokitError as error:
+            self.notify(client, str(error), bad=True)
+        except OSError as error:
+            self.notify(client, f"{error.filename or 'a file'} cannot be used ({error.strerror})", bad=True)
+        except MemoryError:
+            self.notify(client, "there is not enough memory for this", bad=True)
+        except Exception as error:
+            traceback.print_exc()
+            self.notify(client, f"this is a mistake of geokit itself ({type(error).__name__}: {error})", bad=True)
+
+    @contextlib.contextmanager
+    def tab(self, name: str) -> Iterator[None]:
+        """Controls made inside are put into this tab: one of `TABS`."""
+        with self._tabs[name]:
+            yield
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host = self.server.get_host()
+        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self.server.get_port()}"
+
+    def wait(self) -> None:
+        """Serve until interrupted."""
+        self.server.sleep_forever()
+
+    def close(self) -> None:
+        """Stop the server."""
+        for callback in self._closing:
+            callback()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.server.stop()
+
+    def __enter__(self) -> Viewer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Inside.
+
+    def _free_name(self, name: str) -> str:
+        name = name.replace("/", "_") or "shape"
+        number, free = 2, name
+        while free in self.layers:
+            free, number = f"{name}_{number}", number + 1
+        return free
+
+    def _look_at_all(self) -> None:
+        """The frame, the up direction and the first camera, from the layers that are there."""
+        bounds = united([layer.bounds() for layer in self.layers.values()])
+        self.frame = ViewFrame.around(bounds)
+        if self.up is None:
+            self.up = np.array([0.0, 0.0, 1.0])
+            for layer in self.layers.values():
+                elements = layer.elements()
+                if elements is not None and len(elements) > 3:
+                    chosen = torch.from_numpy(elements[:: max(1, len(elements) // 20_000)])
+                    self.up = up_direction(chosen, torch.ones(len(chosen)).double()).numpy()
+                    break
+        self.server.scene.set_up_direction(tuple(float(x) for x in self.up))
+        self._aim_first_camera()
+
+    def _aim_first_camera(self) -> None:
+        """New clients begin where everything is seen."""
+        assert self.frame is not None
+        camera = self.home_camera()
+        _, position = self.frame.pose_to_view(camera.world_to_camera[0])
+        first = self.server.initial_camera
+        first.position = tuple(float(x) for x in position)
+        reach = self._distance(camera) * self.frame.scale
+        first.look_at = tuple(float(x) for x in position + camera.forwards[0].numpy() * reach)
+        first.fov = 2 * float(np.arctan(camera.sizes[0][1] / 2 / float(camera.K[0, 1, 1])))
+
+    def _distance(self, camera: Cameras) -> float:
+        """From a camera to the middle of what is shown, along its axis; in world units."""
+        low, high = united([layer.bounds() for layer in self.layers.values() if layer.visible])
+        along = float(((low + high) / 2 - camera.centers[0].cpu().numpy()) @ camera.forwards[0].cpu().numpy())
+        return max(along, 1e-3 * float(np.linalg.norm(high - low)), 1e-9)
+
+    def _add_folder(self, layer: Layer) -> None:
+        with self.tab("Scene"):
+            folder = self.server.gui.add_folder(f"{layer.name} ({layer.kind})")
+        self._folders[layer.name] = folder
+        with folder:
+            visible = self.server.gui.add_checkbox("Visible", layer.visible)
+            layer.controls(self.server.gui, self)
+
+        @self.guarded(visible)
+        def _(_: Any) -> None:
+            layer.set_visible(visible.value)
+
+    def _restore(self, shapes: Mapping[Layer, Any]) -> None:
+        for layer, shape in shapes.items():
+            layer.replace(shape)
+
+    def _greet(self, client: viser.ClientHandle) -> None:
+        """A client came; nothing needs to be done for it that the scene does not do."""
+
+    def _click(self, event: Any) -> None:
+        """Find what the ray of a click meets first and tell who asked."""
+
+        def pick() -> None:
+            if self.frame is None:
+                return
+            origin = self.frame.to_world(event.ray_origin)
+            direction = np.asarray(event.ray_direction, np.float64)
+            direction = direction / np.linalg.norm(direction)
+            found = [layer.pick(origin, direction) for layer in list(self.layers.values()) if layer.visible]
+            hits = [hit for hit in found if hit is not None]
+            if hits:
+                nearest = min(hits, key=lambda hit: hit.distance)
+                for callback in self._picked:
+                    callback(nearest, event.client)
+
+        self.safely(pick, event.client)
+
+
+def view_direction(up: np.ndarray) -> tuple[float, float, float]:
+    """From the shape to a camera that looks at it a little from the side and from above."""
+    up = up / np.linalg.norm(up)
+    side = np.eye(3)[int(np.argmin(np.abs(up)))]
+    side = side - (side @ up) * up
+    side /= np.linalg.norm(side)
+    front = np.cross(side, up)
+    x, y, z = 0.5 * side + 1.0 * front + 0.35 * up
+    return float(x), float(y), float(z)
