@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from geokit.errors import InvalidInput
-from geokit.geometry import Cameras, Mesh, PointCloud, Splats
-from geokit.pipelines.open_shape import open_shape
-from geokit.pipelines.run_folder import RunFolder, scene_file
 from geokit.viewer.layers.cameras import CamerasLayer
 from geokit.viewer.layers.layer import Layer
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.points import PointsLayer
 from geokit.viewer.layers.splats import SplatsLayer
+
+from geokit.errors import InvalidInput
+from geokit.geometry import Cameras, Mesh, PointCloud, Splats
+from geokit.pipelines.open_shape import open_shape
+from geokit.pipelines.run_folder import RunFolder, scene_file
 
 
 def layers_of(thing: Any, name: str | None = None) -> list[Layer]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-
-from geokit.errors import GeokitError, InvalidInput
-from geokit.geometry import Cameras, frame_camera
-from geokit.pipelines.standing import up_direction
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.history import History
 from geokit.viewer.layers.layer import Layer, Pick, united
 from geokit.viewer.server import start_server
+
+from geokit.errors import GeokitError, InvalidInput
+from geokit.geometry import Cameras, frame_camera
+from geokit.pipelines.standing import up_direction
 
 if TYPE_CHECKING:
     import viser
@@ -57,7 +57,7 @@ class Viewer:
     # The scene.
 
     def add(self, *layers: Layer) -> None:
-        """Show layers; a name that is taken gets a number. The first ones that come decide the scale and the first view."""
+        """Show layers; a name that is taken gets a number. The first ones decide the scale and the first view."""
         with self.lock:
             for layer in layers:
                 layer.name = self._free_name(layer.name)
@@ -80,7 +80,7 @@ class Viewer:
         self.changed()
 
     def edit(self, shapes: Mapping[Layer, Any], what: str) -> None:
-        """Give layers other shapes; `undo` gives them back. what: was done, as the panel says it: "deleted 30 faces"."""
+        """Give layers other shapes; `undo` gives them back. what: was done, as the panel says it: "deleted 3 faces"."""
         with self.lock:
             before = {layer: layer.shape for layer in shapes}
             for layer, shape in shapes.items():

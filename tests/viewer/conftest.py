@@ -10,15 +10,16 @@ import pytest
 
 pytest.importorskip("viser")
 
-from geokit.viewer import Viewer  # noqa: E402
-from tests.viewer.browser import PATIENCE, until  # noqa: E402
+from geokit.viewer import Viewer
+
+from tests.viewer.browser import PATIENCE, until
 
 CHROMIUM = os.environ.get("GEOKIT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 # Drawn by the processor: no machine of ours needs a graphics card. The rest keeps it from calling home.
-FLAGS = (
-    "--no-sandbox --ignore-gpu-blocklist --use-angle=swiftshader --enable-unsafe-swiftshader --no-first-run "
-    "--disable-quic --disable-background-networking --disable-component-update --disable-sync"
-).split()
+FLAGS = [f"--{flag}" for flag in (
+    "no-sandbox", "ignore-gpu-blocklist", "use-angle=swiftshader", "enable-unsafe-swiftshader", "no-first-run",
+    "disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
+)]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from geokit.viewer import Viewer, show
+from geokit.viewer.layers.mesh import MeshLayer
 
 from geokit.errors import InvalidInput
 from geokit.geometry import Mesh, PointCloud
 from geokit.geometry.render_mesh import render_mesh
-from geokit.viewer import Viewer, show
-from geokit.viewer.layers.mesh import MeshLayer
 from tests.viewer.browser import picture, ssim
 
 

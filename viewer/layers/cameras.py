@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-from geokit.geometry import Cameras
 from geokit.viewer.drawables import Drawable, Segments
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.layer import Layer, box_of
+from numpy.typing import NDArray
+
+from geokit.geometry import Cameras
 
 if TYPE_CHECKING:
     import viser

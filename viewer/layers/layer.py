@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from geokit.viewer.frame import ViewFrame
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import viser
-
     from geokit.viewer.drawables import Drawable
 
 
@@ -65,6 +63,7 @@ class Layer(ABC):
 
     def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
         """Adds the layer's controls to the folder that is open. viewer: the `Viewer`, for `guarded` and `edit`."""
+        return
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
         """What the ray from `origin` (3,) along the unit `direction` (3,) meets first, if anything."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from geokit.viewer.drawables import Drawable, Shading, Triangles
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 from numpy.typing import NDArray
 
 from geokit.geometry import Bvh, Mesh, ray_cast
 from geokit.geometry.render_mesh import CLAY
 from geokit.geometry.shading import linear_from_srgb
 from geokit.io.gltf_write import write_glb
-from geokit.viewer.drawables import Drawable, Shading, Triangles
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 
 if TYPE_CHECKING:
     import viser

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-from geokit.geometry import PointCloud
-from geokit.geometry.render_mesh import CLAY
 from geokit.viewer.colors import legend_of, numbers_to_colors
 from geokit.viewer.drawables import Drawable, Points
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
+from numpy.typing import NDArray
+
+from geokit.geometry import PointCloud
+from geokit.geometry.render_mesh import CLAY
 
 if TYPE_CHECKING:
     import viser

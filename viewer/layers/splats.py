@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from geokit.viewer.drawables import Drawable, SplatCloud
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.layers.layer import Layer, Pick, box_of
+from geokit.viewer.layers.points import first_along
 from numpy.typing import NDArray
 from torch import Tensor
 
 from geokit.geometry import Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.geometry.splats import SH_C0
-from geokit.viewer.drawables import Drawable, SplatCloud
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, Pick, box_of
-from geokit.viewer.layers.points import first_along
 
 if TYPE_CHECKING:
     import viser
