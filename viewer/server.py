@@ -17,7 +17,7 @@ _TRIES = 100
 LOCAL = ("127.0.0.1", "localhost", "::1")
 EXPOSED = (
     "the viewer listens on {host}: everybody who reaches this machine over the network can look, edit and save, there "
-    "is no password; for your own eyes leave --host out and forward the port: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE"
+    "is no password; to look from elsewhere leave --host out and forward the port: ssh -L {port}:127.0.0.1:{port} HERE"
 )
 
 

@@ -14,6 +14,7 @@ import torch
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.history import History
 from geokit.viewer.layers.layer import Layer, Pick, united
+from geokit.viewer.lights import light_scene
 from geokit.viewer.server import start_server
 
 from geokit.errors import GeokitError, InvalidInput
@@ -244,6 +245,7 @@ class Viewer:
                     break
         self.server.scene.set_up_direction(tuple(float(x) for x in self.up))
         self._aim_first_camera()
+        light_scene(self.server.scene, self.home_camera(), self.up)
 
     def _aim_first_camera(self) -> None:
         """New clients begin where everything is seen."""
