@@ -51,7 +51,8 @@ class MapPanel:
     def _open_pair(self, _: Any) -> None:
         """Show another pair of the collection in place of this one."""
         layer = self.layer
-        if self.pair is None or layer.collection is None or self.pair.value == layer.pair:
+        gone = self.viewer.layers.get(layer.name) is not layer  # somebody else chose at the same time
+        if self.pair is None or layer.collection is None or gone or self.pair.value == layer.pair:
             return
         try:
             opened = layer.collection.layers(self.pair.value)
