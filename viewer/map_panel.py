@@ -25,7 +25,7 @@ class MapPanel:
 
     def __init__(self, layer: CorrespondencesLayer, gui: viser.GuiApi, viewer: Any) -> None:
         self.layer, self.viewer = layer, viewer
-        self.pair = None
+        self.pair: Any = None
         if layer.collection is not None:
             self.pair = gui.add_dropdown("Pair", list(layer.collection.folders), initial_value=layer.pair)
         self.coloring = gui.add_dropdown("Colours", layer.colorings(), initial_value=layer.coloring)

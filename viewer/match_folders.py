@@ -46,9 +46,12 @@ class Collection:
 
 def folder_layers(path: Path) -> list[Layer] | None:
     """The layers of a folder that `geokit match` made, of one pair or of many; None for any other folder."""
-    if is_match(path):
+    try:
+        one, collection = is_match(path), Collection.of(path)
+    except OSError:  # what cannot be looked into is for others to tell of
+        return None
+    if one:
         return match_layers(path)
-    collection = Collection.of(path)
     if collection is None:
         return None
     problem: GeokitError | None = None

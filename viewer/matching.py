@@ -16,8 +16,10 @@ from geokit.viewer.show import show
 from geokit.viewer.viewer import Viewer
 from torch import Tensor
 
-from geokit.errors import InvalidInput
+from geokit.errors import InvalidInput, UnreadableFile
 from geokit.pipelines.map_file import PointMap, checked_map, load_map
+from geokit.pipelines.match import digest_of
+from geokit.pipelines.match_folder import MatchFolder
 from geokit.pipelines.truth_file import checked_pairs, load_truth
 from geokit.spectral.matching import Match
 
@@ -54,12 +56,16 @@ def map_layers(
 ) -> list[Layer]:
     """The layers of two meshes beside each other and of the map between them.
 
-    first, second: paths, `Mesh`es or mesh layers. point_map: a path as `load_map` reads it, the `Match` of the two, a
+    first, second: paths, `Mesh`es or mesh layers. point_map: a path as `load_map` reads it (its shapes may be named in
+    either order where a report of geokit match beside it tells them apart), the `Match` of the two, a
     `PointMap`, or (N2,) whole numbers, the vertex of the first that each of the second goes to; where a file goes from
     the first to the second the shapes change places. truth: paths as `load_truth` reads them, or (L, 2) vertices of the
     first and the second that correspond. Raises `InvalidInput` and `UnreadableFile` before anything is shown.
     """
     shapes = [_mesh_layer(thing) for thing in (first, second)]
+    turned = isinstance(point_map, str | Path) and _named_backwards(Path(point_map), shapes)
+    if turned:
+        shapes.reverse()
     counts = len(shapes[0].shape.vertices), len(shapes[1].shape.vertices)
     exchanged = False
     if isinstance(point_map, str | Path):
@@ -67,7 +73,8 @@ def map_layers(
         found, exchanged = load_map(source, counts, len(shapes[0].shape))
     else:
         found = _given_map(point_map, counts)
-    known = _given_truth(truth, counts)
+    known = _given_truth(truth, counts[::-1] if turned else counts)
+    known = known.flip(1) if turned and known is not None else known
     if exchanged:
         shapes.reverse()
         known = None if known is None else known.flip(1)
@@ -101,7 +108,7 @@ def named_things(paths: Sequence[Path], point_map: Path | None, truth: Sequence[
             raise InvalidInput(
                 f"--map is between two meshes, got {len(paths)} paths; name the two that it was made for"
             )
-        return list(map_layers(*paths, point_map, truth or None))
+        return list(map_layers(paths[0], paths[1], point_map, truth or None))
     if not truth:
         return list(paths)
     from geokit.viewer.match_folders import is_match, match_layers
@@ -118,6 +125,22 @@ def _mesh_layer(thing: Any) -> MeshLayer:
         what = thing if isinstance(thing, str | Path) else f"a {type(thing).__name__}"
         raise InvalidInput(f"{what} is no mesh with faces; a map is between two meshes: make one with geokit mesh")
     return layer
+
+
+def _named_backwards(arrays: Path, shapes: Sequence[MeshLayer]) -> bool:
+    """Does the report beside a match.npz say that it was made for the same shapes in the other order?
+
+    Where both have as many vertices, nothing else could tell.
+    """
+    folder = MatchFolder(arrays.parent)
+    if folder.arrays != arrays or not folder.report.is_file():
+        return False
+    try:
+        made_for = [shape["digest"] for shape in folder.load_report()["shapes"]]
+    except (UnreadableFile, KeyError, TypeError):
+        return False
+    given = [digest_of(layer.shape) for layer in shapes]
+    return given != made_for and given[::-1] == made_for
 
 
 def _given_map(point_map: Any, counts: tuple[int, int]) -> PointMap:

@@ -11,7 +11,7 @@ from geokit.geometry.neighbors import nearest_neighbors
 from geokit.spectral.evaluation import check_vertices
 from geokit.spectral.tips import edge_distances
 
-MOST_WORK = 40_000_000  # places times vertices: some ten seconds
+MOST_WORK = 100_000_000  # places times vertices: a few seconds
 _BLOCK = 20_000_000  # distances at once
 _NEAR = 0.15  # in units of the square root of the area: most errors are smaller, and looking no farther is fast
 

@@ -314,6 +314,10 @@ def test_the_folder_of_a_match_opens_as_two_shapes_and_their_map(files, tmp_path
         viewer.add(layer, first, second)
         assert layer.panel.matrix is not None
         assert "confiden" in layer.panel.figures.content or "doubtful" in layer.panel.figures.content
+    # Both have as many vertices: only the report can tell which is which.
+    backwards = named_things(files[1::-1], tmp_path / "moved" / "match.npz", [])
+    assert [one.name for one in backwards[1:]] == ["small", "tall"]
+    assert torch.equal(backwards[2].shown().colors, second.shown().colors)
     (tmp_path / "moved" / "report.json").write_text('{"shapes": 3}')
     with pytest.raises(UnreadableFile, match=r"report.json is no report of a match"):
         layers_of(tmp_path / "moved")

@@ -108,7 +108,7 @@ class CorrespondencesLayer(Layer):
 
     def colorings(self) -> list[Coloring]:
         """What the colours can say."""
-        return ["by place", "coverage", *(["error"] if self.known is not None else []), "their own"]  # type: ignore[list-item]
+        return ["by place", "coverage", *(["error"] if self.known is not None else []), "their own"]
 
     # What is shown.
 
@@ -199,8 +199,8 @@ class CorrespondencesLayer(Layer):
             ball = scene.add_icosphere(
                 f"/{self.name}/ball {i}",
                 points.size / 2 * frame.scale,
-                tuple(int(c) for c in color),
-                position=tuple(float(x) for x in place),
+                color,
+                position=place.astype(np.float64),
                 cast_shadow=False,
                 receive_shadow=False,
             )
