@@ -44,7 +44,7 @@ def ask(point_map: PointMap, first: Mesh, known: Tensor | None, side: int, verte
 def answer(asked: Asked, point_map: PointMap, first: Mesh, names: tuple[str, str]) -> str:
     """What was asked and found, in a sentence with the names of the shapes."""
     image = asked.images[0]
-    said = f"{names[asked.side]} {asked.vertex:,} → {names[1 - asked.side]} {image:,}"
+    said = f"vertex {asked.vertex:,} of {names[asked.side]} → {image:,} of {names[1 - asked.side]}"
     if asked.side == 0 and point_map.p2p_12 is None:
         if int(point_map.p2p_21[image]) != asked.vertex:
             return f"{said}, which goes nearest: nothing goes exactly there"

@@ -62,7 +62,7 @@ def map_layers(
     the first to the second the shapes change places. truth: paths as `load_truth` reads them, or (L, 2) vertices of the
     first and the second that correspond. Raises `InvalidInput` and `UnreadableFile` before anything is shown.
     """
-    shapes = [_mesh_layer(thing) for thing in (first, second)]
+    shapes = [_mesh_layer(first, "first"), _mesh_layer(second, "second")]
     turned = isinstance(point_map, str | Path) and _named_backwards(Path(point_map), shapes)
     if turned:
         shapes.reverse()
@@ -118,8 +118,8 @@ def named_things(paths: Sequence[Path], point_map: Path | None, truth: Sequence[
     return list(match_layers(paths[0], truth))
 
 
-def _mesh_layer(thing: Any) -> MeshLayer:
-    layers = layers_of(thing)
+def _mesh_layer(thing: Any, name: str) -> MeshLayer:
+    layers = layers_of(thing, None if isinstance(thing, str | Path) else name)
     (layer,) = layers if len(layers) == 1 else (None,)
     if not isinstance(layer, MeshLayer) or not len(layer.shape):
         what = thing if isinstance(thing, str | Path) else f"a {type(thing).__name__}"

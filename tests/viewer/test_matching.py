@@ -147,7 +147,7 @@ def test_a_click_on_the_second_shows_its_image_on_the_first(shapes):
         layer = shown(viewer)
         clicked(viewer, layer.second, 101)
         assert layer.asked.images == (int(p2p[101]),)
-        assert layer.panel.answer.content == f"{layer.second.name} 101 → {layer.first.name} {int(p2p[101])}"
+        assert layer.panel.answer.content == f"vertex 101 of second → {int(p2p[101])} of first"
         marks = next(piece for piece in layer.drawables() if isinstance(piece, Points))
         assert np.allclose(marks.points[0], layer.second.placed(second.vertices)[101])
         assert np.allclose(marks.points[1], layer.first.placed(first.vertices)[int(p2p[101])])
