@@ -37,6 +37,12 @@ def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
 
 def _of_path(path: Path, name: str | None) -> list[Layer]:
     name = name or path.stem
+    if path.is_dir():
+        from geokit.viewer.match_folders import folder_layers
+
+        matched = folder_layers(path)
+        if matched is not None:
+            return matched
     if path.is_dir() and RunFolder(path).config.is_file():
         path = scene_file(path)
     opened = open_shape(path, drop_nonfinite=True)

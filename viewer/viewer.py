@@ -76,7 +76,7 @@ class Viewer:
         with self.lock:
             if name not in self.layers:
                 raise InvalidInput(f"there is no layer {name!r}; there are {', '.join(self.layers) or 'none'}")
-            self.layers.pop(name).erase()
+            self.layers.pop(name).leave()
             self._folders.pop(name).remove()
         self.changed()
 
@@ -240,8 +240,7 @@ class Viewer:
             for layer in self.layers.values():
                 elements = layer.elements()
                 if elements is not None and len(elements) > 3:
-                    chosen = torch.from_numpy(elements[:: max(1, len(elements) // 20_000)])
-                    self.up = up_direction(chosen, torch.ones(len(chosen)).double()).numpy()
+                    self.up = upwards(elements)
                     break
         self.server.scene.set_up_direction(tuple(float(x) for x in self.up))
         self._aim_first_camera()
@@ -300,6 +299,12 @@ class Viewer:
                     callback(nearest, event.client)
 
         self.safely(pick, event.client)
+
+
+def upwards(places: np.ndarray) -> np.ndarray:
+    """(3,) the direction in which places (N, 3) of a shape stand best."""
+    chosen = torch.from_numpy(places[:: max(1, len(places) // 20_000)])
+    return up_direction(chosen, torch.ones(len(chosen)).double()).numpy()
 
 
 def view_direction(up: np.ndarray) -> tuple[float, float, float]:

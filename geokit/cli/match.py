@@ -85,6 +85,7 @@ def _print_report(report: dict[str, Any]) -> None:
         ("coloured", f"{files['shape_1']}, {files['shape_2']}"),
         *([("textured", files["textured"])] if "textured" in files else []),
         ("figures", files["report"]),
+        ("look", f"geokit view {Path(files['report']).parent}"),
     ]
     out = console()
     out.print()
@@ -104,5 +105,6 @@ def _print_summary(summary: "Summary") -> None:
         ("maps", f"{summary.root}/*/match.npz"),
         ("table", str(summary.table_file)),
         *([("picture", str(summary.picture_file))] if summary.picture_file.exists() else []),
+        *([("look", f"geokit view {summary.root}")] if summary.reports else []),
     ]
     out.print(table(rows))

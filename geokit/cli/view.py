@@ -15,6 +15,12 @@ class View:
 
     paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE_OR_FOLDER")]
     """Meshes, points, splats, fields, captures, folders that geokit made; all into one scene."""
+    map: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")] = None
+    """Two meshes: the map between them, match.npz of geokit match or one vertex number a line, counted from 0, the
+    vertex of the first that each of the second goes to."""
+    truth: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FILE ...", help_behavior_hint="(default: none)")] = ()
+    """With --map or a folder of geokit match: the right map, to show errors; a file as for --map, pairs of vertices, a
+    .vts for each of the two shapes, or the word "same" where equal numbers correspond."""
     host: str = "127.0.0.1"
     """The address to listen on. The default is for this machine alone; there is no password."""
     port: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 8080, or the next free one)")] = None
@@ -30,10 +36,11 @@ class View:
         from geokit.cli.pipes import printing
         from geokit.errors import InvalidInput
         from geokit.viewer import show
+        from geokit.viewer.matching import named_things
 
         if not self.paths:
             raise InvalidInput("there is nothing to view; name files or folders")
-        viewer = show(*self.paths, host=self.host, port=self.port)
+        viewer = show(*named_things(self.paths, self.map, self.truth), host=self.host, port=self.port)
         with printing():
             print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
         if not self.no_open:

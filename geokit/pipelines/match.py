@@ -48,10 +48,15 @@ def open_mesh(path: Path) -> Opened:
     opened = open_shape(path)
     if not isinstance(opened.shape, Mesh) or not len(opened.shape):
         raise InvalidInput(f"{path} has no faces; match needs surfaces: make one of it with geokit mesh")
+    return Opened(path, opened.shape, digest_of(opened.shape), tuple(opened.messages))
+
+
+def digest_of(mesh: Mesh) -> str:
+    """A hash of the vertices and faces of a mesh."""
     found = hashlib.sha256()
-    for tensor in (opened.shape.vertices, opened.shape.faces):
+    for tensor in (mesh.vertices, mesh.faces):
         found.update(str(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
-    return Opened(path, opened.shape, found.hexdigest(), tuple(opened.messages))
+    return found.hexdigest()
 
 
 def match_files(

@@ -94,15 +94,20 @@ def save_match(path: Path, match: Match) -> None:
 
 def load_match(path: str | Path) -> dict[str, Tensor]:
     """The arrays that `save_match` wrote, by name. Raises `UnreadableFile` for anything else."""
-    path = existing_file(path, "match.npz")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except Exception as error:  # zip, zlib and NumPy's header each have their own
-        raise UnreadableFile(f"{path} is no match.npz, or damaged ({error}); make it again") from error
+    found = load_arrays(path)
     if not {"p2p_12", "p2p_21", "functional_map"} <= set(found):
         raise UnreadableFile(f"{path} holds no match (it holds {', '.join(found) or 'nothing'}); make it again")
     return found
+
+
+def load_arrays(path: str | Path) -> dict[str, Tensor]:
+    """The arrays of numbers in any .npz, by name. Raises `UnreadableFile` for a damaged one and anything else."""
+    path = existing_file(path, "match.npz")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except Exception as error:  # zip, zlib and NumPy's header each have their own
+        raise UnreadableFile(f"{path} is no match.npz, or damaged ({error}); make it again") from error
 
 
 def versions() -> dict[str, str]:

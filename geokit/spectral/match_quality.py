@@ -106,12 +106,17 @@ def _cycle(shape: SpectralShape, back: Tensor) -> float:
 
 def _coverage(shape: SpectralShape, images: Tensor) -> float:
     """The share of the area that is an image or beside one."""
-    masses, faces = shape.basis.masses, shape.mesh.faces
-    hit = torch.zeros(len(masses), dtype=torch.bool)
+    masses = shape.basis.masses
+    return float(masses[reached(shape.mesh, images)].sum() / masses.sum())
+
+
+def reached(mesh: Mesh, images: Tensor) -> Tensor:
+    """(N,) bool, which vertices of a mesh are among images (M,) int64, or beside one."""
+    hit = torch.zeros(len(mesh.vertices), dtype=torch.bool)
     hit[images] = True
     beside = hit.clone()
-    beside[faces[hit[faces].any(1)].reshape(-1)] = True
-    return float(masses[beside].sum() / masses.sum())
+    beside[mesh.faces[hit[mesh.faces].any(1)].reshape(-1)] = True
+    return beside
 
 
 def _dirichlet(source: SpectralShape, target: SpectralShape, p2p: Tensor) -> float:

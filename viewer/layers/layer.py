@@ -101,6 +101,11 @@ class Layer(ABC):
             node.remove()
         self._nodes = []
 
+    def leave(self) -> None:
+        """Take the nodes out of the scene and draw no more, whatever becomes of the shape."""
+        self.erase()
+        self._scene = None
+
     def set_visible(self, visible: bool) -> None:
         """Show or hide."""
         self.visible = visible

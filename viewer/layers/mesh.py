@@ -12,6 +12,7 @@ from geokit.viewer.drawables import Drawable, Shading, Triangles
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 from numpy.typing import NDArray
+from torch import Tensor
 
 from geokit.geometry import Bvh, Mesh, ray_cast
 from geokit.geometry.render_mesh import CLAY
@@ -25,7 +26,10 @@ SHADINGS: tuple[Shading, ...] = ("smooth", "flat", "unlit", "wireframe")
 
 
 class MeshLayer(Layer):
-    """A mesh. `paint` replaces its colours by others, one a vertex, with a legend; `offset` moves it aside (world)."""
+    """A mesh. `paint` replaces its colours by others, one a vertex, with a legend.
+
+    Where it is shown: `turn` (3, 3) turns and scales it about the origin, then `offset` (3,) moves it (world).
+    """
 
     kind = "mesh"
     shape: Mesh
@@ -35,7 +39,7 @@ class MeshLayer(Layer):
         self.shading: Shading = "smooth"
         self.own_colors = shape.texture is not None or shape.colors is not None
         self.color = CLAY
-        self.offset = np.zeros(3)
+        self.turn, self.offset = np.eye(3), np.zeros(3)
         self._painted: NDArray[np.float64] | None = None
         self._legend: Legend | None = None
 
@@ -61,13 +65,19 @@ class MeshLayer(Layer):
 
     def bounds(self) -> NDArray[np.float64]:
         """The box around the vertices where they are shown."""
-        return box_of(self.shape.vertices.detach().cpu()) + self.offset
+        return box_of(self.placed(self.shape.vertices))
+
+    def placed(self, places: Tensor) -> NDArray[np.float64]:
+        """Places of the mesh (N, 3) where they are shown."""
+        return places.detach().cpu().double().numpy() @ self.turn.T + self.offset
 
     def shown(self) -> Mesh:
         """The mesh with the colours that are shown, where it is shown."""
         mesh = self.shape.to(torch.float64)
-        if self.offset.any():
-            mesh = mesh.replace(vertices=mesh.vertices + torch.from_numpy(self.offset))
+        if self.offset.any() or (self.turn != np.eye(3)).any():
+            turn = torch.from_numpy(self.turn)
+            normals = None if mesh.normals is None else mesh.normals @ turn.T / turn.det() ** (1 / 3)
+            mesh = mesh.replace(vertices=torch.from_numpy(self.placed(mesh.vertices)), normals=normals)
         if self._painted is not None:
             return mesh.replace(colors=torch.from_numpy(self._painted), uv=None, texture=None)
         if self.own_colors and (mesh.texture is not None or mesh.colors is not None):
@@ -117,11 +127,13 @@ class MeshLayer(Layer):
         """The face that the ray meets first."""
         if self._bvh is None:
             return None
-        start = torch.from_numpy(origin - self.offset)[None]
-        hit = ray_cast(self._bvh, start, torch.from_numpy(direction)[None])
+        back = np.linalg.inv(self.turn)
+        start, along = back @ (origin - self.offset), back @ direction
+        shrunk = float(np.linalg.norm(along))
+        hit = ray_cast(self._bvh, torch.from_numpy(start)[None], torch.from_numpy(along / shrunk)[None])
         if int(hit.face_ids[0]) < 0:
             return None
-        distance, face = float(hit.t[0]), int(hit.face_ids[0])
+        distance, face = float(hit.t[0]) / shrunk, int(hit.face_ids[0])
         a, b, c = (float(w) for w in hit.barycentrics[0])
         nearest = int(self.shape.faces[face][hit.barycentrics[0].argmax()])
         values = {"face": f"{face:,}", "vertex": f"{nearest:,}"}
@@ -129,7 +141,7 @@ class MeshLayer(Layer):
 
     def elements(self) -> NDArray[np.float64]:
         """The middles of the faces."""
-        return self.shape.corners.double().mean(1).detach().cpu().numpy() + self.offset
+        return self.placed(self.shape.corners.double().mean(1))
 
     def kept(self, mask: NDArray[np.bool_]) -> Mesh:
         """The faces of `mask` and the vertices that they have."""
