@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from geokit.viewer.drawables import Drawable, SplatCloud
 from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, Pick, box_of
+from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 from geokit.viewer.layers.points import first_along
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import viser
 
 RenderedBy = Literal["browser", "geokit"]
-_MOST_IN_BROWSER = 1_000_000
+_MOST_IN_BROWSER = 500_000
 _FAR = 0.995  # of the splats count for the box: a few float far away
 
 
@@ -35,6 +35,7 @@ class SplatsLayer(Layer):
     def __init__(self, name: str, shape: Splats, source: Path | None = None, antialiased: bool = False) -> None:
         super().__init__(name, shape, source)
         self.antialiased = antialiased
+        self.streamed_legend: Legend | None = None  # of the pictures, where they show numbers
         plain = shape.waves == 0 and len(shape) <= _MOST_IN_BROWSER
         self.rendered_by: RenderedBy = "browser" if plain else "geokit"
 
@@ -52,6 +53,10 @@ class SplatsLayer(Layer):
         middle = np.median(means, axis=0)
         distance = np.linalg.norm(means - middle, axis=1)
         return box_of(means[distance <= np.quantile(distance, _FAR)])
+
+    def legend(self) -> Legend | None:
+        """Of the numbers that the streamed picture shows."""
+        return self.streamed_legend
 
     def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
         """The browser's splats, if it is the browser that draws them."""
