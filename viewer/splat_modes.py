@@ -43,11 +43,12 @@ class _Measure:
     colormap: Callable[[Tensor], Tensor]
 
 
+_PAPER, _INK = torch.tensor([1.0, 1.0, 1.0]), torch.tensor([0.10, 0.23, 0.42])
 # None: the range begins at 0, or ends at 1, whatever is seen.
 _MEASURES: dict[str, _Measure] = {
     "Depth": _Measure("Depth", 0.01, 0.99, lambda t: inferno(1 - t)),
-    "Alpha": _Measure("Alpha", None, None, viridis),
-    "Splat count": _Measure("Splats at a pixel, hidden ones too", None, 0.999, viridis),
+    "Alpha": _Measure("Alpha", None, None, lambda t: torch.lerp(_PAPER.to(t), _INK.to(t), t[..., None])),
+    "Splat count": _Measure("Splats at a pixel, hidden ones too", None, 0.99, viridis),
     "Frequency": _Measure("Cycles per pixel", None, 0.99, viridis),
 }
 

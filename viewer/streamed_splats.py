@@ -21,13 +21,13 @@ NEAR = 0.01  # view units; the browser's own near plane
 
 @dataclass(frozen=True)
 class StreamedSplats:
-    """splats: in view coordinates, float32. antialiased: (N,), which of them. scale: view units in one world unit.
+    """splats: in view coordinates, float32. antialiased: all, none or (N,). scale: view units in one world unit.
 
     What does not depend on the camera is computed once and kept.
     """
 
     splats: Splats
-    antialiased: Tensor
+    antialiased: bool | Tensor
     scale: float
     near: float = NEAR
 
@@ -40,7 +40,9 @@ class StreamedSplats:
         alike = [_padded(_in_view(splats, frame), degree, waves, a_channel) for splats, _ in scenes]
         fields = [splats.tensors() for splats in alike]
         joined = fields[0] if len(fields) == 1 else {k: torch.cat([f[k] for f in fields]) for k in fields[0]}
-        flags = torch.cat([torch.full((len(splats),), antialiased) for splats, antialiased in scenes])
+        flags: bool | Tensor = scenes[0][1]
+        if any(antialiased != flags for _, antialiased in scenes):
+            flags = torch.cat([torch.full((len(splats),), antialiased) for splats, antialiased in scenes])
         return StreamedSplats(Splats(**joined), flags, frame.scale)
 
     def project(self, camera: Cameras) -> Projection:

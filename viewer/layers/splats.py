@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RenderedBy = Literal["browser", "geokit"]
 _MOST_IN_BROWSER = 500_000
-_FAR = 0.995  # of the splats count for the box: a few float far away
+_MOST, _ROOM = 0.9, 1.25  # the box is that of the splats within this room of what most keep to: the rest is far away
 
 
 class SplatsLayer(Layer):
@@ -45,14 +45,14 @@ class SplatsLayer(Layer):
         return self.visible and self.rendered_by == "geokit" and len(self.shape) > 0
 
     def bounds(self) -> NDArray[np.float64]:
-        """The box around nearly all means: a few splats float far away."""
+        """The box around most means: some splats are a backdrop, or float far away."""
         means = self.elements()
         means = means[np.isfinite(means).all(1)]
         if len(means) < 100:
             return box_of(means)
         middle = np.median(means, axis=0)
         distance = np.linalg.norm(means - middle, axis=1)
-        return box_of(means[distance <= np.quantile(distance, _FAR)])
+        return box_of(means[distance <= _ROOM * np.quantile(distance, _MOST)])
 
     def legend(self) -> Legend | None:
         """Of the numbers that the streamed picture shows."""
