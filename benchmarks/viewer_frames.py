@@ -107,7 +107,7 @@ def drag(page: Any, seconds: float) -> float:
 def frames_case(count: int, waves: int, budget: float | None) -> dict[str, Any]:
     """Drag for a while; pictures are matched to the camera messages by the number that is written into them."""
     with served(count, waves, budget, numbered=True) as server, page_of_browser() as page:
-        page.goto(server.url)
+        page.goto(server.url + "?fixedDpr=1")  # else viser draws fewer pixels where the browser is slow
         shown_first(page)
         drag(page, 2.0)  # the resolution finds its place
         time.sleep(1.0)

@@ -91,6 +91,7 @@ def served(
     count: int, waves: int = 0, budget: float | None = None, numbered: bool = False, errors: Path | None = None
 ) -> Iterator[Server]:
     """A server of `count` splats. errors: a file for what it writes to stderr."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `geokit view` does
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_with_errors, args=(errors, there, count, waves, budget, numbered), daemon=True)

@@ -11,8 +11,8 @@ Step = Literal["draft", "full", "clear"]
 REST = 0.15  # seconds without a movement
 BUDGET = 0.06  # seconds for a draft
 MOST_ON_THE_WAY = 2  # pictures: one is carried and shown while the next is drawn
-_SHARES = (1.0, 0.84, 0.71, 0.59, 0.5, 0.42, 0.35, 0.3, 0.25)  # of the canvas' width and height
-_FIXED = 0.3  # of the time does not depend on the number of pixels
+_SHARES = (1.0, 0.84, 0.71, 0.59, 0.5, 0.42, 0.35)  # of the canvas' width and height
+_FIXED = 0.4  # of the time does not depend on the number of pixels
 _ROOM = 0.85  # a larger share is taken only where it needs less than this of the budget
 
 
@@ -25,16 +25,17 @@ class Resolution:
 
     def learn(self, share: float, seconds: float) -> None:
         """A picture of this `share` took so long."""
-        whole = seconds / self._cost(share)
+        whole = seconds / self.cost(share)
         self._seconds = whole if self._seconds is None else (self._seconds + whole) / 2
         for candidate in _SHARES:
             room = _ROOM if candidate > self.share else 1.0
-            if self._seconds * self._cost(candidate) <= room * BUDGET:
+            if self._seconds * self.cost(candidate) <= room * BUDGET:
                 break
         self.share = candidate
 
     @staticmethod
-    def _cost(share: float) -> float:
+    def cost(share: float) -> float:
+        """The time of a picture of this share of the canvas, in that of the whole one."""
         return _FIXED + (1 - _FIXED) * share * share
 
 
