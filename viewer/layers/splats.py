@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 RenderedBy = Literal["browser", "geokit"]
 _MOST_IN_BROWSER = 500_000
+_ENOUGH = 50_000  # splats tell where most are
 _MOST, _ROOM = 0.9, 1.25  # the box is that of the splats within this room of what most keep to: the rest is far away
 
 
@@ -46,13 +49,26 @@ class SplatsLayer(Layer):
 
     def bounds(self) -> NDArray[np.float64]:
         """The box around most means: some splats are a backdrop, or float far away."""
-        means = self.elements()
-        means = means[np.isfinite(means).all(1)]
-        if len(means) < 100:
+        return self._box
+
+    @cached_property
+    def _box(self) -> NDArray[np.float64]:
+        means = self.shape.means.detach().cpu()
+        some = means[:: max(1, len(means) // _ENOUGH)].double()
+        some = some[some.isfinite().all(1)]
+        if len(some) < 100:
             return box_of(means)
-        middle = np.median(means, axis=0)
-        distance = np.linalg.norm(means - middle, axis=1)
-        return box_of(means[distance <= _ROOM * np.quantile(distance, _MOST)])
+        middle = some.median(0).values
+        most = float(torch.linalg.vector_norm(some - middle, dim=1).quantile(_MOST))
+        near = torch.linalg.vector_norm(means - middle.to(means), dim=1) <= _ROOM * most
+        low = torch.where(near[:, None], means, math.inf).amin(0)
+        high = torch.where(near[:, None], means, -math.inf).amax(0)
+        return torch.stack([low, high]).double().numpy()
+
+    def replace(self, shape: Splats) -> None:
+        """Show other splats."""
+        self.__dict__.pop("_box", None)
+        super().replace(shape)
 
     def legend(self) -> Legend | None:
         """Of the numbers that the streamed picture shows."""
@@ -86,7 +102,7 @@ class SplatsLayer(Layer):
 
         @viewer.guarded(by)
         def _(_: Any) -> None:
-            self.rendered_by = by.value
+            self.rendered_by = "geokit" if by.value == "geokit" else "browser"
             self.redraw()
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
