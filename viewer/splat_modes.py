@@ -171,4 +171,4 @@ def _rounded(value: float, direction: Callable[[float], int]) -> float:
     if value == 0 or not math.isfinite(value):
         return 0.0
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
-    return direction(value / step) * step
+    return float(f"{direction(value / step) * step:.2g}")

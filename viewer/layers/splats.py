@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from geokit.viewer.clear_view import clear_view
 from geokit.viewer.drawables import Drawable, SplatCloud
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
@@ -16,7 +17,7 @@ from geokit.viewer.layers.points import first_along
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geokit.geometry import Splats
+from geokit.geometry import Cameras, Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.geometry.splats import SH_C0
 
@@ -64,6 +65,10 @@ class SplatsLayer(Layer):
         low = torch.where(near[:, None], means, math.inf).amin(0)
         high = torch.where(near[:, None], means, -math.inf).amax(0)
         return torch.stack([low, high]).double().numpy()
+
+    def clear_view(self, camera: Cameras) -> Cameras:
+        """Inside of the surroundings, where they would hide the middle."""
+        return clear_view(self.shape, torch.from_numpy(self.bounds()), camera)
 
     def replace(self, shape: Splats) -> None:
         """Show other splats."""
