@@ -15,6 +15,7 @@ from geokit.errors import InvalidInput
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder, scene_file
+from geokit.pipelines.settings import load_settings
 
 
 def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
@@ -43,11 +44,13 @@ def _of_path(path: Path, name: str | None) -> list[Layer]:
         matched = folder_layers(path)
         if matched is not None:
             return matched
-    if path.is_dir() and RunFolder(path).config.is_file():
+    antialiased = False
+    if path.is_dir() and (config := RunFolder(path).config).is_file():
+        antialiased = load_settings(config).train.antialiased
         path = scene_file(path)
     opened = open_shape(path, drop_nonfinite=True)
     if isinstance(opened.shape, Splats):
-        return [SplatsLayer(name, opened.shape, path)]
+        return [SplatsLayer(name, opened.shape, path, antialiased)]
     if isinstance(opened.shape, Mesh):
         return [MeshLayer(name, opened.shape, path)]
     return [PointsLayer(name, opened.shape, path, opened.feature_names)]

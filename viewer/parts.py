@@ -4,5 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from geokit.viewer.matching import Matching
+from geokit.viewer.render_loop import RenderLoop
 
-PARTS: tuple[Callable[[Any], Any], ...] = (Matching,)
+PARTS: tuple[Callable[[Any], Any], ...] = (
+    Matching,
+    RenderLoop,
+)

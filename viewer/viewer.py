@@ -147,7 +147,10 @@ class Viewer:
         low, high = united(boxes)
         corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
         up = np.array([0.0, 0.0, 1.0]) if self.up is None else self.up
-        return frame_camera(torch.from_numpy(corners), view_direction(up), tuple(up), width, height)
+        camera = frame_camera(torch.from_numpy(corners), view_direction(up), tuple(up), width, height)
+        for layer in self.layers.values():
+            camera = layer.clear_view(camera) if layer.visible else camera
+        return camera
 
     # Clients.
 
@@ -240,7 +243,8 @@ class Viewer:
             for layer in self.layers.values():
                 elements = layer.elements()
                 if elements is not None and len(elements) > 3:
-                    self.up = upwards(elements)
+                    low, high = layer.bounds()  # without what is far around it
+                    self.up = upwards(elements[((elements >= low) & (elements <= high)).all(1)])
                     break
         self.server.scene.set_up_direction(tuple(float(x) for x in self.up))
         self._aim_first_camera()

@@ -31,8 +31,11 @@ class View:
 
     def run(self) -> int:
         """Serve until interrupted."""
+        import os
         import webbrowser
 
+        # Read when torch is loaded: threads that wait would take the core on which the browser draws.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from geokit.cli.pipes import printing
         from geokit.errors import InvalidInput
         from geokit.viewer import show

@@ -25,6 +25,64 @@ class Rendering:
     median_depth: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Projection:
+    """N splats on the screen of one camera; a culled one has depth 0 and zeros everywhere.
+
+    means2d (N, 2) pixels; depths (N,) along the optical axis; conics (N, 3) a b c of the inverse covariance, in
+    1/pixels^2; compensation (N,) of the pixel filter; waves2d (N, K, 3) frequency in cycles per pixel, attenuation;
+    opacities (N,).
+    """
+
+    means2d: Tensor
+    depths: Tensor
+    conics: Tensor
+    compensation: Tensor
+    waves2d: Tensor
+    opacities: Tensor
+
+    def waves(self, weights: Tensor) -> Tensor:
+        """(N, K, 4) as `rasterize` takes them, of weights (N, K, 2)."""
+        if not self.waves2d.shape[1]:
+            return self.waves2d.new_zeros(len(self.waves2d), 0, 4)
+        return torch.cat([self.waves2d[..., :2], weights * self.waves2d[..., 2:]], dim=-1)
+
+
+def project_splats(
+    splats: Splats,
+    camera: Cameras,
+    *,
+    antialiased: bool | Tensor = False,
+    dilation: float = 0.3,
+    near: float = 0.01,
+    world_to_camera: Tensor | None = None,
+) -> Projection:
+    """`splats` on the screen of the one camera of `camera`; the options are those of `render`.
+
+    Raises `InvalidInput` unless `camera` holds exactly one camera.
+    """
+    if len(camera) != 1:
+        raise InvalidInput(f"render takes one camera at a time, got {len(camera)}; index them: cameras[i]")
+    dtype, (width, height) = splats.means.dtype, camera.sizes[0]
+    pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(dtype)
+    K = camera.K[0].to(dtype)
+    intrinsics = torch.stack([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
+    opacities = torch.sigmoid(splats.logit_opacities)
+    amplitudes = opacities.detach()
+    if splats.waves:
+        strongest = splats.wave_weights.detach().norm(dim=2).sum(1)
+        amplitudes = amplitudes * (1 + (strongest.amax(-1) if splats.wave_weights.dim() == 4 else strongest))
+    means2d, depths, conics, compensation, waves2d = project(
+        splats.means, splats.quats, torch.exp(splats.log_scales), splats.wave_frequencies, amplitudes,
+        pose, intrinsics, width, height, dilation, near,
+    )  # fmt: skip
+    if isinstance(antialiased, Tensor):
+        opacities = torch.where(antialiased, opacities * compensation, opacities)
+    elif antialiased:
+        opacities = opacities * compensation
+    return Projection(means2d, depths, conics, compensation, waves2d, opacities)
+
+
 def render(
     splats: Splats,
     camera: Cameras,
@@ -33,7 +91,7 @@ def render(
     features: Tensor | None = None,
     sh_degree: int | None = None,
     depth: bool = False,
-    antialiased: bool = False,
+    antialiased: bool | Tensor = False,
     dilation: float = 0.3,
     near: float = 0.01,
     world_to_camera: Tensor | None = None,
@@ -43,30 +101,17 @@ def render(
 
     background (C,), black by default. features (N, C) replace the colours. sh_degree cuts the harmonics.
     antialiased keeps a splat's energy when the pixel filter (variance `dilation`, pixels^2) widens it (Mip-Splatting,
-    Yu et al. 2024). world_to_camera (4, 4) replaces the camera's own pose, with gradients. screen_probe (N, 2): see
-    `rasterize`.
+    Yu et al. 2024); a mask (N,) does so for some. world_to_camera (4, 4) replaces the camera's own pose, with
+    gradients. screen_probe (N, 2): see `rasterize`.
     Raises `InvalidInput` unless `camera` holds exactly one camera, and for features that do not fit waves with a weight
     a channel.
     """
-    if len(camera) != 1:
-        raise InvalidInput(f"render takes one camera at a time, got {len(camera)}; index them: cameras[i]")
-    dtype, (width, height) = splats.means.dtype, camera.sizes[0]
-    pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(dtype)
-    K = camera.K[0].to(dtype)
-    intrinsics = torch.stack([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
-    opacities = torch.sigmoid(splats.logit_opacities)
-    weights = splats.wave_weights
-    amplitudes = opacities.detach()
-    if splats.waves:
-        strongest = weights.detach().norm(dim=2).sum(1)
-        amplitudes = amplitudes * (1 + (strongest.amax(-1) if weights.dim() == 4 else strongest))
-    means2d, depths, conics, compensation, waves2d = project(
-        splats.means, splats.quats, torch.exp(splats.log_scales), splats.wave_frequencies, amplitudes,
-        pose, intrinsics, width, height, dilation, near,
-    )  # fmt: skip
-    if antialiased:
-        opacities = opacities * compensation
+    seen = project_splats(
+        splats, camera, antialiased=antialiased, dilation=dilation, near=near, world_to_camera=world_to_camera
+    )
+    (width, height), depths, weights = camera.sizes[0], seen.depths, splats.wave_weights
     if features is None:
+        pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(depths.dtype)
         center = -pose[:3, :3].T @ pose[:3, 3]
         degree = splats.sh_degree if sh_degree is None else min(sh_degree, splats.sh_degree)
         harmonics = spherical_harmonics(degree, splats.means - center, splats.sh_coeffs, depths.detach() > 0)
@@ -83,12 +128,10 @@ def render(
         background = torch.cat([background, background.new_zeros(1)])
 
     def blend(features: Tensor, background: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        waves = waves2d.new_zeros(len(splats), 0, 4)
-        if splats.waves:
-            waves = torch.cat([waves2d[..., :2], weights * waves2d[..., 2:]], dim=-1)
         return rasterize(
-            means2d, conics, depths, opacities, features, waves, background, width, height, screen_probe, depth
-        )
+            seen.means2d, seen.conics, depths, seen.opacities, features, seen.waves(weights), background,
+            width, height, screen_probe, depth,
+        )  # fmt: skip
 
     if weights.dim() == 3:
         image, transmittance, median_ids = blend(features, background, weights)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import viser
     from geokit.viewer.drawables import Drawable
 
+    from geokit.geometry import Cameras
+
 
 @dataclass(frozen=True)
 class Pick:
@@ -80,6 +82,10 @@ class Layer(ABC):
     def legend(self) -> Legend | None:
         """The scale of the colours that are shown, where they stand for numbers."""
         return None
+
+    def clear_view(self, camera: Cameras) -> Cameras:
+        """The first camera that is proposed, or a nearer one where the layer itself hides what it is about."""
+        return camera
 
     # What is the same for all.
 

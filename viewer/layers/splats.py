@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from geokit.viewer.clear_view import clear_view
 from geokit.viewer.drawables import Drawable, SplatCloud
 from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, Pick, box_of
+from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 from geokit.viewer.layers.points import first_along
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geokit.geometry import Splats
+from geokit.geometry import Cameras, Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.geometry.splats import SH_C0
 
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
     import viser
 
 RenderedBy = Literal["browser", "geokit"]
-_MOST_IN_BROWSER = 1_000_000
-_FAR = 0.995  # of the splats count for the box: a few float far away
+_MOST_IN_BROWSER = 500_000
+_ENOUGH = 50_000  # splats tell where most are
+_MOST, _ROOM = 0.9, 1.25  # the box is that of the splats within this room of what most keep to: the rest is far away
 
 
 class SplatsLayer(Layer):
@@ -35,6 +39,7 @@ class SplatsLayer(Layer):
     def __init__(self, name: str, shape: Splats, source: Path | None = None, antialiased: bool = False) -> None:
         super().__init__(name, shape, source)
         self.antialiased = antialiased
+        self.streamed_legend: Legend | None = None  # of the pictures, where they show numbers
         plain = shape.waves == 0 and len(shape) <= _MOST_IN_BROWSER
         self.rendered_by: RenderedBy = "browser" if plain else "geokit"
 
@@ -44,14 +49,35 @@ class SplatsLayer(Layer):
         return self.visible and self.rendered_by == "geokit" and len(self.shape) > 0
 
     def bounds(self) -> NDArray[np.float64]:
-        """The box around nearly all means: a few splats float far away."""
-        means = self.elements()
-        means = means[np.isfinite(means).all(1)]
-        if len(means) < 100:
+        """The box around most means: some splats are a backdrop, or float far away."""
+        return self._box
+
+    @cached_property
+    def _box(self) -> NDArray[np.float64]:
+        means = self.shape.means.detach().cpu()
+        some = means[:: max(1, len(means) // _ENOUGH)].double()
+        some = some[some.isfinite().all(1)]
+        if len(some) < 100:
             return box_of(means)
-        middle = np.median(means, axis=0)
-        distance = np.linalg.norm(means - middle, axis=1)
-        return box_of(means[distance <= np.quantile(distance, _FAR)])
+        middle = some.median(0).values
+        most = float(torch.linalg.vector_norm(some - middle, dim=1).quantile(_MOST))
+        near = torch.linalg.vector_norm(means - middle.to(means), dim=1) <= _ROOM * most
+        low = torch.where(near[:, None], means, math.inf).amin(0)
+        high = torch.where(near[:, None], means, -math.inf).amax(0)
+        return torch.stack([low, high]).double().numpy()
+
+    def clear_view(self, camera: Cameras) -> Cameras:
+        """Inside of the surroundings, where they would hide the middle."""
+        return clear_view(self.shape, torch.from_numpy(self.bounds()), camera)
+
+    def replace(self, shape: Splats) -> None:
+        """Show other splats."""
+        self.__dict__.pop("_box", None)
+        super().replace(shape)
+
+    def legend(self) -> Legend | None:
+        """Of the numbers that the streamed picture shows."""
+        return self.streamed_legend
 
     def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
         """The browser's splats, if it is the browser that draws them."""
@@ -81,7 +107,7 @@ class SplatsLayer(Layer):
 
         @viewer.guarded(by)
         def _(_: Any) -> None:
-            self.rendered_by = by.value
+            self.rendered_by = "geokit" if by.value == "geokit" else "browser"
             self.redraw()
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:

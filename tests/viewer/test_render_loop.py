@@ -1,0 +1,409 @@
+"""Splats rendered on the server reach every client: the right picture, of the newest camera, never too many."""
+
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from geokit.viewer import Viewer, client_stream
+from geokit.viewer.client_stream import BUDGET, REST, ClientStream, Resolution
+from geokit.viewer.layers.mesh import MeshLayer
+from geokit.viewer.layers.splats import SplatsLayer
+
+from geokit.errors import InvalidInput
+from geokit.geometry import Mesh
+from geokit.splatting import render
+from tests.viewer.browser import picture, ssim, until
+from tests.viewer.splat_scenes import blob, disc, streamed
+from tests.viewer.wire_client import WireClient
+
+EYES = [(4 * float(np.sin(a)), -4 * float(np.cos(a)), 1.0) for a in np.linspace(0.3, 2.5, 40)]
+
+
+@pytest.fixture
+def viewer():
+    with Viewer(port=0) as made:
+        yield made
+
+
+def rendered(viewer, layer, client) -> np.ndarray:
+    seen = render(layer.shape, client.camera(viewer), background=torch.ones(3))
+    return seen.image.clamp(0, 1).numpy()
+
+
+def board(y: float, half: float = 0.6) -> Mesh:
+    """A square across the view at this y."""
+    corners = torch.tensor([[-half, y, -half], [half, y, -half], [half, y, half], [-half, y, half]])
+    both_sides = torch.tensor([[0, 1, 2], [0, 2, 3], [2, 1, 0], [3, 2, 0]])
+    return Mesh(corners.double(), both_sides)
+
+
+# What is drawn when.
+
+
+class Wire:
+    on_the_way = 0
+
+
+def test_drafts_while_it_moves_then_one_whole_picture_then_nothing():
+    stream = ClientStream(Wire(), moved_at=10.0)
+    assert stream.next_step(1, False, 10.01) == ("draft", None)
+    stream.drawn = (1, 1)
+    step, patience = stream.next_step(1, False, 10.02)
+    assert step is None
+    assert patience == pytest.approx(REST - 0.02)
+    stream.moved(10.1)
+    assert stream.next_step(1, False, 10.11) == ("draft", None)
+    stream.drawn = (2, 1)
+    assert stream.next_step(1, False, 10.11 + REST) == ("full", None)
+    stream.drawn_full = True
+    assert stream.next_step(1, False, 99.0) == (None, None)
+    assert stream.next_step(2, False, 99.0) == ("full", None)
+    assert stream.next_step(2, True, 99.0) == ("clear", None)
+
+
+def test_a_slow_client_is_drawn_for_only_when_it_has_taken_a_picture():
+    stream = ClientStream(Wire(), moved_at=10.0)
+    stream.wire.on_the_way = client_stream.MOST_ON_THE_WAY
+    assert stream.next_step(1, False, 10.0) == (None, None)
+    assert stream.next_step(1, True, 10.0) == (None, None)  # nothing was drawn, nothing is to be cleared
+    stream.wire.on_the_way -= 1
+    assert stream.next_step(1, False, 10.0) == ("draft", None)
+
+
+def learnt(whole: float, noise: tuple[float, ...] = (1.0,)) -> tuple[Resolution, set[float]]:
+    """After many pictures that take `whole` seconds for the whole canvas, and the shares of the last of them."""
+    resolution, shares = Resolution(), []
+    for factor in noise * (40 // len(noise)):
+        resolution.learn(resolution.share, factor * whole * Resolution.cost(resolution.share))
+        shares.append(resolution.share)
+    return resolution, set(shares[20:])
+
+
+def test_the_share_of_the_canvas_follows_the_time_it_takes():
+    assert learnt(0.01)[0].share == 1.0
+    assert learnt(0.9)[0].share == min(client_stream._SHARES)
+    middle, last = learnt(0.1)
+    assert 0.1 * Resolution.cost(middle.share) <= BUDGET < 0.1 * Resolution.cost(middle.share + 0.2)
+    assert last == {middle.share}
+    assert len(learnt(0.1, (0.97, 1.03))[1]) == 1  # a clock that is not steady makes no flicker
+    resolution = learnt(0.9)[0]
+    for _ in range(20):
+        resolution.learn(resolution.share, 0.01)
+    assert resolution.share == 1.0
+
+
+# Clients without a browser.
+
+
+@pytest.mark.parametrize("waves", [0, 2])
+def test_the_picture_is_that_of_geokit_render(viewer, waves):
+    layer = streamed("blob", blob(waves=waves, degree=2))
+    viewer.add(layer)
+    with WireClient(viewer.url, (160, 120)) as client:
+        seen = client.rested()
+        assert ssim(seen, rendered(viewer, layer, client)) > 0.95
+        assert np.abs(seen - rendered(viewer, layer, client)).mean() < 0.02
+        count = len(client.pictures)
+        client.look((3.0, 3.0, 1.0))
+        assert ssim(client.rested(count), rendered(viewer, layer, client)) > 0.95
+        assert not client.notes
+
+
+def test_small_while_it_moves_and_whole_when_it_rests(viewer, monkeypatch):
+    monkeypatch.setattr(client_stream, "BUDGET", 1e-4)  # no machine is so fast
+    viewer.add(streamed("blob", blob()))
+    with WireClient(viewer.url, (160, 120)) as client:
+        client.rested()
+        count = len(client.pictures)
+        for eye in EYES:
+            client.look(eye)
+            time.sleep(0.02)
+        client.rested(count)
+        sizes = client.sizes()[count:]
+    assert sizes[-1] == (160, 120)
+    assert sizes.count((160, 120)) == 1
+    assert set(sizes[:-1]) == {(56, 42)}
+    assert len(sizes) < len(EYES) + 2
+
+
+def test_a_client_that_takes_nothing_gets_no_queue_and_then_the_newest(viewer):
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    with WireClient(viewer.url, (160, 120), polite=False) as client:
+        until(lambda: len(client.pictures) == 2, "no pictures came")
+        for eye in EYES:
+            client.look(eye)
+            time.sleep(0.01)
+        time.sleep(0.5)
+        assert len(client.pictures) == client_stream.MOST_ON_THE_WAY
+        client.polite = True
+        client.answer()
+        seen = client.rested(2)
+        assert ssim(seen, rendered(viewer, layer, client)) > 0.95
+        assert len(client.pictures) <= 4
+
+
+def test_pictures_of_a_moving_camera_are_never_old(viewer):
+    """Drawn while the camera goes on: each is of a camera later than that of the one before."""
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    loop, drawn = viewer.parts["RenderLoop"], []
+    draw = loop._draw
+
+    def noted(client, stream, step, number):
+        drawn.append((stream.camera, number))
+        draw(client, stream, step, number)
+        time.sleep(0.03)
+
+    loop._draw = noted
+    with WireClient(viewer.url, (160, 120)) as client:
+        for eye in EYES:
+            client.look(eye)
+            time.sleep(0.01)
+        assert ssim(client.rested(), rendered(viewer, layer, client)) > 0.95
+    assert all(newest == number for newest, number in drawn)
+    assert len({number for _, number in drawn}) < len(EYES)  # some were left out
+
+
+def test_nothing_is_drawn_where_nothing_changes(viewer):
+    viewer.add(streamed("blob", blob()))
+    with WireClient(viewer.url) as client:
+        client.rested()
+        count = len(client.pictures)
+        viewer.changed()
+        time.sleep(0.4)
+        assert len(client.pictures) == count
+
+
+def test_the_picture_goes_when_nothing_is_streamed_and_comes_back(viewer):
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    with WireClient(viewer.url) as client:
+        client.rested()
+        viewer.show(layer, False)
+        until(lambda: client.pictures[-1] == (None, None), "the picture stayed")
+        count = len(client.pictures)
+        viewer.show(layer)
+        client.rested(count)
+        viewer.edit({layer: layer.kept(layer.elements()[:, 0] > 0)}, "kept the right")
+        assert ssim(client.rested(len(client.pictures)), rendered(viewer, layer, client)) > 0.95
+        viewer.remove("blob")
+        until(lambda: client.pictures[-1] == (None, None), "the picture stayed")
+
+
+def test_splats_that_the_browser_draws_are_not_streamed(viewer):
+    layer = SplatsLayer("blob", blob())
+    viewer.add(layer)
+    loop = viewer.parts["RenderLoop"]
+    with WireClient(viewer.url) as client:
+        time.sleep(0.5)
+        assert not client.pictures
+        assert not loop._menu.visible
+        layer.rendered_by = "geokit"
+        layer.redraw()
+        viewer.changed()
+        client.rested()
+        assert loop._menu.visible
+
+
+def test_depth_goes_along_where_something_else_is_seen(viewer):
+    layer, mesh = streamed("disc", disc(0.0, (0.9, 0.2, 0.1), 0.1)), MeshLayer("board", board(-1.0))
+    viewer.add(layer)
+    with WireClient(viewer.url) as client:
+        client.rested()
+        assert all(depth is None for _, depth in client.pictures)
+        count = len(client.pictures)
+        viewer.add(mesh)
+        client.rested(count)
+        assert client.pictures[-1][1] is not None
+        found, camera = depth_of(client.pictures[-1][1]), client.camera(viewer)
+        wanted = render(layer.shape, camera, depth=True).median_depth.numpy() * viewer.frame.scale
+        covered = wanted > 0
+        assert 0.02 < covered.mean() < 0.9
+        assert np.abs(found - wanted)[covered].max() < 1e-3
+        assert (found[~covered] > 160).all()
+        count = len(client.pictures)
+        viewer.show(mesh, False)
+        client.rested(count)
+        assert client.pictures[-1][1] is None
+
+
+def depth_of(png: bytes) -> np.ndarray:
+    """As the page's shader reads it."""
+    import io
+
+    from PIL import Image
+
+    red, green, blue = np.moveaxis(np.asarray(Image.open(io.BytesIO(png))).astype(float) / 255, 2, 0)
+    return blue * 0.00255 + green * 0.6528 + red * 167.1168
+
+
+def test_what_is_shown_can_be_chosen_and_numbers_have_a_legend(viewer):
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    loop = viewer.parts["RenderLoop"]
+    with WireClient(viewer.url, (160, 120)) as client:
+        seen = {"Colours": client.rested()}
+        assert layer.legend() is None
+        for mode, title in (
+            ("Depth", "Depth"),
+            ("Normals", None),
+            ("Splat count", "Splats at a pixel"),
+            ("Alpha", "Al"),
+        ):
+            count = len(client.pictures)
+            loop._menu.value = mode  # as the page does
+            seen[mode] = client.rested(count)
+            legend = layer.legend()
+            assert (legend is None) if title is None else legend.title.startswith(title)
+            assert all(np.abs(seen[mode] - other).mean() > 0.01 for m, other in seen.items() if m != mode)
+        count = len(client.pictures)
+        loop.show("Depth")
+        client.rested(count)
+        near = layer.legend()
+        client.look((0.0, -9.0, 1.0))  # further away: when it rests, the range is another one
+        until(lambda: layer.legend().low > near.high, "the range stayed")
+        loop.show("Colours")
+        until(lambda: layer.legend() is None, "the legend stayed")
+
+
+def test_two_clients_share_one_legend_and_come_to_rest(viewer):
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    loop = viewer.parts["RenderLoop"]
+    loop.show("Depth")
+    with WireClient(viewer.url) as near, WireClient(viewer.url, eye=(0.0, -9.0, 1.0)) as far:
+        near.rested(), far.rested()
+        time.sleep(1.0)
+        frames = loop.frames
+        time.sleep(0.7)
+        assert loop.frames == frames
+
+
+def test_what_goes_wrong_is_said_once_and_the_loop_lives_on(viewer, monkeypatch):
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    with WireClient(viewer.url) as client:
+        client.rested()
+
+        def fails(*_):
+            raise InvalidInput("the splats touch too many tiles")
+
+        with monkeypatch.context() as broken:
+            broken.setattr("geokit.viewer.render_loop.colors_of", fails)
+            count = len(client.pictures)
+            for eye in EYES[:5]:
+                client.look(eye)
+                time.sleep(0.1)
+            until(lambda: client.notes, "nothing was said")
+            time.sleep(0.5)
+            assert client.notes == ["the splats touch too many tiles"]
+            assert len(client.pictures) == count
+        client.look(EYES[6])
+        assert ssim(client.rested(count), rendered(viewer, layer, client)) > 0.95
+
+
+def test_a_client_that_leaves_in_the_middle_is_forgotten(viewer):
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    loop = viewer.parts["RenderLoop"]
+    threads = threading.active_count()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with WireClient(viewer.url, (160, 120)) as stays:
+            for leave in ("close", "vanish", "close"):
+                leaves = WireClient(viewer.url, (160, 120), polite=leave == "close")
+                for eye in EYES[:10]:
+                    leaves.look(eye)
+                    time.sleep(0.01)
+                getattr(leaves, leave)()
+            until(lambda: len(loop._clients) == 1, "who left was not forgotten")
+            count = len(stays.pictures)
+            stays.look(EYES[3])
+            assert ssim(stays.rested(count), rendered(viewer, layer, stays)) > 0.95
+        until(lambda: not loop._clients, "who left was not forgotten")
+    assert threading.active_count() <= threads + 32  # viser's own pool; none of ours
+
+
+def test_ten_clients_at_once_each_see_their_own_view(viewer):
+    layer = streamed("blob", blob())
+    viewer.add(layer)
+    clients = [WireClient(viewer.url, (80 + 4 * i, 60), eye=EYES[3 * i]) for i in range(10)]
+    try:
+        for client in clients:
+            client.look(EYES[(client.size[0] - 80) // 4 * 3 + 2])
+        for client in clients:
+            assert ssim(client.rested(), rendered(viewer, layer, client)) > 0.95
+    finally:
+        for client in clients:
+            client.close()
+    until(lambda: not viewer.parts["RenderLoop"]._clients, "who left was not forgotten")
+
+
+def test_the_loop_ends_with_the_viewer():
+    with Viewer(port=0) as viewer:
+        viewer.add(streamed("blob", blob()))
+        thread = viewer.parts["RenderLoop"]._thread
+        assert thread.is_alive()
+    assert not thread.is_alive()
+
+
+# A browser.
+
+
+@pytest.mark.parametrize("waves", [0, 2])
+def test_the_browser_shows_the_streamed_picture(viewer, opened, waves):
+    layer = streamed("blob", blob(waves=waves, degree=1, size=0.25))
+    viewer.add(layer)
+    with opened(viewer) as (_page, client):
+        settled(viewer, client)
+        seen = picture(client)
+        wanted = render(layer.shape, viewer.camera_of(client, 640, 480), background=torch.ones(3)).image.clamp(0, 1)
+    assert ssim(seen, wanted.numpy()) > 0.95
+    assert np.abs(seen - wanted.numpy()).mean() < 0.02
+
+
+@pytest.fixture
+def upright():
+    with Viewer(port=0, up=(0.0, 0.0, 1.0)) as made:
+        yield made
+
+
+def test_splats_and_meshes_hide_each_other(upright, opened):
+    viewer = upright
+    red, blue = (0.85, 0.1, 0.1), (0.1, 0.1, 0.85)
+    board_layer = MeshLayer("board", board(0.0))
+    board_layer.shading, board_layer.color = "unlit", blue
+    disc_layer = streamed("disc", disc(-0.8, red, 0.25))
+    viewer.add(disc_layer, board_layer)
+    with opened(viewer) as (_page, client):
+        settled(viewer, client)
+        towards = float(viewer.camera_of(client).centers[0, 1])
+        assert abs(towards) > 1  # the camera looks along y
+        for place in (-0.8, 0.8, -0.8):
+            viewer.edit({disc_layer: disc(place, red, 0.25)}, "moved the disc")
+            settled(viewer, client)
+            middle = picture(client)[200:280, 280:360].reshape(-1, 3).mean(0)
+            assert (middle[0] > middle[2] + 0.2) == (place * towards > 0), (place, towards, middle)
+            assert (middle[2] > middle[0] + 0.2) == (place * towards < 0), (place, towards, middle)
+
+
+def settled(viewer: Viewer, client) -> None:
+    """Wait until the page has taken a picture of the whole canvas, for what is shown now."""
+    loop = viewer.parts["RenderLoop"]
+
+    def there() -> bool:
+        stream = loop._clients[client.client_id][1]
+        return (
+            not loop._stale
+            and stream.drawn == (stream.camera, loop._scene)
+            and stream.drawn_full
+            and not stream.wire.on_the_way
+        )
+
+    until(there, "the page was not drawn for")
+    time.sleep(0.5)
+    until(there, "the page was not drawn for")
