@@ -3,4 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-PARTS: tuple[Callable[[Any], Any], ...] = ()
+from geokit.viewer.page.button import PageButton
+
+PARTS: tuple[Callable[[Any], Any], ...] = (PageButton,)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from geokit.viewer.content import layers_of
 from geokit.viewer.drawables import SplatCloud
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.home import distance_to_middle, home_camera, upward
@@ -68,7 +69,7 @@ def page_html(
     pack, told, pieces, clouds = Pack(), [], [], []
     for number, layer in enumerate(layers):
         drawn = layer.drawables()
-        told.append(_layer(layer))
+        told.append(_layer(layer, all(isinstance(piece, SplatCloud) for piece in drawn)))
         clouds += [(number, piece) for piece in drawn if isinstance(piece, SplatCloud)]
         pieces += [
             {"layer": number} | packed_piece(piece, frame, pack) for piece in drawn if not isinstance(piece, SplatCloud)
@@ -102,23 +103,24 @@ def page_html(
 
 def save_page(
     path: str | Path,
-    source: Viewer | Iterable[Layer],
+    source: Viewer | Iterable[Any],
     title: str | None = None,
     *,
     overwrite: bool = False,
     observer: Observer | None = None,
 ) -> Path:
-    """Write what a viewer or layers show as one HTML file that needs no server; all of it or nothing is written.
+    """Write a scene as one HTML file that needs no server; all of it or nothing is written.
 
-    title: of the page; by default the names of the layers. Raises `InvalidInput` for another ending than .html, a file
-    that exists (unless `overwrite`), layers that are none and what `page_html` refuses.
+    source: a viewer, or what `show` takes: layers, shapes, paths. title: of the page; by default the names of the
+    layers. Raises `InvalidInput` for another ending than .html, a file that exists (unless `overwrite`), nothing to show
+    and what `page_html` refuses; `UnreadableFile` for damaged files.
     """
     path = Path(path)
     if path.suffix.lower() not in (ENDING, ".htm"):
         raise InvalidInput(f"{path}: a page is written as {ENDING}; name it {path.with_suffix(ENDING).name}")
     check_free(path, overwrite)
     if isinstance(source, Iterable):
-        layers, frame, up = list(source), None, None
+        layers, frame, up = [layer for thing in source for layer in layers_of(thing)], None, None
     else:
         layers, frame, up = list(source.layers.values()), source.frame, source.up
     if not layers:
@@ -138,9 +140,10 @@ def title_of(layers: Sequence[Layer]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _layer(layer: Layer) -> dict[str, Any]:
-    legend, shape = layer.legend(), layer.shape
-    waves = getattr(shape, "waves", 0)
+def _layer(layer: Layer, splats: bool) -> dict[str, Any]:
+    """Name, legend and the like. splats: it has nothing else, and the page shows their colours, never numbers."""
+    legend = None if splats else layer.legend()
+    waves = getattr(layer.shape, "waves", 0)
     note = f"the {MOST_WAVES} strongest of {waves} waves" if waves > MOST_WAVES else ""
     return {
         "name": layer.name,

@@ -20,13 +20,12 @@ export class Renderer {
     const gl = canvas.getContext("webgl2", options);
     if (!gl) throw new Error("this browser cannot draw it: it has no WebGL2. Update it, or switch on its graphics acceleration.");
     Object.assign(this, { gl, canvas, camera, lighting, scene: null, dark: false, coarse: 1, scale: 1, pending: false });
-    // Half floats keep many faint splats apart, and light beyond white until it is covered.
+    // Half floats keep many faint splats apart, and colours beyond white until they are covered.
     this.deep = Boolean(gl.getExtension("EXT_color_buffer_float") || gl.getExtension("EXT_color_buffer_half_float"));
     this.copy = new Program(gl, COVER, COPY);
     this.empty = gl.createVertexArray();
-    const [light, plain] = this.deep ? [gl.RGBA16F, gl.RGBA16F] : [gl.SRGB8_ALPHA8, gl.RGBA8];
-    this.formats = { light, plain };
-    const offered = gl.getInternalformatParameter(gl.RENDERBUFFER, light, gl.SAMPLES) ?? [];
+    this.format = this.deep ? gl.RGBA16F : gl.RGBA8;
+    const offered = gl.getInternalformatParameter(gl.RENDERBUFFER, gl.SRGB8_ALPHA8, gl.SAMPLES) ?? [];
     this.samples = Math.min(4, offered[0] ?? 0);
     new ResizeObserver(() => this.request()).observe(canvas);
     canvas.addEventListener("webglcontextlost", () => this.failed?.("the graphics were interrupted; load the page again"));
@@ -79,15 +78,11 @@ export class Renderer {
     this.paste(this.blended, 0);
   }
 
-  // The picture, or with `values.unit` its depths, in `this.blended`.
+  // The picture, in `this.blended`. In an sRGB buffer the samples of a pixel are averaged in linear light.
   blend(values, backdrop) {
-    const { gl, scene, width, height } = this;
-    gl.bindFramebuffer(gl.FRAMEBUFFER, this.samples ? this.smooth.frame : this.solid.frame);
-    gl.viewport(0, 0, width, height);
-    gl.clearColor(...backdrop, values.unit ? 0 : 1);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    gl.enable(gl.DEPTH_TEST);
-    scene.drawSolid(gl, values);
+    const { gl, width, height } = this;
+    this.begin(this.samples ? this.smooth : this.solid, [...backdrop, 1]);
+    this.scene.drawSolid(gl, values);
     if (this.samples) {
       gl.bindFramebuffer(gl.READ_FRAMEBUFFER, this.smooth.frame);
       gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, this.solid.frame);
@@ -95,12 +90,25 @@ export class Renderer {
         gl.blitFramebuffer(0, 0, width, height, 0, 0, width, height, part, gl.NEAREST);
     }
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.blended.frame);
-    gl.disable(gl.DEPTH_TEST);
-    this.paste(this.solid, values.unit ? 0 : 1);
-    if (!scene.splats) return;
+    this.paste(this.solid, 1);
+    this.drawSplats(values);
+  }
+
+  begin(target, color) {
+    const { gl } = this;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, target.frame);
+    gl.viewport(0, 0, this.width, this.height);
+    gl.clearColor(...color);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    gl.enable(gl.DEPTH_TEST);
+  }
+
+  // Behind what is solid they are hidden, by the depth of their middles.
+  drawSplats(values) {
+    const { gl, scene } = this;
     gl.enable(gl.DEPTH_TEST);
     gl.depthMask(false);
-    scene.splats.draw(values);
+    scene.splats?.draw(values);
     gl.depthMask(true);
     gl.disable(gl.DEPTH_TEST);
   }
@@ -141,9 +149,10 @@ export class Renderer {
     const column = Math.floor((x / box.width) * this.width), row = Math.floor((1 - y / box.height) * this.height);
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(column, row, 1, 1);
-    this.blend({ ...values, unit }, [0, 0, 0]);
+    this.begin(this.blended, [0, 0, 0, 0]);
+    this.scene.drawSolid(gl, { ...values, unit, sampled: 0 });
+    this.drawSplats({ ...values, unit });
     gl.disable(gl.SCISSOR_TEST);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, this.blended.frame);
     const found = this.deep ? new Float32Array(4) : new Uint8Array(4);
     gl.readPixels(column, row, 1, 1, gl.RGBA, this.deep ? gl.FLOAT : gl.UNSIGNED_BYTE, found);
     const cover = this.deep ? found[1] : found[1] / 255;
@@ -171,11 +180,11 @@ export class Renderer {
     Object.assign(canvas, { width, height });
     for (const target of [this.smooth, this.solid, this.blended]) this.free(target);
     const depth = this.buffer(gl.DEPTH_COMPONENT24, 0);
-    this.solid = this.target(this.picture(this.formats.light), null, depth);
-    this.blended = this.target(this.picture(this.formats.plain), null, depth);
+    this.solid = this.target(this.picture(gl.SRGB8_ALPHA8), null, depth);
+    this.blended = this.target(this.picture(this.format), null, depth);
     if (this.samples)
       this.smooth = this.target(
-        null, this.buffer(this.formats.light, this.samples), this.buffer(gl.DEPTH_COMPONENT24, this.samples));
+        null, this.buffer(gl.SRGB8_ALPHA8, this.samples), this.buffer(gl.DEPTH_COMPONENT24, this.samples));
   }
 
   target(texture, buffer, depth) {
