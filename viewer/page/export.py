@@ -17,7 +17,7 @@ from geokit.viewer.frame import ViewFrame
 from geokit.viewer.home import distance_to_middle, home_camera, upward
 from geokit.viewer.layers.layer import Layer, Legend, united
 from geokit.viewer.page.pack import Pack
-from geokit.viewer.page.pieces import packed_piece
+from geokit.viewer.page.pieces import packed_piece, piece_box
 from geokit.viewer.page.splats import MOST_WAVES, packed_splats
 from numpy.typing import NDArray
 
@@ -66,16 +66,19 @@ def page_html(
         raise InvalidInput(f"a page begins with one camera, got {len(camera)}; choose one: cameras[i]")
     observer = observer or Observer()
     observer.phase("collecting")
-    pack, told, pieces, clouds = Pack(), [], [], []
+    pack, told, pieces, clouds, boxes = Pack(), [], [], [], []
     for number, layer in enumerate(layers):
         drawn = layer.drawables()
         told.append(_layer(layer, all(isinstance(piece, SplatCloud) for piece in drawn)))
-        clouds += [(number, piece) for piece in drawn if isinstance(piece, SplatCloud)]
-        pieces += [
-            {"layer": number} | packed_piece(piece, frame, pack) for piece in drawn if not isinstance(piece, SplatCloud)
-        ]
+        boxes.append(layer.bounds())
+        for piece in drawn:
+            if isinstance(piece, SplatCloud):
+                clouds.append((number, piece))
+            else:
+                pieces.append({"layer": number} | packed_piece(piece, frame, pack))
+                boxes.append(piece_box(piece))
     splats = packed_splats(clouds, frame, pack)
-    box = frame.to_view(united([layer.bounds() for layer in layers]))
+    box = frame.to_view(united(boxes))
     if distance is None:
         distance = distance_to_middle(layers, camera)
     scene = {
@@ -112,8 +115,8 @@ def save_page(
     """Write a scene as one HTML file that needs no server; all of it or nothing is written.
 
     source: a viewer, or what `show` takes: layers, shapes, paths. title: of the page; by default the names of the
-    layers. Raises `InvalidInput` for another ending than .html, a file that exists (unless `overwrite`), nothing to show
-    and what `page_html` refuses; `UnreadableFile` for damaged files.
+    layers. Raises `InvalidInput` for another ending than .html, a file that exists (unless `overwrite`), no
+    layers and what `page_html` refuses; `UnreadableFile` for damaged files.
     """
     path = Path(path)
     if path.suffix.lower() not in (ENDING, ".htm"):

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Drawable, Points, Segments, Triangles
+from geokit.viewer.drawables import Points, Segments, Triangles
 from geokit.viewer.frame import ViewFrame
+from geokit.viewer.layers.layer import box_of
 from geokit.viewer.page.pack import Pack
 from numpy.typing import NDArray
 
@@ -18,7 +19,7 @@ from geokit.io.textures import encode_texture
 _EDGE_WIDTH = 1.0  # pixels
 
 
-def packed_piece(piece: Drawable, frame: ViewFrame, pack: Pack) -> dict[str, Any]:
+def packed_piece(piece: Triangles | Points | Segments, frame: ViewFrame, pack: Pack) -> dict[str, Any]:
     """What the page is told of a piece; its arrays go into `pack`.
 
     Places are float32 in view coordinates, relative to a middle of the scene: exact to 1e-7 of its size. Colours are
@@ -33,13 +34,19 @@ def packed_piece(piece: Drawable, frame: ViewFrame, pack: Pack) -> dict[str, Any
             "colors": pack.add(_bytes(piece.colors)),
             "size": piece.size * frame.scale,
         }
-    assert isinstance(piece, Segments)
     return {
         "kind": "segments",
         "ends": pack.add(frame.to_view(piece.ends)),
         "colors": pack.add(_bytes(piece.colors)),
         "width": piece.width,
     }
+
+
+def piece_box(piece: Triangles | Points | Segments) -> NDArray[np.float64]:
+    """(2, 3) the box around a piece, in the world: what layers call their bounds may be less."""
+    if isinstance(piece, Triangles):
+        return box_of(piece.vertices)
+    return box_of(piece.points if isinstance(piece, Points) else piece.ends)
 
 
 def _triangles(piece: Triangles, frame: ViewFrame, pack: Pack) -> dict[str, Any]:
