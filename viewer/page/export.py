@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from geokit.viewer.viewer import Viewer
 
 ENDING = ".html"
-NEAR = 0.01  # world units: what `geokit.splatting.render` leaves out before a camera
+_NEAR = 0.01  # world units: what `geokit.splatting.render` leaves out before a camera
+_NEAREST = 0.002  # of the scene's radius: what is left out of a small scene
 _FILES = Path(__file__).parent
 # In an order in which each uses only what stands before it.
 _SCRIPTS = (
@@ -79,6 +80,7 @@ def page_html(
                 boxes.append(piece_box(piece))
     splats = packed_splats(clouds, frame, pack)
     box = frame.to_view(united(boxes))
+    radius = float(np.linalg.norm(box[1] - box[0])) / 2 or 1.0
     if distance is None:
         distance = distance_to_middle(layers, camera)
     scene = {
@@ -89,8 +91,8 @@ def page_html(
         "arrays": pack.listing,
         "bytes": len(pack),
         "middle": [float(x) for x in box.mean(0)],
-        "radius": float(np.linalg.norm(box[1] - box[0])) / 2 or 1.0,
-        "near": NEAR * frame.scale,
+        "radius": radius,
+        "near": min(_NEAR * frame.scale, _NEAREST * radius),
         "frame": {"center": frame.center, "scale": frame.scale},
         "camera": _camera(camera, frame, up, distance),
         "lighting": _lighting(),

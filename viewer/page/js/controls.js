@@ -17,7 +17,9 @@ export class Controls {
       const lines = event.deltaMode === 1 ? 16 : 1;
       this.zoom(Math.exp(0.0012 * Math.max(-400, Math.min(400, event.deltaY * lines))));
     });
-    on("keydown", (event) => this.key(event));
+    document.addEventListener("keydown", (event) => {
+      if (event.target === document.body || event.target === canvas) this.key(event);
+    });
   }
 
   down(event) {
