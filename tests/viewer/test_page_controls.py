@@ -145,7 +145,8 @@ def test_the_button_of_the_viewer_downloads_the_page(browser, opened, tmp_path):
             with page.expect_download() as downloading:
                 page.get_by_role("button", name="Save this page").click()
             downloading.value.save_as(tmp_path / downloading.value.suggested_filename)
-    with opened_page(browser, tmp_path / "knot.html", 640, 480) as page:
+                wanted = viewer.camera_of(client)
+    with opened_page(browser, tmp_path / "knot.html", *wanted.sizes[0]) as page:
         seen = drawn(page)
         eye = page.evaluate("async () => (await geokit.ready).camera.position")
     assert np.allclose(viewer.frame.to_world(eye), wanted.centers[0].numpy(), atol=1e-4)

@@ -17,7 +17,7 @@ from geokit.viewer.frame import ViewFrame
 from geokit.viewer.home import distance_to_middle, home_camera, upward
 from geokit.viewer.layers.layer import Layer, Legend, united
 from geokit.viewer.page.pack import Pack
-from geokit.viewer.page.pieces import packed_piece, piece_box
+from geokit.viewer.page.pieces import packed_piece, piece_boxes
 from geokit.viewer.page.splats import MOST_WAVES, packed_splats
 from numpy.typing import NDArray
 
@@ -71,13 +71,13 @@ def page_html(
     for number, layer in enumerate(layers):
         drawn = layer.drawables()
         told.append(_layer(layer, all(isinstance(piece, SplatCloud) for piece in drawn)))
-        boxes.append(layer.bounds())
         for piece in drawn:
             if isinstance(piece, SplatCloud):
                 clouds.append((number, piece))
+                boxes += [layer.bounds()] if len(piece.splats) else []
             else:
                 pieces.append({"layer": number} | packed_piece(piece, frame, pack))
-                boxes.append(piece_box(piece))
+                boxes += piece_boxes(piece)
     splats = packed_splats(clouds, frame, pack)
     box = frame.to_view(united(boxes))
     radius = float(np.linalg.norm(box[1] - box[0])) / 2 or 1.0

@@ -42,11 +42,12 @@ def packed_piece(piece: Triangles | Points | Segments, frame: ViewFrame, pack: P
     }
 
 
-def piece_box(piece: Triangles | Points | Segments) -> NDArray[np.float64]:
-    """(2, 3) the box around a piece, in the world: what layers call their bounds may be less."""
-    if isinstance(piece, Triangles):
-        return box_of(piece.vertices)
-    return box_of(piece.points if isinstance(piece, Points) else piece.ends)
+def piece_boxes(piece: Triangles | Points | Segments) -> list[NDArray[np.float64]]:
+    """The box (2, 3) around a piece, in the world, if there is something: what layers call their bounds may be less."""
+    places = (
+        piece.vertices if isinstance(piece, Triangles) else piece.points if isinstance(piece, Points) else piece.ends
+    )
+    return [box_of(places)] if len(places) else []
 
 
 def _triangles(piece: Triangles, frame: ViewFrame, pack: Pack) -> dict[str, Any]:

@@ -4,12 +4,18 @@ import { Program, SRGB } from "./gl.js";
 const COVER = "void main() { gl_Position = vec4(vec2(gl_VertexID % 2, gl_VertexID / 2) * 4.0 - 1.0, 0.0, 1.0); }";
 const COPY = `${SRGB}
 uniform sampler2D picture;
-uniform int encode;
+uniform int way;  // PLAIN, ALONE or OVER
+uniform vec3 backdrop;  // linear
 out vec4 color;
 void main() {
   vec4 texel = texelFetch(picture, ivec2(gl_FragCoord.xy), 0);
-  color = encode == 1 ? vec4(encoded(texel.rgb), 1.0) : texel;
+  float covered = 1.0 - texel.a;
+  if (way == 0) color = texel;
+  else if (way == 1) color = vec4(encoded(texel.rgb + texel.a * backdrop), 1.0);
+  else color = vec4(covered > 0.0 ? encoded(texel.rgb / covered) * covered : vec3(0.0), texel.a);
 }`;
+// As it is; what is solid before the backdrop, in linear light; what is solid, to be blended over what is there.
+const PLAIN = 0, ALONE = 1, OVER = 2;
 const LIGHT = [1, 1, 1], DARK = [23 / 255, 25 / 255, 29 / 255];  // as in page.css
 const SLOW = 50, REST = 250;  // milliseconds: between pictures while moving; until the camera counts as resting
 const COARSEST = 0.35;
@@ -72,17 +78,17 @@ export class Renderer {
     this.fit();
     const view = this.camera.view(this.width, this.height);
     if (scene.splats) this.sortFor(view);
-    this.blend(this.values(view, 0), (this.dark ? DARK : LIGHT).map(linear));
+    this.blend(this.values(view, 0), this.dark ? DARK : LIGHT);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.viewport(0, 0, this.width, this.height);
-    this.paste(this.blended, 0);
+    this.paste(this.blended, PLAIN);
   }
 
   // The picture, in `this.blended`. In an sRGB buffer the samples of a pixel are averaged in linear light.
   blend(values, backdrop) {
-    const { gl, width, height } = this;
-    this.begin(this.samples ? this.smooth : this.solid, [...backdrop, 1]);
-    this.scene.drawSolid(gl, values);
+    const { gl, width, height, scene } = this;
+    this.begin(this.samples ? this.smooth : this.solid, [0, 0, 0, 1]);
+    scene.drawSolid(gl, values);
     if (this.samples) {
       gl.bindFramebuffer(gl.READ_FRAMEBUFFER, this.smooth.frame);
       gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, this.solid.frame);
@@ -90,8 +96,18 @@ export class Renderer {
         gl.blitFramebuffer(0, 0, width, height, 0, 0, width, height, part, gl.NEAREST);
     }
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.blended.frame);
-    this.paste(this.solid, 1);
-    this.drawSplats(values);
+    if (!scene.hasSplats) return this.paste(this.solid, ALONE, backdrop.map(linear));
+    gl.clearColor(...backdrop, 1);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    if (scene.hasSolid) {
+      // Edges that cover a pixel in part let through the splats behind them, not the backdrop.
+      this.drawSplats(values, gl.GREATER);
+      gl.enable(gl.BLEND);
+      gl.blendFunc(gl.ONE, gl.SRC_ALPHA);
+      this.paste(this.solid, OVER);
+      gl.disable(gl.BLEND);
+    }
+    this.drawSplats(values, gl.LEQUAL);
   }
 
   begin(target, color) {
@@ -101,23 +117,25 @@ export class Renderer {
     gl.clearColor(...color);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     gl.enable(gl.DEPTH_TEST);
+    gl.depthFunc(gl.LEQUAL);
   }
 
-  // Behind what is solid they are hidden, by the depth of their middles.
-  drawSplats(values) {
+  // Those whose middles lie nearer than what is solid, or farther.
+  drawSplats(values, nearer) {
     const { gl, scene } = this;
     gl.enable(gl.DEPTH_TEST);
+    gl.depthFunc(nearer);
     gl.depthMask(false);
     scene.splats?.draw(values);
     gl.depthMask(true);
     gl.disable(gl.DEPTH_TEST);
   }
 
-  // Copies a target into the frame that is bound. encode: from linear light to sRGB.
-  paste(target, encode) {
+  // Copies a target into the frame that is bound.
+  paste(target, way, backdrop = [0, 0, 0]) {
     const { gl } = this;
     gl.disable(gl.DEPTH_TEST);
-    this.copy.use({ picture: target.texture, encode });
+    this.copy.use({ picture: target.texture, way, backdrop });
     gl.bindVertexArray(this.empty);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.bindVertexArray(null);
@@ -151,7 +169,7 @@ export class Renderer {
     gl.scissor(column, row, 1, 1);
     this.begin(this.blended, [0, 0, 0, 0]);
     this.scene.drawSolid(gl, { ...values, unit, sampled: 0 });
-    this.drawSplats({ ...values, unit });
+    this.drawSplats({ ...values, unit }, gl.LEQUAL);
     gl.disable(gl.SCISSOR_TEST);
     const found = this.deep ? new Float32Array(4) : new Uint8Array(4);
     gl.readPixels(column, row, 1, 1, gl.RGBA, this.deep ? gl.FLOAT : gl.UNSIGNED_BYTE, found);

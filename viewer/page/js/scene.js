@@ -25,14 +25,23 @@ export class Scene {
     return [Math.max(depth - 1.05 * radius, far * 1e-4, 1e-6), far];
   }
 
-  // Surfaces, points and segments, in linear light, with depth.
+  get hasSolid() {
+    return this.pieces.some(({ layer }) => this.visible[layer]);
+  }
+
+  get hasSplats() {
+    return Boolean(this.told.splats?.ranges.some(({ layer }) => this.visible[layer]));
+  }
+
+  // Surfaces, points and segments, in linear light, with depth. The alpha that they leave is what is seen through them.
   drawSolid(gl, values) {
     const shown = this.pieces.filter(({ layer }) => this.visible[layer]);
     const through = ({ made }) => made.piece.opacity < 1 && !values.unit;
+    gl.enable(gl.BLEND);
+    gl.blendFuncSeparate(gl.ONE, gl.ZERO, gl.ZERO, gl.ZERO);
     for (const item of shown.filter((item) => !through(item))) this.makers[item.made.piece.kind].draw(item.made, values);
     gl.depthMask(false);
-    gl.enable(gl.BLEND);
-    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ZERO, gl.ONE);
+    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ZERO, gl.ONE_MINUS_SRC_ALPHA);
     for (const item of shown.filter(through)) this.makers.triangles.drawTransparent(item.made, values);
     gl.disable(gl.BLEND);
     gl.depthMask(true);
