@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from geokit.viewer.matching import Matching
+from geokit.viewer.page.button import PageButton
 from geokit.viewer.render_loop import RenderLoop
 
 PARTS: tuple[Callable[[Any], Any], ...] = (
     Matching,
     RenderLoop,
+    PageButton,
 )

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import torch
-from geokit.viewer.viewer import view_direction
+from geokit.viewer.home import view_direction
 from numpy.typing import NDArray
 
 from geokit.geometry import Mesh

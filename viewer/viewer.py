@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.history import History
+from geokit.viewer.home import distance_to_middle, home_camera, upward
 from geokit.viewer.layers.layer import Layer, Pick, united
 from geokit.viewer.lights import light_scene
 from geokit.viewer.server import start_server
 
 from geokit.errors import GeokitError, InvalidInput
-from geokit.geometry import Cameras, frame_camera
-from geokit.pipelines.standing import up_direction
+from geokit.geometry import Cameras
 
 if TYPE_CHECKING:
     import viser
@@ -143,14 +142,8 @@ class Viewer:
 
     def home_camera(self, width: int = 640, height: int = 480) -> Cameras:
         """A camera of the world that shows all visible layers."""
-        boxes = [layer.bounds() for layer in self.layers.values() if layer.visible]
-        low, high = united(boxes)
-        corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
         up = np.array([0.0, 0.0, 1.0]) if self.up is None else self.up
-        camera = frame_camera(torch.from_numpy(corners), view_direction(up), tuple(up), width, height)
-        for layer in self.layers.values():
-            camera = layer.clear_view(camera) if layer.visible else camera
-        return camera
+        return home_camera(self.layers.values(), up, width, height)
 
     # Clients.
 
@@ -239,13 +232,7 @@ class Viewer:
         bounds = united([layer.bounds() for layer in self.layers.values()])
         self.frame = ViewFrame.around(bounds)
         if self.up is None:
-            self.up = np.array([0.0, 0.0, 1.0])
-            for layer in self.layers.values():
-                elements = layer.elements()
-                if elements is not None and len(elements) > 3:
-                    low, high = layer.bounds()  # without what is far around it
-                    self.up = upwards(elements[((elements >= low) & (elements <= high)).all(1)])
-                    break
+            self.up = upward(self.layers.values())
         self.server.scene.set_up_direction(tuple(float(x) for x in self.up))
         self._aim_first_camera()
         light_scene(self.server.scene, self.home_camera(), self.up)
@@ -263,9 +250,7 @@ class Viewer:
 
     def _distance(self, camera: Cameras) -> float:
         """From a camera to the middle of what is shown, along its axis; in world units."""
-        low, high = united([layer.bounds() for layer in self.layers.values() if layer.visible])
-        along = float(((low + high) / 2 - camera.centers[0].cpu().numpy()) @ camera.forwards[0].cpu().numpy())
-        return max(along, 1e-3 * float(np.linalg.norm(high - low)), 1e-9)
+        return distance_to_middle(self.layers.values(), camera)
 
     def _add_folder(self, layer: Layer) -> None:
         with self.tab("Scene"):
@@ -303,20 +288,3 @@ class Viewer:
                     callback(nearest, event.client)
 
         self.safely(pick, event.client)
-
-
-def upwards(places: np.ndarray) -> np.ndarray:
-    """(3,) the direction in which places (N, 3) of a shape stand best."""
-    chosen = torch.from_numpy(places[:: max(1, len(places) // 20_000)])
-    return up_direction(chosen, torch.ones(len(chosen)).double()).numpy()
-
-
-def view_direction(up: np.ndarray) -> tuple[float, float, float]:
-    """From the shape to a camera that looks at it a little from the side and from above."""
-    up = up / np.linalg.norm(up)
-    side = np.eye(3)[int(np.argmin(np.abs(up)))]
-    side = side - (side @ up) * up
-    side /= np.linalg.norm(side)
-    front = np.cross(side, up)
-    x, y, z = 0.5 * side + 1.0 * front + 0.35 * up
-    return float(x), float(y), float(z)

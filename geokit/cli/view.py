@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -27,6 +27,10 @@ class View:
     """The port to listen on."""
     no_open: Switch = False
     """Do not open a browser."""
+    export: Annotated[Path | None, tyro.conf.arg(metavar="PAGE.html", help_behavior_hint="(default: none)")] = None
+    """Write the scene as one page to send to somebody, and end: it opens without geokit, a server or a network."""
+    overwrite: Switch = False
+    """Replace the page of --export where it exists."""
     debug: Debug = False
 
     def run(self) -> int:
@@ -43,7 +47,12 @@ class View:
 
         if not self.paths:
             raise InvalidInput("there is nothing to view; name files or folders")
-        viewer = show(*named_things(self.paths, self.map, self.truth), host=self.host, port=self.port)
+        things = named_things(self.paths, self.map, self.truth)
+        if self.export is not None:
+            return self._write_page(things, self.export)
+        if self.overwrite:
+            raise InvalidInput("--overwrite replaces the page of --export, which is missing; name one, or leave it out")
+        viewer = show(*things, host=self.host, port=self.port)
         with printing():
             print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
         if not self.no_open:
@@ -52,4 +61,16 @@ class View:
             viewer.wait()
         except KeyboardInterrupt:
             viewer.close()
+        return 0
+
+    def _write_page(self, things: list[Any], target: Path) -> int:
+        from geokit.cli.pipes import printing
+        from geokit.cli.progress import shown_progress
+        from geokit.cli.report import size
+        from geokit.viewer.page import save_page
+
+        with shown_progress(quiet=True) as observer:
+            save_page(target, things, overwrite=self.overwrite, observer=observer)
+        with printing():
+            print(f"wrote {target}: {size(target.stat().st_size)}; open it in any browser")
         return 0

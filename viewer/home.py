@@ -1,0 +1,58 @@
+"""Where a scene is looked at from first: which way is up, and a camera that sees everything."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from geokit.viewer.layers.layer import Layer, united
+from numpy.typing import NDArray
+
+from geokit.geometry import Cameras, frame_camera
+from geokit.pipelines.standing import up_direction
+
+_ENOUGH = 20_000  # places that are asked which way is up
+
+
+def upward(layers: Iterable[Layer]) -> NDArray[np.float64]:
+    """(3,) upwards in the world, from the first layer that has a shape; z without one."""
+    for layer in layers:
+        elements = layer.elements()
+        if elements is not None and len(elements) > 3:
+            low, high = layer.bounds()  # without what is far around it
+            return upwards(elements[((elements >= low) & (elements <= high)).all(1)])
+    return np.array([0.0, 0.0, 1.0])
+
+
+def upwards(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) the direction in which places (N, 3) of a shape stand best."""
+    chosen = torch.from_numpy(places[:: max(1, len(places) // _ENOUGH)])
+    return up_direction(chosen, torch.ones(len(chosen)).double()).numpy()
+
+
+def home_camera(layers: Iterable[Layer], up: NDArray[np.float64], width: int = 640, height: int = 480) -> Cameras:
+    """A camera of the world that shows all visible layers, a little from the side and from above."""
+    visible = [layer for layer in layers if layer.visible]
+    low, high = united([layer.bounds() for layer in visible])
+    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+    camera = frame_camera(torch.from_numpy(corners), view_direction(up), tuple(up), width, height)
+    for layer in visible:
+        camera = layer.clear_view(camera)
+    return camera
+
+
+def distance_to_middle(layers: Iterable[Layer], camera: Cameras) -> float:
+    """From a camera to the middle of what is visible, along its axis; in world units, never zero."""
+    low, high = united([layer.bounds() for layer in layers if layer.visible])
+    along = float(((low + high) / 2 - camera.centers[0].cpu().numpy()) @ camera.forwards[0].cpu().numpy())
+    return max(along, 1e-3 * float(np.linalg.norm(high - low)), 1e-9)
+
+
+def view_direction(up: NDArray[np.float64]) -> tuple[float, float, float]:
+    """From the shape to a camera that looks at it a little from the side and from above."""
+    up = up / np.linalg.norm(up)
+    side = np.eye(3)[int(np.argmin(np.abs(up)))]
+    side = side - (side @ up) * up
+    side /= np.linalg.norm(side)
+    front = np.cross(side, up)
+    x, y, z = 0.5 * side + 1.0 * front + 0.35 * up
+    return float(x), float(y), float(z)
