@@ -3,4 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-PARTS: tuple[Callable[[Any], Any], ...] = ()
+from geokit.viewer.guides import Guides
+from geokit.viewer.legends import Legends
+from geokit.viewer.picked import Picked
+from geokit.viewer.values_part import MeshValuesOfLayers
+
+PARTS: tuple[Callable[[Any], Any], ...] = (Legends, MeshValuesOfLayers, Picked, Guides)

@@ -52,7 +52,7 @@ _DIVERGING = torch.tensor([[0.16, 0.32, 0.68], [0.94, 0.93, 0.91], [0.74, 0.17, 
 
 
 def diverging(values: Tensor) -> Tensor:
-    """(...) numbers, clamped to [0, 1], to (..., 3) colours from blue over pale at 1/2 to red: for numbers with a sign."""
+    """(...) numbers, clamped to [0, 1], to (..., 3) colours from blue over pale, at 1/2, to red: for signs."""
     return _between(_DIVERGING, values)
 
 

@@ -69,6 +69,10 @@ class Layer(ABC):
         """What the ray from `origin` (3,) along the unit `direction` (3,) meets first, if anything."""
         return None
 
+    def told(self, pick: Pick) -> dict[str, str]:
+        """What is known now where this layer was picked, as a user reads it."""
+        return pick.values
+
     def elements(self) -> NDArray[np.float64] | None:
         """(N, 3) places of what can be selected, kept and deleted (points, splats, middles of faces), if anything."""
         return None
@@ -97,7 +101,7 @@ class Layer(ABC):
 
     def erase(self) -> None:
         """Take the nodes out of the scene."""
-        for node in self._nodes:
+        for node in reversed(self._nodes):  # children are removed with their parent
             node.remove()
         self._nodes = []
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Drawable, Shading, Triangles
+from geokit.viewer.drawables import Drawable, Segments, Shading, Triangles
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
+from geokit.viewer.lines import add_lines
+from geokit.viewer.values_panel import ValuesPanel
 from numpy.typing import NDArray
 
 from geokit.geometry import Bvh, Mesh, ray_cast
 from geokit.geometry.render_mesh import CLAY
 from geokit.geometry.shading import linear_from_srgb
+from geokit.geometry.topology import half_edges
 from geokit.io.gltf_write import write_glb
 
 if TYPE_CHECKING:
@@ -25,19 +30,32 @@ SHADINGS: tuple[Shading, ...] = ("smooth", "flat", "unlit", "wireframe")
 
 
 class MeshLayer(Layer):
-    """A mesh. `paint` replaces its colours by others, one a vertex, with a legend; `offset` moves it aside (world)."""
+    """A mesh. `paint` replaces its colours by others, one a vertex, with a legend; `offset` moves it aside (world).
+
+    attributes: (V,) numbers by name that came with the file. known: (V,) numbers by name that a click tells of.
+    """
 
     kind = "mesh"
     shape: Mesh
 
-    def __init__(self, name: str, shape: Mesh, source: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        shape: Mesh,
+        source: Path | None = None,
+        attributes: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> None:
         super().__init__(name, shape, source)
+        self.attributes = dict(attributes or {})
+        self.known: dict[str, NDArray[np.float64]] = {}
+        self.panel: ValuesPanel | None = None
         self.shading: Shading = "smooth"
         self.own_colors = shape.texture is not None or shape.colors is not None
         self.color = CLAY
         self.offset = np.zeros(3)
         self._painted: NDArray[np.float64] | None = None
         self._legend: Legend | None = None
+        self._lines: dict[str, Segments] = {}
 
     @cached_property
     def _bvh(self) -> Bvh | None:
@@ -46,14 +64,27 @@ class MeshLayer(Layer):
     def replace(self, shape: Mesh) -> None:
         """Show another mesh; colours painted on the vertices stay where there are as many."""
         self.__dict__.pop("_bvh", None)
+        self._lines, self.known = {}, {}
         if self._painted is not None and len(shape.vertices) != len(self._painted):
             self._painted = self._legend = None
         super().replace(shape)
 
-    def paint(self, colors: NDArray[np.float64] | None, legend: Legend | None = None) -> None:
-        """Colours (V, 3), sRGB in [0, 1], instead of the mesh's own; None takes them away."""
-        self._painted, self._legend = colors, legend
+    def paint(
+        self,
+        colors: NDArray[np.float64] | None,
+        legend: Legend | None = None,
+        lines: Mapping[str, Segments] | None = None,
+    ) -> None:
+        """Colours (V, 3), sRGB in [0, 1], instead of the mesh's own; None takes them away.
+
+        lines: drawn with it, by name, where the vertices are without the offset.
+        """
+        self._painted, self._legend, self._lines = colors, legend, dict(lines or {})
         self.redraw()
+
+    def lines(self) -> dict[str, Segments]:
+        """The lines that are drawn with the mesh, where they are shown."""
+        return {name: replace(some, ends=some.ends + self.offset) for name, some in self._lines.items()}
 
     def legend(self) -> Legend | None:
         """Of the painted colours."""
@@ -76,11 +107,20 @@ class MeshLayer(Layer):
         return mesh.replace(colors=plain, uv=None, texture=None)
 
     def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
-        """One node: a wireframe of lines, or a .glb."""
+        """A wireframe of lines, or a .glb; then the lines on it."""
+        lines = {name: some for name, some in self.lines().items() if len(some.ends)}
+        made = [add_lines(scene, f"/{self.name}/{name}", some, frame) for name, some in lines.items()]
+        return [*self._surface(scene, frame), *made]
+
+    def _surface(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
         mesh, name = self.shown(), f"/{self.name}"
         view = frame.to_view(mesh.vertices)
         if not len(mesh):
             return []
+        if self.shading == "wireframe" and self._painted is not None:
+            edges = half_edges(mesh.faces).edges.numpy()
+            ends, colors = mesh.vertices.numpy()[edges], self._painted[edges].mean(1)
+            return [add_lines(scene, name, Segments(ends, colors, 1.0), frame)]
         if self.shading == "wireframe":
             color = tuple(round(255 * c) for c in self.color)
             return [scene.add_mesh_simple(name, view, mesh.faces.numpy(), color=color, wireframe=True)]
@@ -98,7 +138,7 @@ class MeshLayer(Layer):
         fields = {name: t.detach().cpu().numpy() for name, t in mesh.tensors().items()}
         if "colors" not in fields:
             fields["colors"] = np.tile(np.asarray(self.color, np.float64), (len(fields["vertices"]), 1))
-        return [Triangles(**fields, shading=self.shading)]
+        return [Triangles(**fields, shading=self.shading), *self.lines().values()]
 
     def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
         """How it is shaded and coloured."""
@@ -113,6 +153,17 @@ class MeshLayer(Layer):
             self.color = tuple(c / 255 for c in color.value)
             self.redraw()
 
+        self.panel = ValuesPanel(self, gui, viewer)
+        cut = gui.add_button("Add a slice of distances", hint="a plane that shows how far places are from this mesh")
+
+        @viewer.guarded(cut)
+        def _(_: Any) -> None:
+            from geokit.viewer.layers.slice import SliceLayer
+
+            moved = self.shape.to(torch.float64)
+            moved = moved.replace(vertices=moved.vertices + torch.from_numpy(self.offset))
+            viewer.add(SliceLayer(f"{self.name} slice", moved))
+
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
         """The face that the ray meets first."""
         if self._bvh is None:
@@ -123,9 +174,26 @@ class MeshLayer(Layer):
             return None
         distance, face = float(hit.t[0]), int(hit.face_ids[0])
         a, b, c = (float(w) for w in hit.barycentrics[0])
-        nearest = int(self.shape.faces[face][hit.barycentrics[0].argmax()])
-        values = {"face": f"{face:,}", "vertex": f"{nearest:,}"}
-        return Pick(self, origin + distance * direction, distance, face, (a, b, c), values)
+        pick = Pick(self, origin + distance * direction, distance, face, (a, b, c))
+        return replace(pick, values=self.told(pick))
+
+    def nearest_vertex(self, pick: Pick) -> int | None:
+        """The corner of the picked face that is nearest to the place; None where no face was picked."""
+        if pick.element < 0 or pick.weights is None:
+            return None
+        return int(self.shape.faces[pick.element][int(np.argmax(pick.weights))])
+
+    def place_of(self, vertex: int) -> NDArray[np.float64]:
+        """(3,) where a vertex is shown, in the world."""
+        return self.shape.vertices[vertex].detach().cpu().double().numpy() + self.offset
+
+    def told(self, pick: Pick) -> dict[str, str]:
+        """Face, vertex, and the values there that have been computed."""
+        vertex = self.nearest_vertex(pick)
+        if vertex is None:
+            return pick.values
+        known = {name: f"{float(numbers[vertex]):.6g}" for name, numbers in self.known.items()}
+        return {"face": f"{pick.element:,}", "vertex": f"{vertex:,}", **known}
 
     def elements(self) -> NDArray[np.float64]:
         """The middles of the faces."""
