@@ -23,9 +23,11 @@ from geokit.fields.storage import ENDING, load_field
 from geokit.fields.surface import SurfaceField
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.io.point_clouds import read_columns
-from geokit.pipelines.mesh_field import RESOLUTION
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder, scene_file
+
+
+_CUBES = 128  # along the longest side of the surface of a field: some seconds less than what `geokit mesh` takes
 
 
 def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
@@ -78,7 +80,7 @@ def layers_of_field(name: str, field: Field, source: Path | None = None) -> list
         return [MeshLayer(name, field.mesh(), source)]
     layers: list[Layer] = [SliceLayer(f"{name} slice", field, source)]
     if isinstance(field, DistanceField) and field.signed:
-        layers.insert(0, MeshLayer(name, field.mesh(RESOLUTION), source))
+        layers.insert(0, MeshLayer(name, field.mesh(_CUBES), source))
     return layers
 
 

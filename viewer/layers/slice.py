@@ -106,12 +106,14 @@ class SliceLayer(PictureLayer):
     def reach(self, axis: int) -> tuple[float, float]:
         """The lowest and the highest multiple of `step` inside the box."""
         low, high = self.box[:, axis] / self.step
-        digits = max(0, -math.floor(math.log10(self.step)))
-        return round(math.ceil(low) * self.step, digits), round(math.floor(high) * self.step, digits)
+        return self._rounded(math.ceil(low)), self._rounded(math.floor(high))
+
+    def _rounded(self, steps: float) -> float:
+        return round(steps * self.step, max(0, -math.floor(math.log10(self.step) + 1e-9)))
 
     def _middle(self, axis: int) -> float:
         low, high = self.reach(axis)
-        return low + round((high - low) / 2 / self.step) * self.step
+        return self._rounded(round((low + high) / 2 / self.step))
 
     def corners(self) -> NDArray[np.float64]:
         """Of the rectangle where the plane cuts the box."""
