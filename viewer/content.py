@@ -26,7 +26,6 @@ from geokit.io.point_clouds import read_columns
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder, scene_file
 
-
 _CUBES = 128  # along the longest side of the surface of a field: some seconds less than what `geokit mesh` takes
 
 

@@ -17,7 +17,8 @@ def test_axes_start_at_the_origin_or_at_the_corner_where_it_is_far():
     near = world_axes({"a": BOX}, UP)
     np.testing.assert_allclose(near.lines.ends[:, 0], 0)
     np.testing.assert_allclose(near.lines.ends[:, 1], np.eye(3))
-    assert near.note == "Axes: 1 long" and [text for text, _ in near.labels] == ["x", "y", "z"]
+    assert near.note == "Axes: 1 long"
+    assert [text for text, _ in near.labels] == ["x", "y", "z"]
     far = world_axes({"a": BOX + 5e6}, UP)
     np.testing.assert_allclose(far.lines.ends[0, 0], BOX[0] + 5e6)
     assert "the origin is far away" in far.note
@@ -28,7 +29,8 @@ def test_the_grid_touches_the_scene_from_below_with_cells_of_the_size_it_says():
     assert grid.note == "Grid: one cell is 0.2"
     np.testing.assert_allclose(grid.lines.ends[..., 1], -2)
     xs = np.unique(grid.lines.ends[..., 0].round(9))
-    assert xs.min() <= -1 and xs.max() >= 1
+    assert xs.min() <= -1
+    assert xs.max() >= 1
     np.testing.assert_allclose(xs / 0.2, (xs / 0.2).round(), atol=1e-9)
     tilted = np.array([1.0, 2.0, -0.5]) / np.linalg.norm([1.0, 2.0, -0.5])
     heights = ground_grid({"a": BOX}, tilted).lines.ends @ tilted
@@ -52,7 +54,8 @@ def test_switches_show_guides_that_follow_the_layers():
         layer = MeshLayer("ball", ball())
         viewer.add(layer)
         assert len(guides.drawables()) == 3
-        assert guides.note.visible and "one cell is" in guides.note.content
+        assert guides.note.visible
+        assert "one cell is" in guides.note.content
         before = guides._nodes["Bounding boxes"][0]
         viewer.changed()
         assert guides._nodes["Bounding boxes"][0] is before  # nothing changed, nothing is sent
@@ -62,7 +65,8 @@ def test_switches_show_guides_that_follow_the_layers():
         corner = viewer.frame.to_world(nodes[0].points).min((0, 1))
         np.testing.assert_allclose(corner, -2, atol=1e-5)
         viewer.show(layer, False)
-        assert guides.drawables() == [] and not guides._nodes
+        assert guides.drawables() == []
+        assert not guides._nodes
         viewer.show(layer, True)
         guides.switches["Ground grid"].value = False
         assert set(guides._nodes) == {"World axes", "Bounding boxes"}

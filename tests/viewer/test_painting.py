@@ -30,7 +30,8 @@ def test_isolines_lie_on_their_level_just_above_the_surface():
     from geokit.geometry import Bvh, signed_distance
 
     above = signed_distance(Bvh(mesh), torch.from_numpy(lines.ends.reshape(-1, 3))).numpy()
-    assert above.min() > 0.5 * lift and above.max() < 1.01 * lift
+    assert above.min() > 0.5 * lift
+    assert above.max() < 1.01 * lift
 
 
 def test_a_painting_has_the_wanted_lines_and_legend():
@@ -59,7 +60,8 @@ def test_gradients_are_tangent_parts_and_arrows_are_as_long_as_asked():
     ends = vectors.arrows("gradient", numbers, 200, 0.1)
     shafts = ends[: len(ends) // 3]
     lengths = np.linalg.norm(shafts[:, 1] - shafts[:, 0], axis=1)
-    assert lengths.max() == pytest.approx(0.1, rel=1e-6) and (np.diff(shafts[..., 2], axis=1) >= 0).all()
+    assert lengths.max() == pytest.approx(0.1, rel=1e-6)
+    assert (np.diff(shafts[..., 2], axis=1) >= 0).all()
     strokes = ends[len(shafts) :]
     np.testing.assert_allclose(strokes[:, 0], np.concatenate([shafts[:, 1]] * 2))  # heads begin at the tips
     out = vectors.arrows("normals", None, 30, 0.2)[:30]
@@ -115,13 +117,16 @@ def test_legends_are_shown_for_every_visible_layer_that_has_one():
         cloud.attribute = "r&d"
         viewer.add(cloud, MeshLayer("ball", ball()))
         shown = viewer.parts["Legends"].shown
-        assert shown.visible and "&lt;b&gt;scan" in shown.content and "r&amp;d" in shown.content
+        assert shown.visible
+        assert "&lt;b&gt;scan" in shown.content
+        assert "r&amp;d" in shown.content
         assert shown.content.count("geokit-legend") == 1  # names of files are text, not page
         viewer.layers["ball"].panel.quantity.value = "height"
         assert viewer.layers["ball"].panel.work.wait(60)
         assert shown.content.count("geokit-legend") == 2
         viewer.show(cloud, False)
-        assert shown.content.count("geokit-legend") == 1 and "height" in shown.content
+        assert shown.content.count("geokit-legend") == 1
+        assert "height" in shown.content
 
 
 def test_the_bar_of_a_legend_has_the_colours_of_the_map():

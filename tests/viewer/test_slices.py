@@ -41,7 +41,9 @@ def test_a_distance_field_opens_as_its_surface_and_a_slice(viewer, distances, tm
     path = tmp_path / "ball.field"
     save_field(path, distances)
     mesh, cut = layers_of(path)
-    assert isinstance(mesh, MeshLayer) and isinstance(cut, SliceLayer) and cut.name == "ball slice"
+    assert isinstance(mesh, MeshLayer)
+    assert isinstance(cut, SliceLayer)
+    assert cut.name == "ball slice"
     assert float((mesh.shape.vertices.norm(dim=1) - 1).abs().max()) < 0.02
     viewer.add(mesh, cut)
     assert "distance at z = 0" in viewer.parts["Legends"].shown.content
@@ -56,7 +58,8 @@ def test_a_slice_shows_the_fields_values_at_its_places(distances):
         wanted = distances.values(places.reshape(-1, 3))[:, 0].reshape(places.shape[:2])
     np.testing.assert_allclose(cut.grid(), wanted.numpy(), atol=1e-6)
     legend = cut.legend()
-    assert legend.low == -legend.high and legend.title == "distance at x = 0.3"
+    assert legend.low == -legend.high
+    assert legend.title == "distance at x = 0.3"
     inside = cut.grid() < -0.2
     colors = cut.picture()
     assert (colors[inside][:, 2] > colors[inside][:, 0]).all()  # blue inside
@@ -74,7 +77,8 @@ def test_the_zero_line_is_the_outline_of_the_surface_and_lines_lie_on_their_leve
     step = (legend.high - legend.low) / (cut.lines + 1)
     found = cut.values(np.column_stack([flat[:, :2], np.full(len(flat), 0.5)])) / step
     assert np.abs(found - found.round()).max() < 0.05  # of the way to the next line
-    assert set(np.abs(found.round()).astype(int)) >= {1, 2, 3} and 0 not in found.round()
+    assert set(np.abs(found.round()).astype(int)) >= {1, 2, 3}
+    assert 0 not in found.round()
     cut.lines = 0
     assert set(cut.segments()) == {"zero"}
 
@@ -90,7 +94,9 @@ def test_the_plane_lies_where_the_slider_says(viewer, distances):
     cut.move(1, 1e9)
     assert cut.position == cut.box[1, 1]
     drawn = cut.drawables()
-    assert isinstance(drawn[0], Triangles) and drawn[0].texture is not None and drawn[0].shading == "unlit"
+    assert isinstance(drawn[0], Triangles)
+    assert drawn[0].texture is not None
+    assert drawn[0].shading == "unlit"
     assert all(isinstance(some, Segments) for some in drawn[1:])
     node = cut._nodes[0]
     shown = viewer.frame.to_world(np.asarray(node.position))
@@ -118,7 +124,9 @@ def test_a_slice_of_a_mesh_shows_its_signed_distances():
     np.testing.assert_allclose(cut.grid(), wanted.numpy(), atol=1e-12)
     half = mesh.replace(faces=mesh.faces[mesh.corners.mean(1)[:, 2] > 0])
     open_cut = SliceLayer("cut", half)
-    assert open_cut.grid().min() >= 0 and open_cut.legend().low >= 0 and set(open_cut.segments()) == {"lines"}
+    assert open_cut.grid().min() >= 0
+    assert open_cut.legend().low >= 0
+    assert set(open_cut.segments()) == {"lines"}
 
 
 def test_an_image_field_opens_as_a_picture(viewer, image, tmp_path):
@@ -132,7 +140,8 @@ def test_an_image_field_opens_as_a_picture(viewer, image, tmp_path):
     np.testing.assert_allclose(layer.bounds(), [[0, 0, 0], [64, 0, 48]])
     layer.channel = 1
     legend = layer.legend()
-    assert legend.title == "channel 1" and legend.high == pytest.approx(1, abs=1e-3)
+    assert legend.title == "channel 1"
+    assert legend.high == pytest.approx(1, abs=1e-3)
     hit = layer.pick(np.array([10.5, -30.0, 48 - 20.5]), np.array([0.0, 1.0, 0.0]))
     assert hit.values["pixel"] == "10, 20"
     assert float(hit.values["channel 0"]) == pytest.approx(float(image[20, 10, 0]), abs=1e-3)
@@ -140,9 +149,11 @@ def test_an_image_field_opens_as_a_picture(viewer, image, tmp_path):
 
 def test_a_field_of_two_channels_is_shown_as_numbers(image):
     (layer,) = layers_of(fit_image(image[..., :2]))
-    assert layer.channel == 0 and layer.legend().title == "channel 0"
+    assert layer.channel == 0
+    assert layer.legend().title == "channel 0"
     grey = layers_of(fit_image(image[..., 0]))[0]
-    assert grey.picture().shape == (48, 64, 3) and grey.legend() is None
+    assert grey.picture().shape == (48, 64, 3)
+    assert grey.legend() is None
 
 
 def test_a_surface_of_points_opens_as_a_mesh(tmp_path):

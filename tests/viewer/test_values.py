@@ -126,20 +126,26 @@ def choose(layer: MeshLayer, **controls) -> None:
 
 def test_the_panel_paints_and_its_controls_appear_when_they_mean_something(viewer, basis):
     layer = shown(viewer, bean())
-    assert layer.legend() is None and not layer.panel.number.visible
+    assert layer.legend() is None
+    assert not layer.panel.number.visible
     choose(layer, quantity="eigenfunction", number=4)
     legend = layer.legend()
-    assert "eigenfunction 4" in legend.title and legend.low == -legend.high
+    assert "eigenfunction 4" in legend.title
+    assert legend.low == -legend.high
     numbers = basis.eigenvectors[:, 4].numpy()
     assert legend.high == pytest.approx(max(np.abs(np.quantile(numbers, (0.01, 0.99)))), rel=1e-6)
     place = (layer.known["eigenfunction"] - legend.low) / (legend.high - legend.low)
     wanted = diverging(torch.from_numpy(place.round(12)))
     assert np.abs(layer.shown().colors.numpy() - wanted.numpy()).max() < 0.01  # steps of a colour map of 256
-    assert layer.panel.number.visible and layer.panel.number.label == "Number"
-    assert layer.panel.colormap.value == "blue-red" and layer.panel.range.value == "around zero"
-    assert not layer.panel.hint.visible and not layer.panel.low.visible
+    assert layer.panel.number.visible
+    assert layer.panel.number.label == "Number"
+    assert layer.panel.colormap.value == "blue-red"
+    assert layer.panel.range.value == "around zero"
+    assert not layer.panel.hint.visible
+    assert not layer.panel.low.visible
     choose(layer, quantity="none")
-    assert layer.legend() is None and not viewer.parts["Legends"].shown.visible
+    assert layer.legend() is None
+    assert not viewer.parts["Legends"].shown.visible
 
 
 def test_the_range_is_automatic_around_zero_or_given_by_hand(viewer):
@@ -169,7 +175,8 @@ def test_what_does_not_work_becomes_a_sentence_and_the_picture_stays(viewer, mon
     monkeypatch.setattr(MeshValues, "basis", property(lambda self: (_ for _ in ()).throw(InvalidInput("no basis"))))
     choose(layer, quantity="eigenfunction")
     assert said == [("no basis", True)]
-    assert layer.panel.quantity.value == "height" and layer.legend() is legend
+    assert layer.panel.quantity.value == "height"
+    assert layer.legend() is legend
 
 
 def test_attributes_of_the_file_can_be_shown(viewer, tmp_path):
@@ -197,7 +204,8 @@ def test_a_pick_sets_the_source_of_distances_and_tells_the_values_there(viewer):
     layer = shown(viewer, bean())
     choose(layer, quantity="height")
     choose(layer, quantity=ALONG)
-    assert layer.panel.hint.visible and layer.panel.several.visible
+    assert layer.panel.hint.visible
+    assert layer.panel.several.visible
     pick = hit_of(layer, 100)
     vertex = layer.nearest_vertex(pick)
     for callback in viewer._picked:
@@ -205,10 +213,12 @@ def test_a_pick_sets_the_source_of_distances_and_tells_the_values_there(viewer):
     assert layer.panel.work.wait(PATIENCE)
     close(layer.known[ALONG], geodesic_distances(bean(), [vertex]))
     told = layer.told(pick)
-    assert told["vertex"] == f"{vertex:,}" and float(told[ALONG]) == 0
+    assert told["vertex"] == f"{vertex:,}"
+    assert float(told[ALONG]) == 0
     assert float(told["height"]) == pytest.approx(float(bean().vertices[vertex, 2]), rel=1e-5)
     table = viewer.parts["Picked"].table.content
-    assert ALONG in table and told["height"] in table
+    assert ALONG in table
+    assert told["height"] in table
     choose(layer, several=True)
     layer.panel.picked(7)
     assert layer.panel.work.wait(PATIENCE)
@@ -229,7 +239,8 @@ def test_distances_follow_the_other_layer(viewer):
     assert layer.known[APART].mean() > before + 1
     viewer.remove("cloud")
     assert layer.panel.work.wait(PATIENCE)
-    assert layer.panel.quantity.value == "none" and layer.legend() is None
+    assert layer.panel.quantity.value == "none"
+    assert layer.legend() is None
 
 
 def test_an_edited_mesh_is_painted_anew_and_undo_brings_the_old_picture(viewer):
@@ -253,7 +264,8 @@ def test_colours_and_lines_survive_hiding(viewer):
     assert all(not node.visible for node in layer._nodes)
     assert viewer.parts["Legends"].shown.visible is False
     viewer.show(layer, True)
-    assert all(node.visible for node in layer._nodes) and len(layer._nodes) == 3
+    assert all(node.visible for node in layer._nodes)
+    assert len(layer._nodes) == 3
     torch.testing.assert_close(layer.shown().colors, colors)
     assert len(layer.drawables()) == drawn == 3
     assert "height" in viewer.parts["Legends"].shown.content
@@ -278,5 +290,6 @@ def test_a_slider_that_is_dragged_makes_no_queue(viewer, monkeypatch):
         assert layer.legend().title == "height"
     gate.set()
     assert layer.panel.work.wait(PATIENCE)
-    assert len(asked) <= 3 and asked[-1] == 39
+    assert len(asked) <= 3
+    assert asked[-1] == 39
     assert "eigenfunction 39" in layer.legend().title

@@ -54,7 +54,8 @@ def test_values_that_are_chosen_in_the_page_are_painted(viewer, opened):
         # hue tells the colours apart whatever the light: red where red is wanted, blue where blue is
         tint, tint_wanted = (x[..., 0] - x[..., 2] for x in (painted, wanted))
         strong = np.abs(tint_wanted) > 0.25
-        assert strong.mean() > 0.01 and (np.sign(tint[strong]) == np.sign(tint_wanted[strong])).mean() > 0.98
+        assert strong.mean() > 0.01
+        assert (np.sign(tint[strong]) == np.sign(tint_wanted[strong])).mean() > 0.98
         fill(page, "Isolines", "15")
         until(lambda: "isolines" in layer.lines(), "no isolines came")
         lined = picture(client, *SIZE)
@@ -82,6 +83,6 @@ def test_a_slice_moves_to_the_axis_that_is_chosen_in_the_page(viewer, opened):
     # The rectangle's own colours come through unchanged: those of the picture that geokit makes.
     blues = after[(after[..., 2] - after[..., 0]) > 0.25]
     made = cut.picture().reshape(-1, 3)
-    assert len(blues) > 100
-    nearest = np.abs(blues[::20, None] - made[None, ::7]).max(-1).min(1)
+    assert len(blues) > 50
+    nearest = np.abs(blues[:, None] - made[None, ::7]).max(-1).min(1)
     assert np.median(nearest) < 0.02
