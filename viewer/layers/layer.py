@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from geokit.viewer.frame import ViewFrame
+from geokit.viewer.retired import Retired
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Layer(ABC):
         self.name, self.shape, self.source = name, shape, source
         self.visible = True
         self._nodes: list[viser.SceneNodeHandle] = []
+        self._retired = Retired()
         self._scene: viser.SceneApi | None = None
         self._frame = ViewFrame()
 
@@ -94,22 +96,36 @@ class Layer(ABC):
         self._nodes = self.nodes(scene, frame)
         self.set_visible(self.visible)
 
-    def redraw(self) -> None:
-        """Draw again where the layer was drawn."""
-        if self._scene is not None:
+    def redraw(self, overlap: float = 0.0) -> None:
+        """Draw again where the layer was drawn.
+
+        overlap: for so many seconds the former nodes stay, so that nothing flickers while the browser unpacks the new
+        ones; `nodes` must then choose other names every time.
+        """
+        if self._scene is None:
+            return
+        if not overlap:
             self.draw(self._scene, self._frame)
+            return
+        former = self._nodes
+        self._nodes = self.nodes(self._scene, self._frame)
+        self.set_visible(self.visible)
+        self._retired.later(former, overlap)
 
     def erase(self) -> None:
         """Take the nodes out of the scene."""
         for node in reversed(self._nodes):  # children are removed with their parent
             node.remove()
         self._nodes = []
+        self._retired.now()
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide."""
         self.visible = visible
         for node in self._nodes:
             node.visible = visible
+        if not visible:
+            self._retired.hide()
 
     def replace(self, shape: Any) -> None:
         """Show another shape in its place."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from geokit.io.gltf_write import write_glb
 if TYPE_CHECKING:
     import viser
 
+_OVERLAP = 0.4  # seconds that the former colours stay
 SHADINGS: tuple[Shading, ...] = ("smooth", "flat", "unlit", "wireframe")
 
 
@@ -56,6 +58,7 @@ class MeshLayer(Layer):
         self._painted: NDArray[np.float64] | None = None
         self._legend: Legend | None = None
         self._lines: dict[str, Segments] = {}
+        self._turns = count()
 
     @cached_property
     def _bvh(self) -> Bvh | None:
@@ -80,7 +83,7 @@ class MeshLayer(Layer):
         lines: drawn with it, by name, where the vertices are without the offset.
         """
         self._painted, self._legend, self._lines = colors, legend, dict(lines or {})
-        self.redraw()
+        self.redraw(_OVERLAP)
 
     def lines(self) -> dict[str, Segments]:
         """The lines that are drawn with the mesh, where they are shown."""
@@ -108,12 +111,13 @@ class MeshLayer(Layer):
 
     def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
         """A wireframe of lines, or a .glb; then the lines on it."""
+        root = f"/{self.name}/{next(self._turns)}"
         lines = {name: some for name, some in self.lines().items() if len(some.ends)}
-        made = [add_lines(scene, f"/{self.name}/{name}", some, frame) for name, some in lines.items()]
-        return [*self._surface(scene, frame), *made]
+        made = [add_lines(scene, f"{root} {name}", some, frame) for name, some in lines.items()]
+        return [*self._surface(scene, frame, root), *made]
 
-    def _surface(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
-        mesh, name = self.shown(), f"/{self.name}"
+    def _surface(self, scene: viser.SceneApi, frame: ViewFrame, name: str) -> list[Any]:
+        mesh = self.shown()
         view = frame.to_view(mesh.vertices)
         if not len(mesh):
             return []

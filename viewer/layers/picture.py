@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,10 @@ _FACES = np.array([[0, 1, 2], [0, 2, 3]], np.int64)
 class PictureLayer(Layer):
     """A rectangle with a picture on it, unlit, seen from both sides, and lines over it."""
 
+    def __init__(self, name: str, shape: Any, source: Path | None = None) -> None:
+        super().__init__(name, shape, source)
+        self._turns = count()
+
     @abstractmethod
     def corners(self) -> NDArray[np.float64]:
         """(4, 3) in the world: lower left, lower right, upper right, upper left of the picture."""
@@ -39,6 +45,7 @@ class PictureLayer(Layer):
 
     def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
         """An image, whose colours the browser leaves as they are, and the lines."""
+        root = f"/{self.name}/{next(self._turns)}"
         placed = frame.to_view(self.corners()).astype(np.float64)
         across, downwards = placed[1] - placed[0], placed[0] - placed[3]
         width, height = float(np.linalg.norm(across)), float(np.linalg.norm(downwards))
@@ -46,13 +53,13 @@ class PictureLayer(Layer):
         turned = quaternion_from_matrix(torch.from_numpy(np.stack([x, y, np.cross(x, y)], 1))).numpy()
         pixels = (self.picture() * 255).round().astype(np.uint8)
         image = scene.add_image(
-            f"/{self.name}/picture", pixels, width, height, format="png", cast_shadow=False, receive_shadow=False,
+            root, pixels, width, height, format="png", cast_shadow=False, receive_shadow=False,
             wxyz=turned, position=placed.mean(0),
         )  # fmt: skip
         made: list[Any] = [image]
         for name, some in self.segments().items():
             if len(some.ends):
-                made.append(add_lines(scene, f"/{self.name}/{name}", some, frame))
+                made.append(add_lines(scene, f"{root} {name}", some, frame))
         return made
 
     def drawables(self) -> list[Drawable]:

@@ -34,6 +34,7 @@ _STEPS = 200  # of the plane, along the longest side, or somewhat more
 _PROBES = 20  # places along each side at which the range of the colours is found
 _WIDER = 2.0  # than the deepest place inside: where the colours end outside
 _AROUND = 0.15  # of a mesh's extent, that its slice reaches beyond it
+_OVERLAP = 0.3  # seconds that the former picture stays
 _CHUNK = 1 << 17
 _AXES = "xyz"
 
@@ -182,7 +183,7 @@ class SliceLayer(PictureLayer):
 
         def show(_: Any) -> None:
             if viewer.layers.get(self.name) is self:
-                self.redraw()
+                self.redraw(_OVERLAP)
 
         def ask(event: Any) -> None:
             self.lines = int(lines.value)
