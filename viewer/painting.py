@@ -19,7 +19,7 @@ from geokit.geometry.level_lines import level_lines
 from geokit.pipelines.colormap import COLORMAPS
 
 RANGES = ("automatic", "around zero", "by hand")
-INK = (0.13, 0.13, 0.15)
+INK = (0.22, 0.22, 0.25)
 _LIFT = 1e-3  # of the extent: how far lines lie above the surface, so that it does not hide them
 
 
@@ -78,7 +78,7 @@ def paint(values: MeshValues, vectors: MeshVectors, wish: Wish, look: Look) -> P
     if look.arrows != "none":
         length, lift = look.arrow_length * mesh.extent, _LIFT * mesh.extent
         ends = vectors.arrows(look.arrows, numbers, look.arrow_count, length, lift)
-        lines["arrows"] = Segments(ends, np.tile(INK, (len(ends), 1)), 2.0)
+        lines["arrows"] = Segments(ends, np.tile(INK, (len(ends), 1)), 1.8)
     return Painting(found, colors, legend, lines, look)
 
 
@@ -91,4 +91,4 @@ def isolines(mesh: Mesh, numbers: NDArray[np.float64], levels: Sequence[float] |
     """The lines along which `numbers` (V,) equal each of `levels`, a little above the surface."""
     found = level_lines(mesh, torch.from_numpy(numbers), torch.as_tensor(np.asarray(levels, np.float64)))
     above = found.ends + _LIFT * mesh.extent * mesh.face_normals()[found.face_ids][:, None]
-    return Segments(above.numpy(), np.tile(INK, (len(above), 1)), 1.5)
+    return Segments(above.numpy(), np.tile(INK, (len(above), 1)), 1.3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class ValuesPanel:
     def _look_again(self) -> None:
         """Forget what was computed on another mesh."""
         self._mesh = self._layer.shape
-        up = (0.0, 0.0, 1.0) if self._viewer.up is None else self._viewer.up
+        up = [0.0, 0.0, 1.0] if self._viewer.up is None else self._viewer.up.tolist()
         self.values = MeshValues(self._layer.shape, up, self._layer.attributes)
         self.vectors = MeshVectors(self.values)
 
@@ -132,6 +133,8 @@ class ValuesPanel:
         name = self.quantity.value
         if name == _NONE:
             return Wish()
+        if not self.several.value:
+            self.sources = self.sources[-1:]
         if name == ALONG and not self.sources:
             self.sources = [int((self.values.mesh.vertices @ self.values.up).argmax())]
         other = None
@@ -142,19 +145,20 @@ class ValuesPanel:
         return Wish(name, int(self.number.value), tuple(self.sources), other)
 
     def _look(self) -> Look:
-        arrows = {
-            "arrows": self.arrows.value,
-            "arrow_count": int(self.count.value),
-            "arrow_length": float(self.length.value) / 100,
-        }
-        lines = int(self.lines.value)
+        look = Look(
+            lines=int(self.lines.value),
+            arrows=self.arrows.value,
+            arrow_count=int(self.count.value),
+            arrow_length=float(self.length.value) / 100,
+        )
         if self._shown.values is None or self._shown.values.name != self.quantity.value:
-            return Look(lines=lines, **arrows)  # colours and range that suit the new values
+            return look  # with colours and range that suit the new values
         limits = None
         if self.range.value == "by hand":
             limits = (float(self.low.value), float(self.high.value))
             limits = (min(limits), max(limits))
-        return Look(self.colormap.value, limits, self.range.value == "around zero", lines, **arrows)
+        around_zero = self.range.value == "around zero"
+        return replace(look, colormap=self.colormap.value, limits=limits, around_zero=around_zero)
 
     def _show(self, painting: Painting) -> None:
         """Paint the mesh, unless it is another one by now, or gone."""
@@ -165,31 +169,28 @@ class ValuesPanel:
         self._layer.paint(painting.colors, painting.legend, painting.lines)
         if painting.values is None or painting.legend is None:
             return
-        with self._quietly():
-            self.colormap.value = painting.look.colormap
-            if painting.look.limits is None:
-                self.range.value = "around zero" if painting.look.around_zero else "automatic"
-                self.low.value, self.high.value = painting.legend.low, painting.legend.high
+        self._set(self.colormap, painting.look.colormap)
+        if painting.look.limits is None:
+            self._set(self.range, "around zero" if painting.look.around_zero else "automatic")
+            self._set(self.low, painting.legend.low)
+            self._set(self.high, painting.legend.high)
         self._fit()
 
     def _back(self) -> None:
         """What was asked for cannot be had: the controls say again what is shown."""
         shown = self._shown
-        with self._quietly():
-            self.quantity.value = _NONE if shown.values is None else shown.values.name
-            self.arrows.value = shown.look.arrows
+        self._set(self.quantity, _NONE if shown.values is None else shown.values.name)
+        self._set(self.arrows, shown.look.arrows)
         self._fit()
 
     def _chosen(self, event: Any) -> None:
         """Another quantity: its number starts at its usual place."""
         choice = self.values.choice(self.quantity.value)
         if choice is not None:
-            with self._quietly():
-                self.number.label, self.number.min, self.number.max = choice.name, choice.first, choice.last
-                self.number.value = choice.usual
+            self.number.label, self.number.min, self.number.max = choice.name, choice.first, choice.last
+            self._set(self.number, choice.usual)
         if self.quantity.value == _NONE and self.arrows.value == "gradient":
-            with self._quietly():
-                self.arrows.value = _NONE
+            self._set(self.arrows, _NONE)
         self._moved(event)
 
     def _moved(self, event: Any) -> None:
@@ -200,9 +201,8 @@ class ValuesPanel:
         """Show the controls that have something to say."""
         name = self.quantity.value
         choice = self.values.choice(name)
-        with self._quietly():
-            if choice is not None and self.number.max != choice.last:
-                self.number.max = choice.last
+        if choice is not None and self.number.max != choice.last:
+            self.number.max = choice.last
         for handle, wanted in (
             (self._options, name != _NONE),
             (self.number, choice is not None),
@@ -215,6 +215,10 @@ class ValuesPanel:
         ):
             if handle.visible != wanted:
                 handle.visible = wanted
+
+    def _set(self, handle: Any, value: Any) -> None:
+        with self._quietly():
+            handle.value = value
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from geokit.spectral.gradients import Gradients, tangent_frames, vertex_gradient
 FIELDS = ("none", "gradient", "largest curvature", "smallest curvature", "normals")
 MOST = 3000  # arrows
 _HEAD, _HALF_WIDTH = 0.3, 0.14  # of an arrow's length
+_LEAST = 0.04  # of that length: what is shorter would be a dot
 _TYPICAL = 0.95  # of the vectors are not longer than the length that is asked for
 
 
@@ -63,7 +64,7 @@ class MeshVectors:
         """(N, 2, 3) segments that draw the field at `count` vertices, evenly over the surface.
 
         length: of the longest but a few, lift: above the surface, both in the unit of the mesh. Directions of
-        curvature have no head.
+        curvature have no head; where the field is nearly zero there is no arrow.
         """
         vectors = self.field(name, numbers)
         sizes = np.linalg.norm(vectors, axis=1)
@@ -71,7 +72,7 @@ class MeshVectors:
         chosen = self._order[:count]
         shortened = np.minimum(1, typical / np.maximum(sizes[chosen], 1e-300))
         some = vectors[chosen] * (shortened * length / typical)[:, None]
-        there = (some != 0).any(1)
+        there = np.linalg.norm(some, axis=1) > _LEAST * length
         normals = self.normals[chosen][there]
         places = self._values.mesh.vertices.numpy()[chosen][there] + lift * normals
         return arrow_segments(places, some[there], normals, heads="curvature" not in name)

@@ -40,7 +40,7 @@ def test_a_painting_has_the_wanted_lines_and_legend():
     found = paint(values, vectors, Wish("height"), Look(limits=(-0.5, 0.5), lines=9, arrows="gradient", arrow_count=50))
     assert (found.legend.low, found.legend.high) == (-0.5, 0.5)
     assert set(found.lines) == {"isolines", "arrows"}
-    assert len(found.lines["arrows"].ends) == 3 * 50
+    assert 3 * 40 <= len(found.lines["arrows"].ends) <= 3 * 50  # none where the gradient is nearly zero
     heights = found.lines["isolines"].ends[..., 2]
     assert len(np.unique(np.round(heights / 0.1))) == 9
     with pytest.raises(InvalidInput, match="choose which ones to show first"):

@@ -177,7 +177,7 @@ class SliceLayer(PictureLayer):
     def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
         """Where the plane is, and how many lines."""
         axis = gui.add_dropdown("Across", tuple(_AXES), initial_value=_AXES[self.axis])
-        position = gui.add_slider("Position", *self.reach(self.axis), self.step, self.position)
+        position: Any = gui.add_slider("Position", *self.reach(self.axis), self.step, self.position)
         lines = gui.add_slider("Isolines", 0, 40, 1, self.lines)
         work = Background(viewer)
 
