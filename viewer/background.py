@@ -65,7 +65,7 @@ class Background:
         while True:
             with self._lock:
                 job, self._next = self._next, None
-                if job is None:
+                if job is None or self._viewer.closed:
                     self._running = False
                     self._idle.set()
                     return
@@ -81,15 +81,20 @@ class Background:
             def fail() -> None:
                 raise problem
 
-            self._viewer.safely(fail, job.client)
+            self._show(fail, job)
             with self._lock:
                 outdone = self._next is not None
             if job.failed is not None and not outdone:
-                self._viewer.safely(job.failed, job.client)
+                self._show(job.failed, job)
         else:
-            self._viewer.safely(lambda: job.done(result), job.client)
+            self._show(lambda: job.done(result), job)
         finally:
             said.over()
+
+    def _show(self, action: Callable[[], None], job: _Job) -> None:
+        """Under the lock, unless the viewer was closed in the meantime."""
+        if not self._viewer.closed:
+            self._viewer.safely(action, job.client)
 
 
 class _Said:

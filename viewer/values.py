@@ -210,7 +210,7 @@ _QUANTITIES: dict[str, Callable[[MeshValues, int], Values]] = {
 
 
 class DistanceTo:
-    """Distances of places to a surface or to points; `signed`, negative inside, where the mesh is watertight.
+    """Distances of places to a surface or to points, `target`; `signed`, negative inside, where it is watertight.
 
     Raises `InvalidInput` for a shape with nothing in it.
     """
@@ -218,6 +218,7 @@ class DistanceTo:
     def __init__(self, shape: Mesh | PointCloud) -> None:
         if not len(shape):
             raise InvalidInput("there is nothing to measure distances to: the other layer has no faces and no points")
+        self.target = shape
         self.signed = isinstance(shape, Mesh) and topology(shape).watertight
         self._tree = Bvh(shape.to(torch.float64)) if isinstance(shape, Mesh) else PointTree(shape.points.double())
 

@@ -134,3 +134,31 @@ def test_the_bar_of_a_legend_has_the_colours_of_the_map():
     content = legend_html("layer", legend)
     assert "rgb({},{},{})".format(*(round(255 * float(c)) for c in legend.colors[0])) in content
     assert "rgb({},{},{})".format(*(round(255 * float(c)) for c in legend.colors[-1])) in content
+
+
+def test_a_wireframe_has_the_colours_of_the_values():
+    with Viewer(port=0, up=(0, 0, 1)) as viewer:
+        layer = MeshLayer("ball", ball())
+        viewer.add(layer)
+        layer.panel.quantity.value = "height"
+        assert layer.panel.work.wait(60)
+        layer.shading = "wireframe"
+        layer.redraw()
+        (wires,) = layer._nodes
+        heights = wires.points[:, :, 2].mean(1)
+        redness = wires.colors[:, 0, 0].astype(float)
+        assert len(heights) == 3 * len(layer.shape) // 2
+        assert len(np.unique(wires.colors.reshape(-1, 3), axis=0)) > 50
+        assert (
+            redness[heights > 0.8 * heights.max()].mean() > redness[np.abs(heights) < 0.2].mean()
+        )  # viridis ends in yellow
+
+
+def test_a_viewer_that_is_closed_in_the_middle_of_work_ends_quietly(capfd):
+    with Viewer(port=0) as viewer:
+        layer = MeshLayer("ball", ball(subdivisions=4))
+        viewer.add(layer)
+        layer.panel.quantity.value = "eigenfunction"
+    assert layer.panel.work.wait(60)
+    assert "Traceback" not in capfd.readouterr().err
+    assert layer.legend() is None

@@ -9,8 +9,10 @@ from geokit.viewer.drawables import Segments, Triangles
 from geokit.viewer.layers.image import ImageLayer
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.slice import SliceLayer
+from geokit.viewer.values import DistanceTo
 
 from geokit.errors import InvalidInput, UnreadableFile
+from geokit.fields.distance_field import DistanceField
 from geokit.fields.fit_sdf import fit_sdf
 from geokit.fields.grid_field import GridField
 from geokit.fields.images import fit_image
@@ -118,12 +120,12 @@ def test_a_click_tells_the_value_there(distances):
 
 def test_a_slice_of_a_mesh_shows_its_signed_distances():
     mesh = bean()
-    cut = SliceLayer("cut", mesh)
+    cut = SliceLayer("cut", DistanceTo(mesh))
     places = torch.from_numpy(cut.places())
     wanted = signed_distance(mesh, places.reshape(-1, 3)).reshape(places.shape[:2])
     np.testing.assert_allclose(cut.grid(), wanted.numpy(), atol=1e-12)
     half = mesh.replace(faces=mesh.faces[mesh.corners.mean(1)[:, 2] > 0])
-    open_cut = SliceLayer("cut", half)
+    open_cut = SliceLayer("cut", DistanceTo(half))
     assert open_cut.grid().min() >= 0
     assert open_cut.legend().low >= 0
     assert set(open_cut.segments()) == {"lines"}
@@ -175,3 +177,11 @@ def test_what_cannot_be_shown_or_read_is_refused_in_a_sentence(tmp_path):
         layers_of(colors)
     with pytest.raises(InvalidInput, match="field of a plane"):
         ImageLayer("x", colors)
+
+
+def test_a_field_without_a_sign_or_of_one_value_is_a_slice_only(viewer):
+    (cut,) = layers_of(DistanceField(torch.tensor([[0.0, 0, 0], [1, 1, 1]]), 0.5, signed=False))
+    viewer.add(cut)
+    assert (cut.legend().low, cut.legend().high) == (0, 0)
+    assert cut.segments() == {}
+    assert "geokit-legend" in viewer.parts["Legends"].shown.content

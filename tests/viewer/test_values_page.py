@@ -5,6 +5,7 @@ import pytest
 from geokit.viewer import Viewer
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.slice import SliceLayer
+from geokit.viewer.values import DistanceTo
 
 from geokit.geometry.render_mesh import render_mesh
 from tests.viewer.browser import picture, ssim, until
@@ -68,7 +69,7 @@ def test_values_that_are_chosen_in_the_page_are_painted(viewer, opened):
 
 
 def test_a_slice_moves_to_the_axis_that_is_chosen_in_the_page(viewer, opened):
-    cut = SliceLayer("cut", bean())
+    cut = SliceLayer("cut", DistanceTo(bean()))
     viewer.add(cut)
     with opened(viewer, 640, 600) as (page, client):
         before = picture(client, *SIZE)

@@ -15,7 +15,8 @@ from geokit.viewer.drawables import Drawable, Segments, Shading, Triangles
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 from geokit.viewer.lines import add_lines
-from geokit.viewer.values_panel import ValuesPanel
+from geokit.viewer.values import DistanceTo
+from geokit.viewer.values_panel import ValuesPanel, moved
 from numpy.typing import NDArray
 
 from geokit.geometry import Bvh, Mesh, ray_cast
@@ -164,9 +165,7 @@ class MeshLayer(Layer):
         def _(_: Any) -> None:
             from geokit.viewer.layers.slice import SliceLayer
 
-            moved = self.shape.to(torch.float64)
-            moved = moved.replace(vertices=moved.vertices + torch.from_numpy(self.offset))
-            viewer.add(SliceLayer(f"{self.name} slice", moved))
+            viewer.add(SliceLayer(f"{self.name} slice", DistanceTo(moved(self.shape, self.offset))))
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
         """The face that the ray meets first."""

@@ -13,7 +13,7 @@ import torch
 from geokit.viewer.background import Background
 from geokit.viewer.colors import legend_of, numbers_to_colors, usual_limits
 from geokit.viewer.drawables import Segments
-from geokit.viewer.layers.layer import Legend, Pick
+from geokit.viewer.layers.layer import Legend, Pick, box_of
 from geokit.viewer.layers.picture import PictureLayer
 from geokit.viewer.numbers import round_number
 from geokit.viewer.painting import INK
@@ -33,26 +33,26 @@ _PIXELS = 224  # along the longer side
 _STEPS = 200  # of the plane, along the longest side, or somewhat more
 _PROBES = 20  # places along each side at which the range of the colours is found
 _WIDER = 2.0  # than the deepest place inside: where the colours end outside
-_AROUND = 0.15  # of a mesh's extent, that its slice reaches beyond it
+_AROUND = 0.15  # of a shape's extent, that its slice reaches beyond it
 _OVERLAP = 0.3  # seconds that the former picture stays
 _CHUNK = 1 << 17
 _AXES = "xyz"
 
 
 class SliceLayer(PictureLayer):
-    """Values on a plane across an axis. shape: a `Field` of space with one channel, or a mesh: distances to it.
+    """Values on a plane across an axis. shape: a `Field` of space with one channel, or the distances to a shape.
 
     axis: 0, 1 or 2. position: of the plane along it, in the world. lines: of equal value, so many over the range of
     the colours; the one at zero is drawn thicker, where values have a sign.
     """
 
     kind = "slice"
-    shape: Field | Mesh
+    shape: Field | DistanceTo
 
-    def __init__(self, name: str, shape: Field | Mesh, source: Path | None = None) -> None:
+    def __init__(self, name: str, shape: Field | DistanceTo, source: Path | None = None) -> None:
         super().__init__(name, shape, source)
         self.axis, self.lines = 2, 12
-        self.title = "distance" if isinstance(shape, DistanceField | Mesh) else "value"
+        self.title = "distance" if isinstance(shape, DistanceField | DistanceTo) else "value"
         self.step = round_number(float((self.box[1] - self.box[0]).max()) / _STEPS)
         self.position = self._middle(self.axis)
         self._grid: tuple[tuple[int, float], NDArray[np.float64]] | None = None
@@ -62,17 +62,17 @@ class SliceLayer(PictureLayer):
         """(2, 3) where values are shown."""
         if isinstance(self.shape, Field):
             return self.shape.bounds.detach().cpu().double().numpy()
-        places = self.shape.vertices.detach().cpu().double().numpy()
-        margin = _AROUND * self.shape.extent
-        return np.stack([places.min(0) - margin, places.max(0) + margin])
+        target = self.shape.target
+        around = box_of((target.vertices if isinstance(target, Mesh) else target.points).detach().cpu())
+        margin = _AROUND * float(np.linalg.norm(around[1] - around[0]))
+        return around + np.array([[-margin], [margin]])
 
     @cached_property
     def values(self) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
         """The function from places (N, 3) in the world to values (N,)."""
         shape = self.shape
-        if isinstance(shape, Mesh):
-            distances = DistanceTo(shape)
-            return lambda places: distances(torch.from_numpy(places))
+        if isinstance(shape, DistanceTo):
+            return lambda places: shape(torch.from_numpy(places))
 
         def of_field(places: NDArray[np.float64]) -> NDArray[np.float64]:
             given = torch.from_numpy(places).to(shape.bounds)
@@ -92,7 +92,7 @@ class SliceLayer(PictureLayer):
         most = min(usual_limits(found, symmetric=True)[1], _WIDER * float(-found.min()))
         return -most, most
 
-    def replace(self, shape: Field | Mesh) -> None:
+    def replace(self, shape: Field | DistanceTo) -> None:
         """Slice another shape."""
         for name in ("box", "values", "_range"):
             self.__dict__.pop(name, None)
