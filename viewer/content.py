@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from geokit.viewer.layers.cameras import CamerasLayer
+from geokit.viewer.layers.image import ImageLayer
 from geokit.viewer.layers.layer import Layer
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.points import PointsLayer
+from geokit.viewer.layers.slice import SliceLayer
 from geokit.viewer.layers.splats import SplatsLayer
+from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
+from geokit.fields.distance_field import DistanceField
+from geokit.fields.field import Field
+from geokit.fields.storage import ENDING, load_field
+from geokit.fields.surface import SurfaceField
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
+from geokit.io.point_clouds import read_columns
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder, scene_file
 from geokit.pipelines.settings import load_settings
+
+_CUBES = 128  # along the longest side of the surface of a field: some seconds less than what `geokit mesh` takes
 
 
 def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
@@ -28,11 +40,13 @@ def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
     if isinstance(thing, str | Path):
         return _of_path(Path(thing), name)
     kinds = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
+    if isinstance(thing, Field):
+        return layers_of_field(name or "field", thing)
     for kind, layer in kinds.items():
         if isinstance(thing, kind):
             return [layer(name or layer.kind, thing)]
     raise InvalidInput(
-        f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats or Cameras"
+        f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats, Cameras or a field"
     )
 
 
@@ -48,9 +62,41 @@ def _of_path(path: Path, name: str | None) -> list[Layer]:
     if path.is_dir() and (config := RunFolder(path).config).is_file():
         antialiased = load_settings(config).train.antialiased
         path = scene_file(path)
+    if path.suffix.lower() == ENDING:
+        return layers_of_field(name, load_field(path), path)
     opened = open_shape(path, drop_nonfinite=True)
     if isinstance(opened.shape, Splats):
         return [SplatsLayer(name, opened.shape, path, antialiased)]
     if isinstance(opened.shape, Mesh):
-        return [MeshLayer(name, opened.shape, path)]
+        return [MeshLayer(name, opened.shape, path, _attributes(path, len(opened.shape.vertices)))]
     return [PointsLayer(name, opened.shape, path, opened.feature_names)]
+
+
+def layers_of_field(name: str, field: Field, source: Path | None = None) -> list[Layer]:
+    """An image as a picture; a shape as the surface where the field is zero and, of distances, a slice through them.
+
+    Raises `InvalidInput` for fields of other dimensions, and of space with more than one channel.
+    """
+    if field.dimension == 2:
+        return [ImageLayer(name, field, source)]
+    if field.dimension != 3 or field.channels != 1:
+        raise InvalidInput(
+            f"a field of {field.channels} channels in {field.dimension} dimensions cannot be shown; want images, or "
+            "one channel in space"
+        )
+    if isinstance(field, SurfaceField):
+        return [MeshLayer(name, field.mesh(), source)]
+    layers: list[Layer] = [SliceLayer(f"{name} slice", field, source)]
+    if isinstance(field, DistanceField) and field.signed:
+        layers.insert(0, MeshLayer(name, field.mesh(_CUBES), source))
+    return layers
+
+
+def _attributes(path: Path, vertices: int) -> dict[str, NDArray[np.float64]]:
+    """The numbers of a mesh's vertices that a .ply holds besides places, normals and colours."""
+    if path.suffix.lower() != ".ply":
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is left out has been told of
+        extras = read_columns(path).extras
+    return {name: np.asarray(some, np.float64) for name, some in extras.items() if len(some) == vertices}

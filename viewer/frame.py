@@ -35,7 +35,7 @@ class ViewFrame:
 
     def to_view(self, points: ArrayLike | Tensor) -> NDArray[np.float32]:
         """World points (..., 3) in view coordinates."""
-        return ((_array(points) - self.center) * self.scale).astype(np.float32)
+        return ((as_array(points) - self.center) * self.scale).astype(np.float32)
 
     def to_world(self, points: ArrayLike) -> NDArray[np.float64]:
         """View points (..., 3) in the world."""
@@ -53,7 +53,7 @@ class ViewFrame:
         self, wxyz: ArrayLike, position: ArrayLike, fov: float, width: int, height: int, name: str = "view"
     ) -> Cameras:
         """The browser's camera in the world. fov: vertical, in radians. width, height: of the picture, in pixels."""
-        rotation = matrix_from_quaternion(torch.from_numpy(_array(wxyz))).numpy()
+        rotation = matrix_from_quaternion(torch.from_numpy(as_array(wxyz))).numpy()
         pose = np.eye(4)
         pose[:3, :3] = rotation.T
         pose[:3, 3] = -rotation.T @ self.to_world(position)
@@ -62,7 +62,8 @@ class ViewFrame:
         return Cameras(torch.from_numpy(pose)[None], K[None], ((width, height),), (name,))
 
 
-def _array(points: ArrayLike | Tensor) -> NDArray[np.float64]:
+def as_array(points: ArrayLike | Tensor) -> NDArray[np.float64]:
+    """Tensors and arrays as float64 arrays."""
     if isinstance(points, Tensor):
         points = points.detach().cpu().numpy()
     return np.asarray(points, np.float64)

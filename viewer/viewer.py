@@ -42,6 +42,7 @@ class Viewer:
         self.frame: ViewFrame | None = None
         self.up = None if up is None else np.asarray(up, np.float64)
         self.history = History()
+        self.closed = False
         self._changed: list[Callable[[], None]] = []
         self._picked: list[Callable[[Pick, viser.ClientHandle], None]] = []
         self._closing: list[Callable[[], None]] = []
@@ -207,6 +208,7 @@ class Viewer:
 
     def close(self) -> None:
         """Stop the server."""
+        self.closed = True
         for callback in self._closing:
             callback()
         with contextlib.redirect_stdout(io.StringIO()):

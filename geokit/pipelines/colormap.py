@@ -1,5 +1,7 @@
 """Numbers as colours."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -45,8 +47,21 @@ def viridis(values: Tensor) -> Tensor:
     return _between(_VIRIDIS, values)
 
 
+# Our own: blue, pale, red.
+_DIVERGING = torch.tensor([[0.16, 0.32, 0.68], [0.94, 0.93, 0.91], [0.74, 0.17, 0.13]])
+
+
+def diverging(values: Tensor) -> Tensor:
+    """(...) numbers, clamped to [0, 1], to (..., 3) colours from blue over pale, at 1/2, to red: for signs."""
+    return _between(_DIVERGING, values)
+
+
 def _between(samples: Tensor, values: Tensor) -> Tensor:
+    samples = samples.to(values)
     place = values.clamp(0, 1) * (len(samples) - 1)
     low = place.floor().clamp(max=len(samples) - 2).long()
     share = (place - low)[..., None]
     return samples[low] * (1 - share) + samples[low + 1] * share
+
+
+COLORMAPS: dict[str, Callable[[Tensor], Tensor]] = {"viridis": viridis, "inferno": inferno, "blue-red": diverging}

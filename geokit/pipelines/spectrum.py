@@ -92,7 +92,7 @@ def find_spectrum(
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        basis, report = _basis_of(shape, count, cache, observer)
+        basis, report = vertex_basis(shape, count, cache, observer)
     messages += [*report, *(str(warning.message) for warning in caught)]
     seconds = time.perf_counter() - start
     if output is not None:
@@ -110,10 +110,19 @@ def find_spectrum(
     return Spectrum(source, shape, basis, area, components, seconds, files, drawn, tuple(messages))
 
 
-def _basis_of(
-    shape: Mesh | PointCloud, count: int | None, cache: bool, observer: Observer
+def vertex_basis(
+    shape: Mesh | PointCloud,
+    count: int | None,
+    cache: bool = False,
+    observer: Observer | None = None,
+    most: int = _USUAL,
 ) -> tuple[Eigenbasis, tuple[str, ...]]:
-    """The eigenpairs on the vertices as given, in their unit, and what was cleaned."""
+    """The `count` smallest eigenpairs on the vertices as given, in their unit, and a sentence on each thing cleaned.
+
+    count: None for all there are, at most `most`. Raises `InvalidInput` for a count that the shape does not have, for
+    meshes of which no face has an area, and fewer than four points.
+    """
+    observer = observer or Observer()
     observer.phase("building the Laplacian")
     if isinstance(shape, PointCloud):
         points = len(shape)
@@ -124,7 +133,7 @@ def _basis_of(
         cleaned = clean(shape)
         operator, scale, report = laplacian(cleaned.mesh), cleaned.scale, cleaned.report
         given, origins = cleaned.given, cleaned.origins
-    wanted = min(_USUAL, len(operator)) if count is None else count
+    wanted = min(most, len(operator)) if count is None else count
 
     def progress(found: int, total: int) -> None:
         observer.count("eigenpairs", found, total)

@@ -6,13 +6,13 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from geokit.geometry.mesh import Mesh
+from geokit.pipelines.colormap import diverging
 from geokit.pipelines.match_pictures import own_view, panel
 from geokit.spectral.eigen import Eigenbasis
 
 _SHOWN = (1, 2, 3, 4, 6, 9, 14, 20, 30, 50, 100, 199)  # eigenfunctions, the constant one being number 0
 _COLUMNS, _WIDTH, _HEIGHT, _CAPTION = 4, 300, 300, 34  # pixels
 _INK = (40, 42, 48)
-_LOW, _MIDDLE, _HIGH = (0.16, 0.32, 0.68), (0.94, 0.93, 0.91), (0.74, 0.17, 0.13)  # sRGB of -1, 0 and 1
 
 
 def shown_functions(basis: Eigenbasis) -> tuple[int, ...]:
@@ -41,6 +41,4 @@ def signed_colors(values: Tensor) -> Tensor:
     """(V, 3) sRGB colours of numbers (V,): pale at zero, full red and blue at the size that 98 % stay below."""
     sizes = values.abs()
     top = sizes.sort().values[int(0.98 * (len(sizes) - 1))].clamp_min(1e-300)
-    share = (values / top).clamp(-1, 1)[:, None]
-    low, middle, high = (values.new_tensor(color) for color in (_LOW, _MIDDLE, _HIGH))
-    return middle + share.abs() * (torch.where(share > 0, high, low) - middle)
+    return diverging(values / top / 2 + 0.5)

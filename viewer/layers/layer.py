@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.frame import ViewFrame
+from geokit.viewer.frame import ViewFrame, as_array
+from geokit.viewer.retired import Retired
 from numpy.typing import NDArray
+from torch import Tensor
 
 if TYPE_CHECKING:
     import viser
@@ -48,6 +50,7 @@ class Layer(ABC):
         self.name, self.shape, self.source = name, shape, source
         self.visible = True
         self._nodes: list[viser.SceneNodeHandle] = []
+        self._retired = Retired()
         self._scene: viser.SceneApi | None = None
         self._frame = ViewFrame()
 
@@ -71,6 +74,10 @@ class Layer(ABC):
         """What the ray from `origin` (3,) along the unit `direction` (3,) meets first, if anything."""
         return None
 
+    def told(self, pick: Pick) -> dict[str, str]:
+        """What is known now where this layer was picked, as a user reads it."""
+        return pick.values
+
     def elements(self) -> NDArray[np.float64] | None:
         """(N, 3) places of what can be selected, kept and deleted (points, splats, middles of faces), if anything."""
         return None
@@ -87,6 +94,10 @@ class Layer(ABC):
         """The first camera that is proposed, or a nearer one where the layer itself hides what it is about."""
         return camera
 
+    def placed(self, places: Tensor | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places of the shape (..., 3) where they are shown."""
+        return as_array(places)
+
     # What is the same for all.
 
     def draw(self, scene: viser.SceneApi, frame: ViewFrame) -> None:
@@ -96,16 +107,28 @@ class Layer(ABC):
         self._nodes = self.nodes(scene, frame)
         self.set_visible(self.visible)
 
-    def redraw(self) -> None:
-        """Draw again where the layer was drawn."""
-        if self._scene is not None:
+    def redraw(self, overlap: float = 0.0) -> None:
+        """Draw again where the layer was drawn.
+
+        overlap: for so many seconds the former nodes stay, so that nothing flickers while the browser unpacks the new
+        ones; `nodes` must then choose other names every time.
+        """
+        if self._scene is None:
+            return
+        if not overlap:
             self.draw(self._scene, self._frame)
+            return
+        former = self._nodes
+        self._nodes = self.nodes(self._scene, self._frame)
+        self.set_visible(self.visible)
+        self._retired.later(former, overlap)
 
     def erase(self) -> None:
         """Take the nodes out of the scene."""
-        for node in self._nodes:
+        for node in reversed(self._nodes):  # children are removed with their parent
             node.remove()
         self._nodes = []
+        self._retired.now()
 
     def leave(self) -> None:
         """Take the nodes out of the scene and draw no more, whatever becomes of the shape."""
@@ -117,6 +140,8 @@ class Layer(ABC):
         self.visible = visible
         for node in self._nodes:
             node.visible = visible
+        if not visible:
+            self._retired.hide()
 
     def replace(self, shape: Any) -> None:
         """Show another shape in its place."""

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Drawable, Shading, Triangles
-from geokit.viewer.frame import ViewFrame
+from geokit.viewer.drawables import Drawable, Segments, Shading, Triangles
+from geokit.viewer.frame import ViewFrame, as_array
 from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
+from geokit.viewer.lines import add_lines
+from geokit.viewer.values import DistanceTo
+from geokit.viewer.values_panel import ValuesPanel
 from numpy.typing import NDArray
 from torch import Tensor
 
 from geokit.geometry import Bvh, Mesh, ray_cast
 from geokit.geometry.render_mesh import CLAY
 from geokit.geometry.shading import linear_from_srgb
+from geokit.geometry.topology import half_edges
 from geokit.io.gltf_write import write_glb
 
 if TYPE_CHECKING:
     import viser
 
+_OVERLAP = 0.4  # seconds that the former colours stay
 SHADINGS: tuple[Shading, ...] = ("smooth", "flat", "unlit", "wireframe")
 
 
@@ -29,19 +37,31 @@ class MeshLayer(Layer):
     """A mesh. `paint` replaces its colours by others, one a vertex, with a legend.
 
     Where it is shown: `turn` (3, 3) turns and scales it about the origin, then `offset` (3,) moves it (world).
+    attributes: (V,) numbers by name that came with the file. known: (V,) numbers by name that a click tells of.
     """
 
     kind = "mesh"
     shape: Mesh
 
-    def __init__(self, name: str, shape: Mesh, source: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        shape: Mesh,
+        source: Path | None = None,
+        attributes: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> None:
         super().__init__(name, shape, source)
+        self.attributes = dict(attributes or {})
+        self.known: dict[str, NDArray[np.float64]] = {}
+        self.panel: ValuesPanel | None = None
         self.shading: Shading = "smooth"
         self.own_colors = shape.texture is not None or shape.colors is not None
         self.color = CLAY
         self.turn, self.offset = np.eye(3), np.zeros(3)
         self._painted: NDArray[np.float64] | None = None
         self._legend: Legend | None = None
+        self._lines: dict[str, Segments] = {}
+        self._turns = count()
 
     @cached_property
     def _bvh(self) -> Bvh | None:
@@ -50,14 +70,27 @@ class MeshLayer(Layer):
     def replace(self, shape: Mesh) -> None:
         """Show another mesh; colours painted on the vertices stay where there are as many."""
         self.__dict__.pop("_bvh", None)
+        self._lines, self.known = {}, {}
         if self._painted is not None and len(shape.vertices) != len(self._painted):
             self._painted = self._legend = None
         super().replace(shape)
 
-    def paint(self, colors: NDArray[np.float64] | None, legend: Legend | None = None) -> None:
-        """Colours (V, 3), sRGB in [0, 1], instead of the mesh's own; None takes them away."""
-        self._painted, self._legend = colors, legend
-        self.redraw()
+    def paint(
+        self,
+        colors: NDArray[np.float64] | None,
+        legend: Legend | None = None,
+        lines: Mapping[str, Segments] | None = None,
+    ) -> None:
+        """Colours (V, 3), sRGB in [0, 1], instead of the mesh's own; None takes them away.
+
+        lines: drawn with it, by name, where the vertices are without the offset.
+        """
+        self._painted, self._legend, self._lines = colors, legend, dict(lines or {})
+        self.redraw(_OVERLAP)
+
+    def lines(self) -> dict[str, Segments]:
+        """The lines that are drawn with the mesh, where they are shown."""
+        return {name: replace(some, ends=self.placed(some.ends)) for name, some in self._lines.items()}
 
     def legend(self) -> Legend | None:
         """Of the painted colours."""
@@ -67,9 +100,13 @@ class MeshLayer(Layer):
         """The box around the vertices where they are shown."""
         return box_of(self.placed(self.shape.vertices))
 
-    def placed(self, places: Tensor) -> NDArray[np.float64]:
-        """Places of the mesh (N, 3) where they are shown."""
-        return places.detach().cpu().double().numpy() @ self.turn.T + self.offset
+    def placed(self, places: Tensor | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places of the mesh (..., 3) where they are shown."""
+        return as_array(places) @ self.turn.T + self.offset
+
+    def own_places(self, places: Tensor | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places of the world (..., 3) in the mesh's own coordinates: what `placed` takes back."""
+        return (as_array(places) - self.offset) @ np.linalg.inv(self.turn).T
 
     def shown(self) -> Mesh:
         """The mesh with the colours that are shown, where it is shown."""
@@ -86,11 +123,21 @@ class MeshLayer(Layer):
         return mesh.replace(colors=plain, uv=None, texture=None)
 
     def nodes(self, scene: viser.SceneApi, frame: ViewFrame) -> list[Any]:
-        """One node: a wireframe of lines, or a .glb."""
-        mesh, name = self.shown(), f"/{self.name}"
+        """A wireframe of lines, or a .glb; then the lines on it."""
+        root = f"/{self.name}/{next(self._turns)}"
+        lines = {name: some for name, some in self.lines().items() if len(some.ends)}
+        made = [add_lines(scene, f"{root} {name}", some, frame) for name, some in lines.items()]
+        return [*self._surface(scene, frame, root), *made]
+
+    def _surface(self, scene: viser.SceneApi, frame: ViewFrame, name: str) -> list[Any]:
+        mesh = self.shown()
         view = frame.to_view(mesh.vertices)
         if not len(mesh):
             return []
+        if self.shading == "wireframe" and self._painted is not None:
+            edges = half_edges(mesh.faces).edges.numpy()
+            ends, colors = mesh.vertices.numpy()[edges], self._painted[edges].mean(1)
+            return [add_lines(scene, name, Segments(ends, colors, 1.0), frame)]
         if self.shading == "wireframe":
             color = tuple(round(255 * c) for c in self.color)
             return [scene.add_mesh_simple(name, view, mesh.faces.numpy(), color=color, wireframe=True)]
@@ -108,7 +155,7 @@ class MeshLayer(Layer):
         fields = {name: t.detach().cpu().numpy() for name, t in mesh.tensors().items()}
         if "colors" not in fields:
             fields["colors"] = np.tile(np.asarray(self.color, np.float64), (len(fields["vertices"]), 1))
-        return [Triangles(**fields, shading=self.shading)]
+        return [Triangles(**fields, shading=self.shading), *self.lines().values()]
 
     def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
         """How it is shaded and coloured."""
@@ -123,6 +170,15 @@ class MeshLayer(Layer):
             self.color = tuple(c / 255 for c in color.value)
             self.redraw()
 
+        self.panel = ValuesPanel(self, gui, viewer)
+        cut = gui.add_button("Add a slice of distances", hint="a plane that shows how far places are from this mesh")
+
+        @viewer.guarded(cut)
+        def _(_: Any) -> None:
+            from geokit.viewer.layers.slice import SliceLayer
+
+            viewer.add(SliceLayer(f"{self.name} slice", DistanceTo(self.shown())))
+
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
         """The face that the ray meets first."""
         if self._bvh is None:
@@ -135,9 +191,26 @@ class MeshLayer(Layer):
             return None
         distance, face = float(hit.t[0]) / shrunk, int(hit.face_ids[0])
         a, b, c = (float(w) for w in hit.barycentrics[0])
-        nearest = int(self.shape.faces[face][hit.barycentrics[0].argmax()])
-        values = {"face": f"{face:,}", "vertex": f"{nearest:,}"}
-        return Pick(self, origin + distance * direction, distance, face, (a, b, c), values)
+        pick = Pick(self, origin + distance * direction, distance, face, (a, b, c))
+        return replace(pick, values=self.told(pick))
+
+    def nearest_vertex(self, pick: Pick) -> int | None:
+        """The corner of the picked face that is nearest to the place; None where no face was picked."""
+        if pick.element < 0 or pick.weights is None:
+            return None
+        return int(self.shape.faces[pick.element][int(np.argmax(pick.weights))])
+
+    def place_of(self, vertex: int) -> NDArray[np.float64]:
+        """(3,) where a vertex is shown, in the world."""
+        return self.placed(self.shape.vertices[vertex])
+
+    def told(self, pick: Pick) -> dict[str, str]:
+        """Face, vertex, and the values there that have been computed."""
+        vertex = self.nearest_vertex(pick)
+        if vertex is None:
+            return pick.values
+        known = {name: f"{float(numbers[vertex]):.6g}" for name, numbers in self.known.items()}
+        return {"face": f"{pick.element:,}", "vertex": f"{vertex:,}", **known}
 
     def elements(self) -> NDArray[np.float64]:
         """The middles of the faces."""
