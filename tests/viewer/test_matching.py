@@ -14,7 +14,7 @@ from geokit.viewer.layers.correspondences import MOST_LINES, CorrespondencesLaye
 from geokit.viewer.map_colors import PALE
 from geokit.viewer.map_panel import matrix_picture
 from geokit.viewer.matching import map_layers, named_things
-from geokit.viewer.viewer import view_direction
+from geokit.viewer.home import view_direction
 
 from geokit.cli.view import View
 from geokit.errors import InvalidInput, UnreadableFile
