@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from geokit.viewer.clicks import Clicks
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.history import History
 from geokit.viewer.layers.layer import Layer, Pick, united
@@ -42,6 +43,7 @@ class Viewer:
         self.frame: ViewFrame | None = None
         self.up = None if up is None else np.asarray(up, np.float64)
         self.history = History()
+        self.clicks = Clicks()
         self._changed: list[Callable[[], None]] = []
         self._picked: list[Callable[[Pick, viser.ClientHandle], None]] = []
         self._closing: list[Callable[[], None]] = []
@@ -176,10 +178,13 @@ class Viewer:
 
         return decorate
 
-    def safely(self, action: Callable[[], None], client: viser.ClientHandle | None = None) -> None:
-        """Do it under the lock, then tell of the change; errors become a sentence for the client."""
+    def safely(
+        self, action: Callable[[], None], client: viser.ClientHandle | None = None, locked: bool = True
+    ) -> None:
+        """Do it under the lock (not `locked`: beside it, for long jobs), then tell of the change; errors become a
+        sentence for the client."""
         try:
-            with self.lock:
+            with self.lock if locked else contextlib.nullcontext():
                 action()
             self.changed()
         except GeokitError as error:
@@ -294,7 +299,7 @@ class Viewer:
             hits = [hit for hit in found if hit is not None]
             if hits:
                 nearest = min(hits, key=lambda hit: hit.distance)
-                for callback in self._picked:
+                for callback in self.clicks.listeners(self._picked):
                     callback(nearest, event.client)
 
         self.safely(pick, event.client)
