@@ -25,8 +25,10 @@ _NEAR = 1e-4  # of the distance to the farther end: where a line behind the came
 
 @dataclass(frozen=True)
 class Piece:
-    """color: (H, W, 3) sRGB times alpha. alpha: (H, W). depth: (H, W) the camera's z in world units, inf where alpha is
-    0."""
+    """color: (H, W, 3) sRGB times alpha, of bright splats beyond 1. alpha: (H, W).
+
+    depth: (H, W) the camera's z in world units, inf where alpha is 0.
+    """
 
     color: Tensor
     alpha: Tensor
@@ -64,7 +66,7 @@ def _splats(cloud: SplatCloud, camera: Cameras, center: Tensor) -> Piece:
     assert seen.median_depth is not None
     depth = torch.where(seen.median_depth > 0, seen.median_depth, seen.depth)
     there = seen.alpha > 0
-    return Piece(seen.image.clamp(0, 1).float(), seen.alpha.float(), torch.where(there, depth, torch.inf).float())
+    return Piece(seen.image.float(), seen.alpha.float(), torch.where(there, depth, torch.inf).float())
 
 
 def _triangles(triangles: Triangles, camera: Cameras, center: Tensor) -> Piece:
@@ -110,7 +112,8 @@ def _segments(segments: Segments, camera: Cameras, center: Tensor) -> Piece:
     along = torch.nn.functional.normalize(pixels[:, 1] - pixels[:, 0], dim=1)
     across = torch.stack([-along[:, 1], along[:, 0]], 1)[:, None] * (segments.width / 2) / focal * ends[..., 2:]
     aside = torch.cat([across, torch.zeros_like(across[..., :1])], -1)
-    strips = torch.stack([ends[:, 0] - aside[:, 0], ends[:, 0] + aside[:, 0], ends[:, 1] + aside[:, 1], ends[:, 1] - aside[:, 1]], 1)  # fmt: skip
+    left, right = ends - aside, ends + aside
+    strips = torch.stack([left[:, 0], right[:, 0], right[:, 1], left[:, 1]], 1)
     first = 4 * torch.arange(len(strips))[:, None]
     faces = torch.cat([first + torch.tensor([[0, 1, 2]]), first + torch.tensor([[0, 2, 3]])])
     mesh = Mesh(strips.reshape(-1, 3).float(), faces, colors=colors.repeat_interleave(4, 0))

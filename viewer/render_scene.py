@@ -30,12 +30,12 @@ def render_layers(layers: Iterable[Layer], camera: Cameras, background: Sequence
     the light is left.
     """
     image, alpha = render_drawables(visible_drawables(layers), camera)
-    return image + (1 - alpha)[..., None] * image.new_tensor(tuple(background))
+    return (image + (1 - alpha)[..., None] * image.new_tensor(tuple(background))).clamp(0, 1)
 
 
 @torch.no_grad()
 def render_drawables(drawables: Sequence[Drawable], camera: Cameras) -> tuple[Tensor, Tensor]:
-    """The colours times coverage (H, W, 3), sRGB in [0, 1], and the coverage (H, W) of pieces through one camera."""
+    """The colours times coverage (H, W, 3), sRGB, and the coverage (H, W) of pieces through one camera."""
     width, height = camera.sizes[0]
     rows = max(1, _AT_ONCE // width)
     # Splats are drawn whole: their shape far outside of a picture depends on where the picture ends.

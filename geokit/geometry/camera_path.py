@@ -7,12 +7,12 @@ from geokit.errors import InvalidInput
 from geokit.geometry.cameras import Cameras
 from geokit.geometry.rotations import (
     axis_angle_from_quaternion,
+    left_jacobian,
     matrix_from_quaternion,
     quaternion_conjugate,
     quaternion_from_axis_angle,
     quaternion_from_matrix,
     quaternion_product,
-    slerp,
 )
 
 KEY = "key"  # how the names of the frames begin that are keyframes
@@ -21,41 +21,28 @@ KEY = "key"  # how the names of the frames begin that are keyframes
 def path_cameras(keys: Cameras, steps: int, loop: bool = False) -> Cameras:
     """The frames of a flight through `keys`, `steps` from each to the next, the keys themselves among them.
 
-    loop: the flight ends where it began, and that frame is not repeated. Places lie on a Catmull-Rom spline, rotations
-    on the spherical spline of Shoemake (squad, 1987), logarithms of focal lengths on a Catmull-Rom spline; principal
-    points go straight. All pictures have the size of the first key's; others' focal lengths are scaled by the height.
-    Names are key_NNNN and frame_NNNN. Raises `InvalidInput` without keys and for steps below 1.
+    loop: the flight ends where it began, and that frame is not repeated. Places, logarithms of focal lengths and
+    principal points lie on Catmull-Rom splines, rotations on their like: cubic from key to key in the tangent space of
+    the first, turning at the keys as fast as on the way to both neighbours. All pictures have the size of the first
+    key's; others' are brought to it by `in_picture`. Names are key_NNNN and frame_NNNN. Raises `InvalidInput` without
+    keys and for steps below 1.
     """
     if not len(keys) or steps < 1:
         raise InvalidInput(f"a path needs at least one key and one step between keys, got {len(keys)} and {steps}")
     keys = in_picture(keys, *keys.sizes[0])
-    count = len(keys)
-    legs = count if loop and count > 1 else count - 1
+    count, loop = len(keys), loop and len(keys) > 1
     quats = quaternion_from_matrix(keys.world_to_camera[:, :3, :3].mT)
-    focal = torch.stack([keys.K[:, 0, 0], keys.K[:, 1, 1]], 1).log()
+    values = torch.cat([keys.centers, keys.K[:, [0, 1], [0, 1]].log(), keys.K[:, :2, 2]], 1)
     part = torch.arange(steps, dtype=torch.float64)[:, None] / steps
-
-    def key(values: Tensor, i: int) -> Tensor:
-        return values[i % count] if loop else values[min(max(i, 0), count - 1)]
-
-    centers, rotations, focals, middles, names = [], [], [], [], []
-    for leg in range(legs):
-        at = [leg - 1, leg, leg + 1, leg + 2]
-        centers.append(_catmull_rom(*(key(keys.centers, i) for i in at), part))
-        focals.append(_catmull_rom(*(key(focal, i) for i in at), part))
-        first, last = key(keys.K[:, :2, 2], leg), key(keys.K[:, :2, 2], leg + 1)
-        middles.append(first + part * (last - first))
-        rotations.append(_squad(*(key(quats, i) for i in at), part[:, 0]))
-        names += [KEY] + ["frame"] * (steps - 1)
-    if not loop or count == 1:
-        centers.append(keys.centers[-1:])
-        focals.append(focal[-1:])
-        middles.append(keys.K[-1:, :2, 2])
+    places, rotations = [], []
+    for leg in range(count if loop else count - 1):
+        around = [i % count if loop else min(max(i, 0), count - 1) for i in range(leg - 1, leg + 3)]
+        places.append(_catmull_rom(*values[around], part))
+        rotations.append(_turned(*quats[around], part))
+    if not loop:
+        places.append(values[-1:])
         rotations.append(quats[-1:])
-        names.append(KEY)
-    return _cameras(
-        torch.cat(centers), torch.cat(rotations), torch.cat(focals).exp(), torch.cat(middles), keys.sizes[0], names
-    )
+    return _cameras(torch.cat(places), torch.cat(rotations), keys.sizes[0], steps)
 
 
 def keys_of(cameras: Cameras) -> Cameras:
@@ -81,30 +68,29 @@ def _catmull_rom(a: Tensor, b: Tensor, c: Tensor, d: Tensor, t: Tensor) -> Tenso
     )
 
 
-def _squad(a: Tensor, b: Tensor, c: Tensor, d: Tensor, t: Tensor) -> Tensor:
-    """(T, 4) from b to c at parts t (T,)."""
-    outer = slerp(b, c, t)
-    inner = slerp(_between(a, b, c), _between(b, c, d), t)
-    return slerp(outer, inner, 2 * t * (1 - t))
+def _turned(a: Tensor, b: Tensor, c: Tensor, d: Tensor, t: Tensor) -> Tensor:
+    """(T, 4) rotations from b to c at parts t (T, 1), with the speeds of turning that the neighbours a and d give."""
+    whole = _from(b, c)
+    start, end = (whole - _from(b, a)) / 2, (_from(c, d) - _from(c, b)) / 2
+    # The speed of b exp(h) is not that of h: the right Jacobian lies between them.
+    end = torch.linalg.solve(left_jacobian(-whole), end)
+    way = (t**3 - 2 * t**2 + t) * start + (3 * t**2 - 2 * t**3) * whole + (t**3 - t**2) * end
+    return quaternion_product(b.expand(len(t), 4), quaternion_from_axis_angle(way))
 
 
-def _between(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """The control quaternion at b, by which the way from a over b to c has no kink."""
-    back = quaternion_conjugate(b)
-    bend = axis_angle_from_quaternion(quaternion_product(back, a)) + axis_angle_from_quaternion(
-        quaternion_product(back, c)
-    )
-    return quaternion_product(b, quaternion_from_axis_angle(-bend / 4))
+def _from(a: Tensor, b: Tensor) -> Tensor:
+    """(3,) the turn, axis times angle in the axes of a, that takes a to b the shorter way."""
+    return axis_angle_from_quaternion(quaternion_product(quaternion_conjugate(a), b))
 
 
-def _cameras(
-    centers: Tensor, quats: Tensor, focals: Tensor, middles: Tensor, size: tuple[int, int], kinds: list[str]
-) -> Cameras:
-    rotation = matrix_from_quaternion(quats).mT
-    pose = torch.eye(4, dtype=torch.float64).repeat(len(centers), 1, 1)
+def _cameras(values: Tensor, quats: Tensor, size: tuple[int, int], steps: int) -> Cameras:
+    """From rows of place (3), logarithms of focal lengths (2) and principal point (2), and rotations (T, 4)."""
+    count, rotation = len(values), matrix_from_quaternion(quats).mT
+    pose = torch.eye(4, dtype=torch.float64).repeat(count, 1, 1)
     pose[:, :3, :3] = rotation
-    pose[:, :3, 3] = -(rotation @ centers[:, :, None])[:, :, 0]
-    K = torch.zeros(len(centers), 3, 3, dtype=torch.float64)
-    K[:, 0, 0], K[:, 1, 1], K[:, :2, 2], K[:, 2, 2] = focals[:, 0], focals[:, 1], middles, 1
-    names = tuple(f"{kind}_{i:04d}" for i, kind in enumerate(kinds))
-    return Cameras(pose, K, (size,) * len(centers), names)
+    pose[:, :3, 3] = -(rotation @ values[:, :3, None])[:, :, 0]
+    K = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
+    K[:, 0, 0], K[:, 1, 1] = values[:, 3].exp(), values[:, 4].exp()
+    K[:, :2, 2] = values[:, 5:]
+    names = tuple(f"{'frame' if i % steps else KEY}_{i:04d}" for i in range(count))
+    return Cameras(pose, K, (size,) * count, names)

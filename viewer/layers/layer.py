@@ -95,6 +95,10 @@ class Layer(ABC):
         if self._scene is not None:
             self.draw(self._scene, self._frame)
 
+    def reframe(self, frame: ViewFrame) -> None:
+        """Draw in other view coordinates from the next time on."""
+        self._frame = frame
+
     def erase(self) -> None:
         """Take the nodes out of the scene."""
         for node in self._nodes:

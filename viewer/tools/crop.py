@@ -104,15 +104,16 @@ class CropTool:
 
     def _add_sliders(self, sides: NDArray[np.float64], share: float) -> None:
         gui, largest = self._viewer.server.gui, float(sides.max())
-        step = 10.0 ** np.floor(np.log10(largest / _STEPS))
+        digits = -int(np.floor(np.log10(largest / _STEPS)))
+        step = round(10.0**-digits, max(digits, 0))
         with self._sizes_folder:
             self._sides = tuple(
                 gui.add_slider(
                     f"Size {axis}",
                     step,
-                    step * np.ceil(1.5 * largest / step),
+                    _rounded(1.5 * largest, digits),
                     step,
-                    max(step, step * round(share * side * 1.002 / step + 0.5)),
+                    max(step, _rounded(share * side, digits)),
                 )
                 for axis, side in zip("xyz", (float(side) for side in sides))
             )
@@ -148,3 +149,8 @@ class CropTool:
         if self.handles is not None:
             self.handles.remove()
         self._sides, self.handles, self._box = (), None, None
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Up to a decimal place, as short as it can be written: a side may not fall short of what it holds."""
+    return float(round(float(np.ceil(value * 10.0**digits - 1e-6)) / 10.0**digits, max(digits, 0)))

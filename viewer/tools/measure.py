@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from geokit.viewer.layers.layer import Pick
-from geokit.viewer.tools.measurement import LINE, Measurement, measure
+from geokit.viewer.tools.measurement import Measurement, draw_dots, measure
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class MeasureTool:
         self.measurements: dict[int, Measurement] = {}
         self._nodes: dict[int, list[Any]] = {}
         self._picks: list[Pick] = []
-        self._dots: Any = None
+        self._dots: list[Any] = []
         self._next = 1
         gui = viewer.server.gui
         with viewer.tab("Tools"), gui.add_folder("Measure", expand_by_default=False):
-            self.active = gui.add_checkbox("Measure by clicking", False)
+            self.active = gui.add_checkbox("Click points", False)
             self.kind = gui.add_dropdown("What", tuple(_KINDS))
             self.status = gui.add_markdown("", visible=False)
             self.list = gui.add_markdown("", visible=False)
@@ -92,15 +92,13 @@ class MeasureTool:
 
     def _show_progress(self) -> None:
         """Which click comes next, and a dot where the former ones were."""
-        if self._dots is not None:
-            self._dots.remove()
-            self._dots = None
+        for dot in self._dots:
+            dot.remove()
+        self._dots = []
         if self._picks:
             assert self._viewer.frame is not None
             points = self._viewer.frame.to_view([pick.point for pick in self._picks])
-            self._dots = self._viewer.server.scene.add_point_cloud(
-                f"{_PLACE}/next", points, LINE, point_size=0.035, point_shape="circle", precision="float32"
-            )
+            self._dots = draw_dots(self._viewer.server.scene, points, f"{_PLACE}/next")
         self.status.visible = self.active.value
         self.status.content = f"Click on the {_WORDS[len(self._picks)]} point."
 

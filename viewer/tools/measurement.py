@@ -11,7 +11,7 @@ import torch
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.layer import Pick
 from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.tools.surface_way import surface_way
+from geokit.viewer.tools.surface_way import SurfaceWay, surface_way
 from numpy.typing import NDArray
 
 from geokit.io.formats import unit_of
@@ -20,26 +20,32 @@ if TYPE_CHECKING:
     import viser
 
 LINE, WAY = (224, 96, 32), (40, 110, 200)  # orange: straight; blue: along the surface
-_DOT, _PIXELS = 0.035, 3.0  # view units; the width of a line
+_DOT, _PIXELS = 0.02, 3.0  # radius in view units; the width of a line
+_ABOVE = 0.002  # of the mesh's size: a way is drawn so much above it, not to be half sunk in
 
 
 @dataclass(frozen=True)
 class Measurement:
     """points: (2, 3) the ends, or (3, 3) with the corner of an angle in the middle, in the world.
 
-    way: (M, 3) along the surface from end to end, where both lie on one mesh and are connected. unit: of lengths, in
-    words.
+    way: along the surface from end to end, where both lie on one mesh and are connected, and
+    above it by how much it is drawn, in world units. unit: of lengths, in words.
     """
 
     points: NDArray[np.float64]
-    way: NDArray[np.float64] | None
-    along: float | None
     unit: str
+    way: SurfaceWay | None = None
+    above: float = 0.0
 
     @property
     def straight(self) -> float:
         """The distance of the ends."""
         return float(np.linalg.norm(self.points[-1] - self.points[0]))
+
+    @property
+    def along(self) -> float | None:
+        """The length of the way along the surface."""
+        return None if self.way is None else self.way.length
 
     @property
     def angle(self) -> float | None:
@@ -65,9 +71,11 @@ class Measurement:
 
     def moved(self, matrix: NDArray[np.float64]) -> Measurement:
         """The same, moved by a rigid (4, 4)."""
-        points = self.points @ matrix[:3, :3].T + matrix[:3, 3]
-        way = None if self.way is None else self.way @ matrix[:3, :3].T + matrix[:3, 3]
-        return replace(self, points=points, way=way)
+        rotation, shift = matrix[:3, :3].T, matrix[:3, 3]
+        way = self.way
+        if way is not None:
+            way = replace(way, places=way.places @ rotation + shift, normals=way.normals @ rotation)
+        return replace(self, points=self.points @ rotation + shift, way=way)
 
     def draw(self, scene: viser.SceneApi, frame: ViewFrame, name: str) -> list[Any]:
         """Dots, lines and the label below `name`."""
@@ -75,17 +83,23 @@ class Measurement:
         lines = np.stack([points[:-1], points[1:]], 1)
         middle = points[1] if len(points) == 3 else points.mean(0)
         nodes: list[Any] = [
-            scene.add_point_cloud(
-                f"{name}/dots", points, LINE, point_size=_DOT, point_shape="circle", precision="float32"
-            ),
+            *draw_dots(scene, points, name),
             scene.add_line_segments(f"{name}/line", lines, LINE, thickness=_PIXELS, thickness_units="screen"),
             scene.add_label(f"{name}/label", self.label, position=middle, anchor="bottom-center"),
         ]
         if self.way is not None:
-            way = frame.to_view(self.way)
+            way = frame.to_view(self.way.places + self.above * self.way.normals)
             ways = np.stack([way[:-1], way[1:]], 1)
             nodes.append(scene.add_line_segments(f"{name}/way", ways, WAY, thickness=_PIXELS, thickness_units="screen"))
         return nodes
+
+
+def draw_dots(scene: viser.SceneApi, points: NDArray[np.float32], name: str) -> list[Any]:
+    """A small ball at every place (N, 3), in view coordinates."""
+    return [
+        scene.add_icosphere(f"{name}/dot{i}", _DOT, LINE, position=point, cast_shadow=False, receive_shadow=False)
+        for i, point in enumerate(points)
+    ]
 
 
 def measure(picks: Sequence[Pick]) -> Measurement:
@@ -94,11 +108,10 @@ def measure(picks: Sequence[Pick]) -> Measurement:
     units = {unit_of(pick.layer.source) if pick.layer.source else "the file's own" for pick in picks}
     unit = units.pop() if len(units) == 1 else "the files' own"
     first, last = picks[0], picks[-1]
-    way = along = None
     if len(picks) == 2 and first.layer is last.layer and isinstance(first.layer, MeshLayer):
-        found = surface_way(
-            first.layer.shape.to(torch.float64), (first.element, last.element), (first.weights, last.weights)
-        )
-        if found is not None:
-            along, way = found[0], found[1] + first.layer.offset
-    return Measurement(points, way, along, unit)
+        layer, mesh = first.layer, first.layer.shape.to("cpu").to(torch.float64)
+        way = surface_way(mesh, (first.element, last.element), (first.weights, last.weights))
+        if way is not None:
+            way = replace(way, places=way.places + layer.offset)
+        return Measurement(points, unit, way, _ABOVE * mesh.extent)
+    return Measurement(points, unit)

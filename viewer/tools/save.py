@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import zipfile
 from io import BytesIO
@@ -127,7 +128,7 @@ def save_layer(layer: Layer, target: Path, overwrite: bool = False) -> str:
         save_cameras(target, layer.shape)
     else:
         check_target(target, overwrite=True)
-        names = list(getattr(layer, "feature_names", []))
+        names = [re.sub(r"[\s,;]+", "_", name) or "scalar" for name in getattr(layer, "feature_names", [])]
         _, lost = write_shape(layer.shape.to("cpu"), layer.source or Path(layer.name), target, names)
     rows = f"{len(layer.shape):,} {_rows(layer)}"
     told = f"wrote {target}: {rows}, {size_in_words(target.stat().st_size)}"

@@ -34,11 +34,11 @@ class SelectTool:
         with viewer.tab("Tools"), gui.add_folder("Select", expand_by_default=False):
             self.choice = LayerChoice(viewer, has_elements)
             self.mode = gui.add_dropdown("Mode", MODES, hint="Shift adds and Ctrl removes while a rectangle is drawn")
-            self.rectangle = gui.add_checkbox(
-                "Draw rectangles", False, hint="drag over the page; the view stands still"
+            self.rectangle = gui.add_checkbox("Rectangle", False, hint="drag over the page; the view stands still")
+            self.seen = gui.add_checkbox("Only visible", False, hint="leave out what is hidden behind something")
+            self.piece = gui.add_checkbox(
+                "Click a piece", False, hint="selects all faces of a mesh that are connected with the one you click on"
             )
-            self.seen = gui.add_checkbox("Only what is seen", False, hint="leave out what is hidden behind something")
-            self.piece = gui.add_checkbox("Click a piece of a mesh", False, hint="selects all faces connected with it")
             self.floaters = gui.add_folder("Splats by numbers", expand_by_default=False, visible=False)
             with self.floaters:
                 self.opacity = gui.add_slider("Opacity below", 0.0, 1.0, 0.01, 0.05)

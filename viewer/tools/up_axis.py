@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from geokit.viewer.frame import ViewFrame
 from geokit.viewer.layers.cameras import CamerasLayer
 from geokit.viewer.layers.layer import Layer, Pick
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class UpAxisTool:
         self._set_view(unit(up), np.eye(3))
 
     def turn_shapes(self, target: NDArray[np.float64]) -> None:
-        """Turn all shapes about the middle of the scene, so that what is up becomes `target` (3,); one edit.
+        """Turn all shapes about the origin, so that what is up becomes `target` (3,); one edit.
 
         Clients turn along, so what they see stays. Raises `InvalidInput` where up is there already.
         """
@@ -62,15 +63,14 @@ class UpAxisTool:
             raise InvalidInput("up is this direction already; there is nothing to turn")
         rotation = rotation_between(up, target)
         turned = [layer for layer in viewer.layers.values() if isinstance(layer.shape, _TURNED)]
-        matrix = about(rotation, np.asarray(viewer.frame.center))
         before = {layer: layer.shape for layer in turned}
-        after = {layer: turned_shape(layer.shape, matrix) for layer in turned}
+        after = {layer: turned_shape(layer.shape, rigid(rotation)) for layer in turned}
 
         def back() -> None:
-            self._replace(before, about(rotation.T, np.asarray(viewer.frame.center if viewer.frame else 0)))
+            self._replace(before, rotation.T)
             self._set_view(up, rotation.T)
 
-        self._replace(after, matrix)
+        self._replace(after, rotation)
         viewer.history.push(f"turned the shapes, {axis_name(target)} is up", back)
         self._set_view(target, rotation)
 
@@ -84,12 +84,18 @@ class UpAxisTool:
             self.set_up(up_of_ground(points, eye))
         self._show()
 
-    def _replace(self, shapes: dict[Layer, Any], matrix: NDArray[np.float64]) -> None:
-        for layer, shape in shapes.items():
-            layer.replace(shape)
-        for part in self._viewer.parts.values():
+    def _replace(self, shapes: dict[Layer, Any], rotation: NDArray[np.float64]) -> None:
+        """Show turned shapes; the middle of the view turns along, so that they stay in it."""
+        viewer = self._viewer
+        assert viewer.frame is not None
+        x, y, z = (float(value) for value in rotation @ viewer.frame.center)
+        viewer.frame = ViewFrame((x, y, z), viewer.frame.scale)
+        for layer in viewer.layers.values():
+            layer.reframe(viewer.frame)
+            layer.replace(shapes.get(layer, layer.shape))
+        for part in viewer.parts.values():
             if hasattr(part, "moved"):
-                part.moved(matrix)
+                part.moved(rigid(rotation))
 
     def _set_view(self, up: NDArray[np.float64], motion: NDArray[np.float64]) -> None:
         """Up, and the clients' cameras turned by `motion` (3, 3) about the middle of the scene."""
@@ -189,11 +195,10 @@ def rotation_between(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[
     return matrix_from_axis_angle(torch.from_numpy(unit(axis) * angle)).numpy()
 
 
-def about(rotation: NDArray[np.float64], center: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(4, 4) the rotation about a point (3,)."""
+def rigid(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(4, 4) the rotation (3, 3) about the origin."""
     matrix = np.eye(4)
     matrix[:3, :3] = rotation
-    matrix[:3, 3] = center - rotation @ center
     return matrix
 
 
