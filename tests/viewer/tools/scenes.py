@@ -79,3 +79,9 @@ def pick_at(layer: Any, origin: tuple[float, float, float], direction: tuple[flo
     found = layer.pick(np.asarray(origin, float), unit)
     assert found is not None
     return found
+
+
+def settled(viewer: Viewer, client: Any, width: int) -> bool:
+    """Whether a page has told its size and stands where it should begin."""
+    camera, first = client.camera, viewer.server.initial_camera
+    return camera.image_width == width and np.allclose(camera.position, first.position, atol=1e-3)

@@ -19,7 +19,7 @@ from geokit.errors import InvalidInput
 from geokit.geometry import Cameras, Mesh, frame_camera, look_at
 from geokit.splatting import render
 from tests.viewer.browser import until
-from tests.viewer.tools.scenes import ball, client_of, cloud, event, pick_at, splats
+from tests.viewer.tools.scenes import ball, client_of, cloud, event, pick_at, settled, splats
 
 
 def three_layers(viewer: Viewer) -> tuple[MeshLayer, PointsLayer, SplatsLayer]:
@@ -291,7 +291,7 @@ def test_a_rectangle_drawn_in_the_page_is_deleted_and_comes_back(viewer, opened)
     viewer.add(layer)
     tool = viewer.parts["SelectTool"]
     with opened(viewer, 900, 500) as (page, client):
-        until(lambda: client.camera.image_width == 900, "the page has no size")
+        until(lambda: settled(viewer, client, 900), "the page does not settle")
         camera = viewer.camera_of(client)
         tool.rectangle.value = True
         time.sleep(0.3)

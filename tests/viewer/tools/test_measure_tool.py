@@ -11,7 +11,7 @@ from geokit.viewer.tools.surface_way import surface_way
 
 from geokit.geometry import Mesh
 from tests.viewer.browser import picture, until
-from tests.viewer.tools.scenes import ball, cloud, pick_at
+from tests.viewer.tools.scenes import ball, cloud, pick_at, settled
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_two_clicks_in_the_page_measure(viewer, opened):
     tool = viewer.parts["MeasureTool"]
     with opened(viewer, 900, 500) as (page, client):
         tool.active.value = True
-        until(lambda: client.camera.image_width == 900, "the page has no size")
+        until(lambda: settled(viewer, client, 900), "the page does not settle")
         towards = client.camera.position / np.linalg.norm(client.camera.position)
         side = np.cross(towards, [0.0, 0.0, 1.0])
         places = [towards * 0.8 + side * 0.6, towards * 0.95 - np.array([0, 0, 0.31])]
