@@ -123,8 +123,12 @@ class Viewer:
     # Cameras.
 
     def camera_of(self, client: viser.ClientHandle, width: int | None = None, height: int | None = None) -> Cameras:
-        """What a client sees through, in the world; for a picture of this size, by default that of the browser."""
-        assert self.frame is not None
+        """What a client sees through, in the world; for a picture of this size, by default that of the browser.
+
+        Raises `InvalidInput` while there is nothing in the scene.
+        """
+        if self.frame is None:
+            raise InvalidInput("there is nothing in the scene to look at yet; add a shape first")
         camera = client.camera
         width, height = width or max(camera.image_width, 1), height or max(camera.image_height, 1)
         return self.frame.camera(camera.wxyz, camera.position, camera.fov, width, height)

@@ -35,7 +35,9 @@ class CameraPathTool:
         with viewer.tab("Camera"), gui.add_folder("Camera path"):
             self.add = gui.add_button("Add this view", icon="plus")
             self.choice = gui.add_dropdown("View", (_NONE,), visible=False)
-            self.actions = gui.add_button_group("", ("Look", "Earlier", "Later", "Remove"), visible=False)
+            self.actions = gui.add_button_group(
+                "", ("Look", "↑", "↓", "Remove"), visible=False, hint="↑ earlier, ↓ later"
+            )
             self.seconds = gui.add_number("Seconds", 6.0, min=0.1, max=3600.0, step=0.5)
             self.loop = gui.add_checkbox("Back to the start", False)
             self.shown = gui.add_checkbox("Show the path", True)
@@ -109,7 +111,7 @@ class CameraPathTool:
             self.path.views.pop(index)
             self._list(min(index, len(self.path) - 1))
         else:
-            self._list(self.path.move(index, -1 if action == "Earlier" else 1))
+            self._list(self.path.move(index, -1 if action == "↑" else 1))
 
     def _save(self, event: Any) -> None:
         target = typed_path(self.file.value)

@@ -52,8 +52,8 @@ class LayerChoice:
 
 
 def has_elements(layer: Layer) -> bool:
-    """Whether parts of the layer can be selected, kept and deleted."""
-    return layer.elements() is not None
+    """Whether parts of the layer can be selected, kept and deleted; asked at every change, so nothing is computed."""
+    return type(layer).elements is not Layer.elements
 
 
 def counted(masks: Mapping[Layer, NDArray[np.bool_]]) -> str:

@@ -12,6 +12,7 @@ from geokit.viewer.tools.choice import LayerChoice, counted, delete_elements, ha
 from geokit.viewer.tools.overlay import ORANGE, Overlay
 from numpy.typing import NDArray
 
+from geokit.errors import InvalidInput
 from geokit.geometry.rotations import matrix_from_quaternion
 
 if TYPE_CHECKING:
@@ -81,8 +82,11 @@ class CropTool:
 
     def _toggle(self, _: Any) -> None:
         if self.active.value:
-            self.choice.layers()  # says so where there is nothing to crop
-            self._place(_FIRST)
+            try:
+                self._place(_FIRST)
+            except InvalidInput:  # there is nothing to crop
+                self.active.value = False
+                raise
         else:
             self._remove()
         self.folder.visible = self.handles is not None
@@ -90,9 +94,9 @@ class CropTool:
     def _place(self, share: float) -> None:
         """The box around the middle of the chosen layers, with a share of their sides."""
         self._remove()
+        low, high = united([layer.bounds() for layer in self.choice.layers()])
         frame, scene = self._viewer.frame, self._viewer.server.scene
         assert frame is not None
-        low, high = united([layer.bounds() for layer in self.choice.layers()])
         sides = np.maximum(high - low, 1e-3 * np.linalg.norm(high - low) + 1e-12)
         self._add_sliders(sides, share)
         self.handles = scene.add_transform_controls(

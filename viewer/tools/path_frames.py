@@ -78,7 +78,7 @@ class PathViews:
             nodes.append(
                 scene.add_camera_frustum(
                     f"{_NAME}/{i}", 2 * float(np.arctan(height / 2 / focal)), width / height, scale=_FRUSTUM,
-                    color=_COLOR, wxyz=wxyz, position=position,
+                    color=_COLOR, thickness=2.0, thickness_units="screen", wxyz=wxyz, position=position,
                 )
             )  # fmt: skip
         if len(self.views) > 1:

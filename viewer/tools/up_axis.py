@@ -38,7 +38,7 @@ class UpAxisTool:
         with viewer.tab("Tools"), gui.add_folder("Up axis", expand_by_default=False):
             self.status = gui.add_markdown("")
             self.axes = gui.add_button_group("Up is", AXES)
-            self.clicks = gui.add_checkbox("Three clicks on the ground", False)
+            self.clicks = gui.add_checkbox("Click ground", False, hint="three places on it tell which way is up")
             self.cameras = gui.add_button("As the cameras stood", visible=False)
             self.turn = gui.add_button_group("Turn shapes to", ("+z up", "+y up"), hint="the files stay as they are")
         viewer.guarded(self.axes)(lambda _: self.set_up(axis_vector(self.axes.value)))
@@ -57,7 +57,8 @@ class UpAxisTool:
         Clients turn along, so what they see stays. Raises `InvalidInput` where up is there already.
         """
         viewer = self._viewer
-        assert viewer.frame is not None
+        if viewer.frame is None:
+            raise InvalidInput("there is nothing in the scene that could be turned")
         up = unit(np.array([0.0, 0.0, 1.0]) if viewer.up is None else viewer.up)
         if float(up @ target) > 1 - 1e-12:
             raise InvalidInput("up is this direction already; there is nothing to turn")
@@ -106,7 +107,8 @@ class UpAxisTool:
         ]
         viewer.up = up
         viewer.server.scene.set_up_direction(tuple(float(x) for x in up))
-        viewer._aim_first_camera()
+        if viewer.frame is not None:
+            viewer._aim_first_camera()
         viewer.server.flush()
         if poses:
             time.sleep(_SETTLE)

@@ -37,7 +37,7 @@ class VideoControls:
         with viewer.tab("Camera"), gui.add_folder("Video of the path", expand_by_default=False):
             self.width = gui.add_number("Width", 640, min=16, max=LARGEST, step=2)
             self.height = gui.add_number("Height", 480, min=16, max=LARGEST, step=2)
-            self.rate = gui.add_number("Frames a second", 24, min=1, max=60, step=1)
+            self.rate = gui.add_number("Frames / s", 24, min=1, max=60, step=1)
             self.format = gui.add_dropdown("Format", FORMATS)
             self.file = gui.add_text("File", "", hint="on the machine where geokit runs")
             self.replace = gui.add_checkbox("Replace the file", False)

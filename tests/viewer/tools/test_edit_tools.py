@@ -246,6 +246,33 @@ def test_shapes_are_turned_until_up_is_the_axis_and_turned_back(viewer, name):
     assert all(layer.shape is shape for layer, shape in before.items())
 
 
+def test_tools_without_a_scene_say_so(viewer):
+    said = []
+    viewer.notify = lambda client, text, bad=False: said.append((text, bad))
+    parts = viewer.parts
+    parts["CropTool"].active.value = True
+    assert not parts["CropTool"].active.value
+    client = event(None, camera=event(None, image_width=10, image_height=10, wxyz=0, position=0, fov=0))
+    for act in (
+        lambda: setattr(parts["SelectTool"].thresholds, "value", True),
+        lambda: setattr(parts["SelectTool"].delete, "value", True),
+        lambda: setattr(parts["UpAxisTool"].turn, "value", "+y up"),
+        lambda: viewer.safely(lambda: parts["CameraPathTool"].append(viewer.camera_of(client))),
+        lambda: viewer.safely(lambda: parts["ScreenshotTool"]._start(event(client))),
+        lambda: setattr(parts["SaveTool"].save, "value", True),
+        lambda: setattr(parts["CameraPathTool"].save, "value", True),
+        lambda: setattr(parts["CameraPathTool"].video.save, "value", True),
+    ):
+        count = len(said)
+        act()
+        assert len(said) == count + 1
+        text, bad = said[-1]
+        assert bad
+        assert "mistake of geokit" not in text
+    parts["UpAxisTool"].axes.value = "+x"
+    assert axis_name(viewer.up) == "+x"
+
+
 def test_turned_splats_look_the_same_from_the_turned_camera(viewer):
     layer = SplatsLayer("splats", splats())
     viewer.add(layer)

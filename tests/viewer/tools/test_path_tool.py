@@ -45,10 +45,10 @@ def test_views_are_added_moved_and_removed(viewer, tool):
     assert not tool.preview.disabled
     first, second, third = tool.path.views
     tool.choice.value = "3"
-    tool.actions.value = "Earlier"
+    tool.actions.value = "↑"
     assert tool.path.views == [first, third, second]
     assert tool.choice.value == "2"
-    tool.actions.value = "Later"
+    tool.actions.value = "↓"
     assert tool.path.views == [first, second, third]
     tool.choice.value = "1"
     tool.actions.value = "Remove"
