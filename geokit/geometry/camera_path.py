@@ -37,8 +37,8 @@ def path_cameras(keys: Cameras, steps: int, loop: bool = False) -> Cameras:
     places, rotations = [], []
     for leg in range(count if loop else count - 1):
         around = [i % count if loop else min(max(i, 0), count - 1) for i in range(leg - 1, leg + 3)]
-        places.append(_catmull_rom(*values[around], part))
-        rotations.append(_turned(*quats[around], part))
+        places.append(_catmull_rom(values[around], part))
+        rotations.append(_turned(quats[around], part))
     if not loop:
         places.append(values[-1:])
         rotations.append(quats[-1:])
@@ -60,16 +60,19 @@ def in_picture(cameras: Cameras, width: int, height: int) -> Cameras:
     return Cameras(cameras.world_to_camera, K, ((width, height),) * len(cameras), cameras.names)
 
 
-def _catmull_rom(a: Tensor, b: Tensor, c: Tensor, d: Tensor, t: Tensor) -> Tensor:
-    """(T, C) from b to c at parts t (T, 1), with the slopes that the neighbours a and d give."""
+def _catmull_rom(values: Tensor, t: Tensor) -> Tensor:
+    """(T, C) from the second of four rows (4, C) to the third at parts t (T, 1), with slopes by the outer ones."""
+    a, b, c, d = values.unbind(0)
     start, end = (c - a) / 2, (d - b) / 2
     return (
         (2 * t**3 - 3 * t**2 + 1) * b + (t**3 - 2 * t**2 + t) * start + (3 * t**2 - 2 * t**3) * c + (t**3 - t**2) * end
     )
 
 
-def _turned(a: Tensor, b: Tensor, c: Tensor, d: Tensor, t: Tensor) -> Tensor:
-    """(T, 4) rotations from b to c at parts t (T, 1), with the speeds of turning that the neighbours a and d give."""
+def _turned(quats: Tensor, t: Tensor) -> Tensor:
+    """(T, 4) from the second of four quaternions (4, 4) to the third at parts t (T, 1), turning at the ends as fast as
+    the outer ones say."""
+    a, b, c, d = quats.unbind(0)
     whole = _from(b, c)
     start, end = (whole - _from(b, a)) / 2, (_from(c, d) - _from(c, b)) / 2
     # The speed of b exp(h) is not that of h: the right Jacobian lies between them.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geokit.viewer.jobs import Jobs
+from geokit.viewer.tools.directions import turned_shape
 from geokit.viewer.tools.path_frames import PathViews
 from geokit.viewer.tools.places import free_path, typed_path
 from geokit.viewer.tools.video_controls import VideoControls
@@ -72,8 +73,6 @@ class CameraPathTool:
 
     def moved(self, matrix: Any) -> None:
         """The shapes were moved by a rigid (4, 4); so are the views."""
-        from geokit.viewer.tools.up_axis import turned_shape
-
         self.path.views = [turned_shape(view, matrix) for view in self.path.views]
         self.redraw()
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import viser
     from geokit.viewer.viewer import Viewer
 
-_HELD: dict[str, Mode] = {"shift": "add", "cmd/ctrl": "remove"}
-
 
 class SelectTool:
     """A rectangle drawn over the page, a click on a piece of a mesh, or thresholds of splats select elements."""
@@ -104,12 +102,12 @@ class SelectTool:
         scene = self._viewer.server.scene
         scene.remove_rect_select_callback()
         if wanted:
-            for held in (None, *_HELD):
-                scene.on_rect_select(modifier=held)(  # type: ignore[arg-type]
-                    lambda event, held=held: self._viewer.safely(
-                        lambda: self.select_rectangle(event, _HELD.get(held or "")), event.client
-                    )
-                )
+            scene.on_rect_select()(lambda event: self._drawn(event, None))
+            scene.on_rect_select(modifier="shift")(lambda event: self._drawn(event, "add"))
+            scene.on_rect_select(modifier="cmd/ctrl")(lambda event: self._drawn(event, "remove"))
+
+    def _drawn(self, event: viser.SceneRectSelectEvent, mode: Mode | None) -> None:
+        self._viewer.safely(lambda: self.select_rectangle(event, mode), event.client)
 
     def _claim(self, _: Any) -> None:
         if self.piece.value:

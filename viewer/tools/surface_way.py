@@ -89,7 +89,7 @@ def _descent(
         edges.append((int(i[face, side]), int(j[face, side])))
         ends = edges[-1] if 0 < part < len(_PARTS) - 1 else (edges[-1][0 if part == 0 else 1],)
         fans = [order[starts[v] : starts[v + 1]] for v in ends]
-        around = fans[0] if len(fans) == 1 else np.intersect1d(*fans)
+        around = fans[0] if len(fans) == 1 else np.intersect1d(fans[0], fans[1])
         way.append(at)
     return way, np.array(edges, np.int64).reshape(-1, 2), faces[0] in around
 

@@ -10,6 +10,9 @@ import torch
 import trimesh
 from geokit.viewer import Viewer
 from geokit.viewer.layers.layer import Pick
+from geokit.viewer.layers.mesh import MeshLayer
+from geokit.viewer.layers.points import PointsLayer
+from geokit.viewer.layers.splats import SplatsLayer
 
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.geometry.rotations import quaternion_from_matrix
@@ -85,3 +88,9 @@ def settled(viewer: Viewer, client: Any, width: int) -> bool:
     """Whether a page has told its size and stands where it should begin."""
     camera, first = client.camera, viewer.server.initial_camera
     return camera.image_width == width and np.allclose(camera.position, first.position, atol=1e-3)
+
+
+def three_layers(viewer: Viewer) -> tuple[MeshLayer, PointsLayer, SplatsLayer]:
+    layers = MeshLayer("ball", ball()), PointsLayer("cloud", cloud()), SplatsLayer("splats", splats())
+    viewer.add(*layers)
+    return layers
