@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from geokit.viewer.clicks import Clicks
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.history import History
 from geokit.viewer.home import distance_to_middle, home_camera, upward
@@ -43,6 +44,7 @@ class Viewer:
         self.up = None if up is None else np.asarray(up, np.float64)
         self.history = History()
         self.closed = False
+        self.clicks = Clicks()
         self._changed: list[Callable[[], None]] = []
         self._picked: list[Callable[[Pick, viser.ClientHandle], None]] = []
         self._closing: list[Callable[[], None]] = []
@@ -122,8 +124,12 @@ class Viewer:
     # Cameras.
 
     def camera_of(self, client: viser.ClientHandle, width: int | None = None, height: int | None = None) -> Cameras:
-        """What a client sees through, in the world; for a picture of this size, by default that of the browser."""
-        assert self.frame is not None
+        """What a client sees through, in the world; for a picture of this size, by default that of the browser.
+
+        Raises `InvalidInput` while there is nothing in the scene.
+        """
+        if self.frame is None:
+            raise InvalidInput("there is nothing in the scene to look at yet; add a shape first")
         camera = client.camera
         width, height = width or max(camera.image_width, 1), height or max(camera.image_height, 1)
         return self.frame.camera(camera.wxyz, camera.position, camera.fov, width, height)
@@ -174,10 +180,11 @@ class Viewer:
 
         return decorate
 
-    def safely(self, action: Callable[[], None], client: viser.ClientHandle | None = None) -> None:
-        """Do it under the lock, then tell of the change; errors become a sentence for the client."""
+    def safely(self, action: Callable[[], None], client: viser.ClientHandle | None = None, locked: bool = True) -> None:
+        """Do it under the lock (not `locked`: beside it, for long jobs), then tell of the change; errors become a
+        sentence for the client."""
         try:
-            with self.lock:
+            with self.lock if locked else contextlib.nullcontext():
                 action()
             self.changed()
         except GeokitError as error:
@@ -286,7 +293,7 @@ class Viewer:
             hits = [hit for hit in found if hit is not None]
             if hits:
                 nearest = min(hits, key=lambda hit: hit.distance)
-                for callback in self._picked:
+                for callback in self.clicks.listeners(self._picked):
                     callback(nearest, event.client)
 
         self.safely(pick, event.client)

@@ -20,20 +20,20 @@ SIDES = 8  # of the polygon that stands for a disc
 def render_points(
     cloud: PointCloud,
     camera: Cameras,
-    radius: float = 2.0,
+    radius: float | Tensor = 2.0,
     *,
     color: Sequence[float] = CLAY,
     background: Sequence[float] = (1.0, 1.0, 1.0),
     lighting: Lighting | None = Lighting(),  # noqa: B008 (frozen)
     supersample: int = 2,
 ) -> RenderedMesh:
-    """A picture of a cloud through one camera: discs of `radius` pixels, nearer ones before farther ones.
+    """A picture of a cloud through one camera: discs of `radius` pixels, of one or (N,), nearer before farther ones.
 
     Lit by the cloud's normals, or as small balls where it has none; lighting: None shows colours unlit. Colours are the
     cloud's own or `color`, sRGB in [0, 1]. In the result `face_ids` number the points; normals are in world axes.
     Raises `InvalidInput` unless there is exactly one camera, and for a radius or supersample that is not positive.
     """
-    if not radius > 0 or supersample < 1:
+    if not bool((torch.as_tensor(radius) > 0).all()) or supersample < 1:
         raise InvalidInput(f"radius must be positive and supersample at least 1, got {radius} and {supersample}")
     width, height = camera.sizes[0]
     fine = camera.resized([(width * supersample, height * supersample)])
@@ -53,7 +53,7 @@ def render_points(
 
 
 def _draw(
-    cloud: PointCloud, camera: Cameras, radius: float, color: Sequence[float], lighting: Lighting | None
+    cloud: PointCloud, camera: Cameras, radius: float | Tensor, color: Sequence[float], lighting: Lighting | None
 ) -> RenderedMesh:
     """The discs in linear light, one sample a pixel."""
     pose = camera.world_to_camera[0]
@@ -81,7 +81,7 @@ def _draw(
     return RenderedMesh(image, seen[..., 0].to(image.dtype), fragments.depth, world, ids)
 
 
-def _discs(points: Tensor, camera: Cameras, radius: float) -> tuple[Tensor, Tensor, Tensor]:
+def _discs(points: Tensor, camera: Cameras, radius: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Vertices, faces (N SIDES, 3) and the vertices' places on the unit disc, of polygons that face the camera."""
     pose, focal = camera.world_to_camera[0], float(camera.K[0, 0, 0])
     depth = points.double() @ pose[2, :3] + pose[2, 3]

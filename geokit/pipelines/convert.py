@@ -64,6 +64,15 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise InvalidInput(f"{target} exists already; choose another name, or replace it with --overwrite")
 
 
+def formats_of(shape: Shape) -> tuple[str, ...]:
+    """The endings that can hold the shape, as itself or as its points; the most telling ones first."""
+    if isinstance(shape, Splats):
+        own: tuple[str, ...] = (".ply", *SPLAT_ENDINGS)
+    else:
+        own = _MESHES if isinstance(shape, Mesh) and len(shape) else (".ply",)
+    return tuple(dict.fromkeys((*own, *POINT_ENDINGS)))
+
+
 def write_shape(shape: Shape, source: Path, target: Path, feature_names: list[str]) -> tuple[Shape, list[str]]:
     """Write a shape as the ending of `target` can hold it; what was written, and a sentence for all that was not.
 

@@ -91,9 +91,12 @@ def check_one_size(sizes: Sequence[tuple[int, int]]) -> None:
 
 
 def save_gif(path: Path, pictures: Sequence[Tensor], seconds: float = _SECONDS) -> None:
-    """Write (H, W, 3) pictures in [0, 1] of one size as an endless .gif, atomically: one palette for all, dithered."""
+    """Write (H, W, 3) pictures in [0, 1], or uint8, of one size as an endless .gif, atomically.
+
+    One palette for all, dithered. seconds: of the whole.
+    """
     check_one_size([(p.shape[1], p.shape[0]) for p in pictures])
-    frames = [Image.fromarray(color_bytes(p)) for p in pictures]
+    frames = [Image.fromarray(p.numpy() if p.dtype == torch.uint8 else color_bytes(p)) for p in pictures]
     samples = frames[:: max(1, len(frames) // 8)]
     width, height = frames[0].size
     sheet = Image.new("RGB", (width, height * len(samples)))

@@ -123,6 +123,10 @@ class Layer(ABC):
         self.set_visible(self.visible)
         self._retired.later(former, overlap)
 
+    def reframe(self, frame: ViewFrame) -> None:
+        """Draw in other view coordinates from the next time on."""
+        self._frame = frame
+
     def erase(self) -> None:
         """Take the nodes out of the scene."""
         for node in reversed(self._nodes):  # children are removed with their parent

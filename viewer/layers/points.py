@@ -33,8 +33,7 @@ class PointsLayer(Layer):
         self, name: str, shape: PointCloud, source: Path | None = None, feature_names: Sequence[str] = ()
     ) -> None:
         super().__init__(name, shape, source)
-        width = 0 if shape.features is None else shape.features.shape[1]
-        self.feature_names = list(feature_names) or [f"feature {i}" for i in range(width)]
+        self.feature_names = list(feature_names) or _numbered(shape)
         self.attribute = self.attributes()[0]
         # About the spacing of points on a surface that fills the box.
         self.size = 0.6 * shape.extent / max(len(shape), 1) ** 0.5 or 1e-6
@@ -53,8 +52,14 @@ class PointsLayer(Layer):
         return self.shape.points.detach().cpu().double().numpy()
 
     def replace(self, shape: PointCloud) -> None:
-        """Show other points."""
+        """Show other points; what they do not have any more cannot colour them."""
         self.__dict__.pop("_points", None)
+        columns = 0 if shape.features is None else shape.features.shape[1]
+        if columns != len(self.feature_names):
+            self.feature_names = _numbered(shape)
+        self.shape = shape
+        if self.attribute not in self.attributes():
+            self.attribute = self.attributes()[0]
         super().replace(shape)
 
     def colors(self) -> NDArray[np.float64]:
@@ -134,6 +139,11 @@ class PointsLayer(Layer):
         import torch
 
         return self.shape[torch.from_numpy(mask)]
+
+
+def _numbered(cloud: PointCloud) -> list[str]:
+    """Names for features that have none."""
+    return [f"feature {i}" for i in range(0 if cloud.features is None else cloud.features.shape[1])]
 
 
 def first_along(

@@ -1,0 +1,94 @@
+"""Which way is up: of the view, and of the shapes."""
+
+import numpy as np
+import pytest
+import torch
+from geokit.viewer.layers.cameras import CamerasLayer
+from geokit.viewer.layers.splats import SplatsLayer
+from geokit.viewer.tools.directions import AXES, axis_name, axis_vector, rotation_between, up_of_ground
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geokit.errors import InvalidInput
+from geokit.geometry import Cameras, frame_camera, look_at
+from geokit.splatting import render
+from tests.viewer.tools.scenes import client_of, pick_at, splats, three_layers
+
+
+def around(eyes: torch.Tensor, up: torch.Tensor) -> Cameras:
+    count = len(eyes)
+    return Cameras(look_at(eyes, torch.zeros(3), up), torch.eye(3).repeat(count, 1, 1), ((2, 2),) * count)
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_shapes_are_turned_until_up_is_the_axis_and_turned_back(viewer, name):
+    layers = three_layers(viewer)
+    viewer.add(CamerasLayer("views", around(torch.eye(3) * 3, torch.tensor([0.1, 0.2, 1.0]))))
+    before = {layer: layer.shape for layer in viewer.layers.values()}
+    tool = viewer.parts["UpAxisTool"]
+    tool.axes.value = name
+    assert axis_name(viewer.up) == name
+    tool.turn.value = "+y up"
+    if name == "+y":
+        assert len(viewer.history) == 0
+        return
+    assert axis_name(viewer.up) == "+y"
+    height = before[layers[1]].points @ torch.from_numpy(axis_vector(name))
+    assert torch.allclose(layers[1].shape.points[:, 1], height, atol=1e-6)
+    distances = torch.cdist(layers[0].shape.vertices[:50], layers[1].shape.points[:50])
+    assert torch.allclose(distances, torch.cdist(before[layers[0]].vertices[:50], before[layers[1]].points[:50]))
+    viewer.undo()
+    assert axis_name(viewer.up) == name
+    assert all(layer.shape is shape for layer, shape in before.items())
+
+
+def test_turned_splats_look_the_same_from_the_turned_camera(viewer):
+    layer = SplatsLayer("splats", splats())
+    viewer.add(layer)
+    view = frame_camera(layer.shape.means.double(), (0.5, 1.0, 0.3), (0.0, 0.0, 1.0), 64, 48)
+    cameras = CamerasLayer("views", view)
+    viewer.add(cameras)
+    before = render(layer.shape, view).image
+    tool = viewer.parts["UpAxisTool"]
+    tool.axes.value = "-x"
+    tool.turn.value = "+z up"
+    after = render(layer.shape, cameras.shape).image
+    assert before.max() > 0.2
+    assert (before - after).abs().max() < 2e-4
+
+
+def test_up_comes_from_three_clicks_on_the_ground(viewer):
+    layers = three_layers(viewer)
+    tool = viewer.parts["UpAxisTool"]
+    client = client_of(viewer, frame_camera(layers[0].shape.vertices, (0.0, -5.0, 1.0), (0.0, 0.0, 1.0), 64, 48))
+    tool.clicks.value = True
+    for x, z in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5)):
+        tool.click(pick_at(layers[0], (x, -9.0, z), (0, 1.0, 0)), client)
+    assert viewer.up @ (0, -1, 0) > 0.9
+    assert not tool.clicks.value
+    with pytest.raises(InvalidInput, match="one line"):
+        up_of_ground(np.array([[0.0, 0, 0], [1, 1, 1], [2, 2, 2]]), np.ones(3))
+
+
+def test_up_comes_from_the_cameras(viewer):
+    up = torch.tensor([0.3, 0.5, -0.8], dtype=torch.float64)
+    up = up / up.norm()
+    angle = torch.arange(6).double()
+    side = torch.linalg.cross(up, torch.eye(3)[0].double())
+    side = side / side.norm()
+    eyes = angle.cos()[:, None] * side + angle.sin()[:, None] * torch.linalg.cross(up, side)
+    viewer.add(CamerasLayer("ring", around(3 * eyes, up)))
+    viewer.parts["UpAxisTool"].cameras.value = True
+    assert viewer.up == pytest.approx(up.numpy(), abs=1e-3)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_the_smallest_rotation_takes_one_direction_to_the_other(seed):
+    g = np.random.default_rng(seed)
+    a, b = (v / np.linalg.norm(v) for v in g.normal(size=(2, 3)))
+    for target in (b, a, -a):
+        rotation = rotation_between(a, target)
+        assert rotation @ a == pytest.approx(target, abs=1e-9)
+        assert np.linalg.det(rotation) == pytest.approx(1)
+        assert np.trace(rotation) == pytest.approx(1 + 2 * a @ target, abs=1e-9)

@@ -1,0 +1,52 @@
+"""Elements of layers shown as orange dots over the scene: what is selected, what is inside a box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from geokit.viewer.layers.layer import Layer
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from geokit.viewer.viewer import Viewer
+
+ORANGE = (240, 130, 30)
+MOST = 30_000  # dots of a layer: more are thinned out evenly
+_DOT = 0.018  # in view units
+
+
+class Overlay:
+    """Dots below `name` in the scene."""
+
+    def __init__(self, viewer: Viewer, name: str) -> None:
+        self._viewer, self._name = viewer, name
+        self._nodes: list[Any] = []
+
+    def show(self, masks: Mapping[Layer, NDArray[np.bool_]]) -> None:
+        """Dots at the elements of masks (N,) of layers, in place of those before."""
+        self.clear()
+        frame, scene = self._viewer.frame, self._viewer.server.scene
+        for number, (layer, mask) in enumerate(masks.items()):
+            elements = layer.elements()
+            if elements is None or frame is None or not layer.visible or not mask.any():
+                continue
+            chosen = np.flatnonzero(mask)
+            chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), MOST)).astype(int)]
+            self._nodes.append(
+                scene.add_point_cloud(
+                    f"{self._name}/{number}",
+                    frame.to_view(elements[chosen]),
+                    ORANGE,
+                    point_size=_DOT,
+                    point_shape="circle",
+                    precision="float32",
+                )
+            )
+
+    def clear(self) -> None:
+        """No dots."""
+        for node in self._nodes:
+            node.remove()
+        self._nodes = []

@@ -1,0 +1,172 @@
+"""What is shown as a file, on the disk of the server or as a download; nothing is written unasked."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geokit.viewer.layers.layer import Layer
+from geokit.viewer.tools.choice import LayerChoice
+from geokit.viewer.tools.places import free_path, size_in_words, typed_path
+
+from geokit.errors import InvalidInput, UnreadableFile
+from geokit.geometry import Cameras, Mesh, PointCloud, Splats
+from geokit.pipelines.camera_files import save_cameras
+from geokit.pipelines.convert import check_target, formats_of, write_shape
+from geokit.pipelines.open_shape import open_shape
+from geokit.pipelines.run_folder import RunFolder, scene_file
+
+if TYPE_CHECKING:
+    import viser
+    from geokit.viewer.viewer import Viewer
+
+_JSON = ".json"
+
+
+class SaveTool:
+    """A layer into a file of one of the formats of `geokit convert`, cameras into a .json; or read again from its
+    own."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        gui = viewer.server.gui
+        with viewer.tab("Save"), gui.add_folder("Save a layer"):
+            self.choice = LayerChoice(viewer, can_be_saved, everything=False)
+            self.format = gui.add_dropdown("Format", (".ply",))
+            self.path = gui.add_text("File", "", hint="on the machine where geokit runs")
+            self.replace = gui.add_checkbox("Replace the file", False, hint="if there is one of this name already")
+            self.save = gui.add_button("Save", icon="device-floppy")
+            self.download = gui.add_button("Download", icon="download")
+            self.reload = gui.add_button("Read its file again", icon="refresh", visible=False)
+        viewer.guarded(self.choice.handle)(lambda _: self._suggest())
+        viewer.guarded(self.format)(lambda _: self._suggest_name())
+        viewer.guarded(self.save)(self._save)
+        viewer.guarded(self.download)(self._download)
+        viewer.guarded(self.reload)(self._reload)
+        self._suggested: Layer | None = None
+        viewer.on_change(self._keep_up)
+
+    @property
+    def layer(self) -> Layer:
+        """The chosen one; `InvalidInput` where there is none."""
+        return self.choice.layers()[0]
+
+    def _save(self, event: Any) -> None:
+        target = typed_path(self.path.value)
+        said = save_layer(self.layer, target, self.replace.value)
+        self.replace.value = False
+        self._viewer.notify(getattr(event, "client", None), said)
+        self._suggest_name()
+
+    def _download(self, event: Any) -> None:
+        name, content = layer_as_download(self.layer, self.format.value)
+        clients: list[viser.ClientHandle] = [event.client] if event.client else []
+        for client in clients:
+            client.send_file_download(name, content)
+
+    def _reload(self, event: Any) -> None:
+        layer = self.layer
+        self._viewer.edit({layer: read_again(layer)}, f"read {layer.name} again")
+        self._viewer.notify(getattr(event, "client", None), f"read {layer.source} again: {layer.shape}")
+
+    def _keep_up(self) -> None:
+        with self._viewer.lock:
+            self.choice.refresh()
+            names = {layer.name: layer for layer in self._viewer.layers.values()}
+            if names.get(self.choice.handle.value) is not self._suggested:
+                self._suggest()
+
+    def _suggest(self) -> None:
+        """Formats and a free name for the chosen layer."""
+        found = [layer for layer in self._viewer.layers.values() if layer.name == self.choice.handle.value]
+        self._suggested = found[0] if found else None
+        if self._suggested is None:
+            return
+        formats = layer_formats(self._suggested)
+        source = self._suggested.source
+        if tuple(self.format.options) != formats:
+            self.format.options = formats
+        own = source.suffix.lower() if source else ""
+        self.format.value = own if own in formats else formats[0]
+        self.reload.visible = source is not None
+        self._suggest_name()
+
+    def _suggest_name(self) -> None:
+        layer = self._suggested
+        if layer is not None:
+            source = layer.source
+            folder = Path.cwd() if source is None else source.parent if source.is_file() else source
+            stem = layer.name if source is None else f"{source.stem}_edited"
+            self.path.value = str(free_path(folder.absolute(), stem, self.format.value))
+
+
+def can_be_saved(layer: Layer) -> bool:
+    """Whether the layer's shape is one that files hold."""
+    return isinstance(layer.shape, Mesh | PointCloud | Splats | Cameras)
+
+
+def layer_formats(layer: Layer) -> tuple[str, ...]:
+    """The endings of files that can hold the layer's shape."""
+    return (_JSON,) if isinstance(layer.shape, Cameras) else formats_of(layer.shape)
+
+
+def save_layer(layer: Layer, target: Path, overwrite: bool = False) -> str:
+    """Write a layer's shape, atomically, in the format of the ending; returns what was written, and what was not.
+
+    Raises `InvalidInput` for an ending that cannot hold it and, unless `overwrite`, a file that is there already.
+    """
+    if target.exists() and not overwrite:
+        raise InvalidInput(f"{target} exists already; choose another name, or tick 'Replace the file'")
+    lost: list[str] = []
+    if isinstance(layer.shape, Cameras):
+        if target.suffix.lower() != _JSON:
+            raise InvalidInput(f"{target} must end in {_JSON}: that is how cameras are written")
+        save_cameras(target, layer.shape)
+    else:
+        check_target(target, overwrite=True)
+        names = [re.sub(r"[\s,;]+", "_", name) or "scalar" for name in getattr(layer, "feature_names", [])]
+        _, lost = write_shape(layer.shape.to("cpu"), layer.source or Path(layer.name), target, names)
+    rows = f"{len(layer.shape):,} {_rows(layer)}"
+    told = f"wrote {target}: {rows}, {size_in_words(target.stat().st_size)}"
+    return "; ".join([told, *lost])
+
+
+def layer_as_download(layer: Layer, ending: str) -> tuple[str, bytes]:
+    """The name and the content of a layer as a file; of one that needs others beside it, a .zip of all."""
+    stem = Path(layer.name).stem or "shape"
+    with tempfile.TemporaryDirectory() as folder:
+        save_layer(layer, Path(folder) / f"{stem}{ending}")
+        files = sorted(Path(folder).iterdir())
+        if len(files) == 1:
+            return files[0].name, files[0].read_bytes()
+        packed = BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, file.name)
+        return f"{stem}.zip", packed.getvalue()
+
+
+def read_again(layer: Layer) -> Any:
+    """The shape in the layer's own file as it is now. Raises `UnreadableFile` where it is gone, damaged or holds
+    another kind of shape."""
+    if layer.source is None:
+        raise InvalidInput(f"{layer.name} was not read from a file")
+    path = layer.source
+    if path.is_dir() and RunFolder(path).config.is_file():
+        path = scene_file(path)
+    shape = open_shape(path, drop_nonfinite=True).shape
+    if type(shape) is not type(layer.shape):
+        raise UnreadableFile(
+            f"{path} holds a {type(shape).__name__} now, but {layer.name} is a {type(layer.shape).__name__}; "
+            "open it in a new viewer"
+        )
+    return shape
+
+
+def _rows(layer: Layer) -> str:
+    words = {Mesh: "faces", PointCloud: "points", Splats: "splats", Cameras: "cameras"}
+    return words[type(layer.shape)]

@@ -1,0 +1,168 @@
+"""Which way is up: for the view, and for the shapes themselves."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.layers.cameras import CamerasLayer
+from geokit.viewer.layers.layer import Layer, Pick
+from geokit.viewer.tools.directions import (
+    AXES,
+    TURNED,
+    axis_name,
+    axis_vector,
+    rigid,
+    rotation_between,
+    turned_shape,
+    unit,
+    up_of_ground,
+)
+from numpy.typing import NDArray
+
+from geokit.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import viser
+    from geokit.viewer.viewer import Viewer
+
+_SETTLE = 0.15  # seconds: the turned scene travels by another queue than a client's camera
+
+
+class UpAxisTool:
+    """Sets the view's up direction for all clients, and turns the shapes so that theirs is the one of a convention."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._picks: list[Pick] = []
+        gui = viewer.server.gui
+        with viewer.tab("Tools"), gui.add_folder("Up axis", expand_by_default=False):
+            self.status = gui.add_markdown("")
+            self.axes = gui.add_button_group("Up is", AXES)
+            self.clicks = gui.add_checkbox("Click ground", False, hint="three places on it tell which way is up")
+            self.cameras = gui.add_button("As the cameras stood", visible=False)
+            self.turn = gui.add_button_group("Turn shapes to", ("+z up", "+y up"), hint="the files stay as they are")
+        viewer.guarded(self.axes)(lambda _: self.set_up(axis_vector(self.axes.value)))
+        viewer.guarded(self.clicks)(self._claim)
+        viewer.guarded(self.cameras)(lambda _: self.set_up(self._up_of_cameras()))
+        viewer.guarded(self.turn)(lambda _: self.turn_shapes(axis_vector(self.turn.value[:2])))
+        viewer.on_change(self._keep_up)
+
+    def set_up(self, up: NDArray[np.float64]) -> None:
+        """Up is this direction (3,) of the world from now on. Clients stay where they are and look at the same."""
+        self._set_view(unit(up), np.eye(3))
+
+    def turn_shapes(self, target: NDArray[np.float64]) -> None:
+        """Turn all shapes about the origin, so that what is up becomes `target` (3,); one edit.
+
+        Clients turn along, so what they see stays. Raises `InvalidInput` where up is there already.
+        """
+        viewer = self._viewer
+        if viewer.frame is None:
+            raise InvalidInput("there is nothing in the scene that could be turned")
+        up = unit(np.array([0.0, 0.0, 1.0]) if viewer.up is None else viewer.up)
+        if float(up @ target) > 1 - 1e-12:
+            raise InvalidInput("up is this direction already; there is nothing to turn")
+        rotation = rotation_between(up, target)
+        turned = [layer for layer in viewer.layers.values() if isinstance(layer.shape, TURNED)]
+        before = {layer: layer.shape for layer in turned}
+        after = {layer: turned_shape(layer.shape, rigid(rotation)) for layer in turned}
+
+        def back() -> None:
+            self._replace(before, rotation.T)
+            self._set_view(up, rotation.T)
+
+        self._replace(after, rotation)
+        viewer.history.push(f"turned the shapes, {axis_name(target)} is up", back)
+        self._set_view(target, rotation)
+
+    def click(self, pick: Pick, client: viser.ClientHandle) -> None:
+        """A place on the ground; the third gives the direction, towards the side from which it is seen."""
+        self._picks.append(pick)
+        if len(self._picks) == 3:
+            points, self._picks = np.stack([pick.point for pick in self._picks]), []
+            self.clicks.value = False
+            eye = self._viewer.camera_of(client).centers[0].numpy()
+            self.set_up(up_of_ground(points, eye))
+        self._show()
+
+    def _replace(self, shapes: dict[Layer, Any], rotation: NDArray[np.float64]) -> None:
+        """Show turned shapes; the middle of the view turns along, so that they stay in it."""
+        viewer = self._viewer
+        assert viewer.frame is not None
+        x, y, z = (float(value) for value in rotation @ viewer.frame.center)
+        viewer.frame = ViewFrame((x, y, z), viewer.frame.scale)
+        for layer in viewer.layers.values():
+            layer.reframe(viewer.frame)
+            layer.replace(shapes.get(layer, layer.shape))
+        for part in viewer.parts.values():
+            if hasattr(part, "moved"):
+                part.moved(rigid(rotation))
+
+    def _set_view(self, up: NDArray[np.float64], motion: NDArray[np.float64]) -> None:
+        """Up, and the clients' cameras turned by `motion` (3, 3) about the middle of the scene."""
+        viewer = self._viewer
+        poses = [
+            (client, motion @ client.camera.position, motion @ client.camera.look_at)
+            for client in viewer.server.get_clients().values()
+        ]
+        viewer.up = up
+        viewer.server.scene.set_up_direction(up)
+        if viewer.frame is not None:
+            viewer._aim_first_camera()
+        viewer.server.flush()
+        if poses:
+            time.sleep(_SETTLE)
+        for client, position, target in poses:
+            put_camera(client, position, target, up)
+        self._show()
+
+    def _claim(self, _: Any) -> None:
+        self._picks = []
+        if self.clicks.value:
+            self._viewer.clicks.claim(self.click, self._lost)
+        else:
+            self._viewer.clicks.release(self.click)
+        self._show()
+
+    def _lost(self) -> None:
+        self.clicks.value = False
+
+    def _up_of_cameras(self) -> NDArray[np.float64]:
+        shapes = [layer.shape for layer in self._viewer.layers.values() if isinstance(layer, CamerasLayer)]
+        if not shapes:
+            raise InvalidInput("there are no cameras in the scene to tell which way is up")
+        up = -torch.cat([cameras.world_to_camera[:, 1, :3].cpu() for cameras in shapes]).mean(0).numpy()
+        if float(np.linalg.norm(up)) < 1e-3:
+            raise InvalidInput("the cameras stood in all directions, their mean is no direction; choose an axis")
+        return up
+
+    def _keep_up(self) -> None:
+        with self._viewer.lock:
+            some = any(isinstance(layer, CamerasLayer) for layer in self._viewer.layers.values())
+            if self.cameras.visible != some:
+                self.cameras.visible = some
+            self._show()
+
+    def _show(self) -> None:
+        up = self._viewer.up
+        words = "" if up is None else f"Up is {axis_name(up)}."
+        if self.clicks.value:
+            words = f"Click on the ground, {3 - len(self._picks)} more."
+        if self.status.content != words:
+            self.status.content = words
+
+
+def put_camera(
+    client: viser.ClientHandle, position: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64]
+) -> None:
+    """Put a client's camera there, in view coordinates, even where viser believes it to be there already."""
+    aside = position + (target - position) * 0.5
+    with client.atomic():
+        client.camera.position = aside
+        client.camera.position = position
+        client.camera.up_direction = up
+        client.camera.look_at = target
