@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,17 @@ from geokit.pipelines.run_folder import RunFolder, scene_file
 
 
 def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
-    """The layers of a path (anything that geokit makes or reads), a shape, or a layer itself.
+    """The layers of a path (anything that geokit makes or reads), a shape, a layer itself, or a mapping from names to
+    these.
 
     Raises `InvalidInput` for what cannot be shown and `UnreadableFile` for a damaged file.
     """
     if isinstance(thing, Layer):
         return [thing]
+    if isinstance(thing, Mapping):
+        if not thing:
+            raise InvalidInput("an empty mapping holds nothing to show; give it names and shapes")
+        return [layer for key, one in thing.items() for layer in layers_of(one, str(key))]
     if isinstance(thing, str | Path):
         return _of_path(Path(thing), name)
     kinds = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}

@@ -14,7 +14,7 @@ import torch
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.history import History
 from geokit.viewer.layers.layer import Layer, Pick, united
-from geokit.viewer.server import start_server
+from geokit.viewer.server import page_address, start_server
 
 from geokit.errors import GeokitError, InvalidInput
 from geokit.geometry import Cameras, frame_camera
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TABS = ("Scene", "Tools", "Camera", "Save")
 _UNTIL_BAD_NEWS_GOES = 12.0  # seconds
+_NOTEBOOK_HEIGHT = 560  # pixels
 
 
 class Viewer:
@@ -45,6 +46,7 @@ class Viewer:
         self._changed: list[Callable[[], None]] = []
         self._picked: list[Callable[[Pick, viser.ClientHandle], None]] = []
         self._closing: list[Callable[[], None]] = []
+        self._closed = threading.Event()
         group = self.server.gui.add_tab_group()
         self._tabs = {name: group.add_tab(name) for name in TABS}
         self._folders: dict[str, viser.GuiFolderHandle] = {}
@@ -201,15 +203,18 @@ class Viewer:
     @property
     def url(self) -> str:
         """Where the page is."""
-        host = self.server.get_host()
-        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self.server.get_port()}"
+        return page_address(self.server.get_host(), self.server.get_port())
 
     def wait(self) -> None:
-        """Serve until interrupted."""
-        self.server.sleep_forever()
+        """Serve until interrupted or closed."""
+        while not self._closed.wait(0.5):  # without a limit, Ctrl+C would not get through everywhere
+            pass
 
     def close(self) -> None:
-        """Stop the server."""
+        """Stop the server. It stays stopped; a second time does nothing."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
         for callback in self._closing:
             callback()
         with contextlib.redirect_stdout(io.StringIO()):
@@ -220,6 +225,12 @@ class Viewer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        """The page inside a notebook, where the notebook's browser runs on this machine or forwards the port."""
+        if self._closed.is_set():
+            return "<p>This viewer is closed.</p>"
+        return f'<iframe src="{self.url}" width="100%" height="{_NOTEBOOK_HEIGHT}" style="border:0"></iframe>'
 
     # Inside.
 

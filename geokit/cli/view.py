@@ -25,21 +25,22 @@ class View:
 
     def run(self) -> int:
         """Serve until interrupted."""
-        import webbrowser
-
         from geokit.cli.pipes import printing
         from geokit.errors import InvalidInput
         from geokit.viewer import show
+        from geokit.viewer.server import open_page
 
         if not self.paths:
             raise InvalidInput("there is nothing to view; name files or folders")
         viewer = show(*self.paths, host=self.host, port=self.port)
         with printing():
             print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
-        if not self.no_open:
-            webbrowser.open(viewer.url)
         try:
+            if not self.no_open:
+                open_page(viewer.url)
             viewer.wait()
         except KeyboardInterrupt:
+            pass
+        finally:
             viewer.close()
         return 0
