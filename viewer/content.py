@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from geokit.viewer.captures import capture_layers, checkpoint_layer, open_capture, run_layers
 from geokit.viewer.layers.cameras import CamerasLayer
 from geokit.viewer.layers.layer import Layer
 from geokit.viewer.layers.mesh import MeshLayer
@@ -14,8 +15,9 @@ from geokit.viewer.layers.splats import SplatsLayer
 
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
+from geokit.io import Capture
 from geokit.pipelines.open_shape import open_shape
-from geokit.pipelines.run_folder import RunFolder, scene_file
+from geokit.pipelines.run_folder import RunFolder
 
 
 def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
@@ -32,19 +34,26 @@ def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
         return [layer for key, one in thing.items() for layer in layers_of(one, str(key))]
     if isinstance(thing, str | Path):
         return _of_path(Path(thing), name)
+    if isinstance(thing, Capture):
+        return capture_layers(thing, name or thing.root.name)
     kinds = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
     for kind, layer in kinds.items():
         if isinstance(thing, kind):
             return [layer(name or layer.kind, thing)]
     raise InvalidInput(
-        f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats or Cameras"
+        f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats, Cameras or Capture"
     )
 
 
 def _of_path(path: Path, name: str | None) -> list[Layer]:
+    if path.is_dir():
+        name = name or path.resolve().name
+        return run_layers(path, name) if RunFolder(path).config.is_file() else capture_layers(open_capture(path), name)
     name = name or path.stem
-    if path.is_dir() and RunFolder(path).config.is_file():
-        path = scene_file(path)
+    if path.suffix.lower() == ".json":
+        return capture_layers(open_capture(path), path.resolve().parent.name)
+    if path.suffix.lower() == ".safetensors":
+        return [checkpoint_layer(path, name)]
     opened = open_shape(path, drop_nonfinite=True)
     if isinstance(opened.shape, Splats):
         return [SplatsLayer(name, opened.shape, path)]

@@ -3,4 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-PARTS: tuple[Callable[[Any], Any], ...] = ()
+from geokit.viewer.camera_tour import CameraTour
+
+PARTS: tuple[Callable[[Any], Any], ...] = (CameraTour,)

@@ -246,8 +246,9 @@ class Viewer:
         bounds = united([layer.bounds() for layer in self.layers.values()])
         self.frame = ViewFrame.around(bounds)
         if self.up is None:
-            self.up = np.array([0.0, 0.0, 1.0])
-            for layer in self.layers.values():
+            known = [up for layer in self.layers.values() if (up := layer.upwards()) is not None]
+            self.up = known[0] if known else np.array([0.0, 0.0, 1.0])
+            for layer in self.layers.values() if not known else ():
                 elements = layer.elements()
                 if elements is not None and len(elements) > 3:
                     chosen = torch.from_numpy(elements[:: max(1, len(elements) // 20_000)])
@@ -259,7 +260,8 @@ class Viewer:
     def _aim_first_camera(self) -> None:
         """New clients begin where everything is seen."""
         assert self.frame is not None
-        camera = self.home_camera()
+        known = [view for layer in self.layers.values() if (view := layer.first_view()) is not None]
+        camera = known[0] if known else self.home_camera()
         _, position = self.frame.pose_to_view(camera.world_to_camera[0])
         first = self.server.initial_camera
         first.position = tuple(float(x) for x in position)
@@ -275,7 +277,8 @@ class Viewer:
 
     def _add_folder(self, layer: Layer) -> None:
         with self.tab("Scene"):
-            folder = self.server.gui.add_folder(f"{layer.name} ({layer.kind})")
+            title = layer.name if layer.name.endswith(layer.kind) else f"{layer.name} ({layer.kind})"
+            folder = self.server.gui.add_folder(title)
         self._folders[layer.name] = folder
         with folder:
             visible = self.server.gui.add_checkbox("Visible", layer.visible)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import viser
     from geokit.viewer.drawables import Drawable
 
+    from geokit.geometry import Cameras
+
 
 @dataclass(frozen=True)
 class Pick:
@@ -79,6 +81,14 @@ class Layer(ABC):
 
     def legend(self) -> Legend | None:
         """The scale of the colours that are shown, where they stand for numbers."""
+        return None
+
+    def upwards(self) -> NDArray[np.float64] | None:
+        """(3,) the direction that is up, where the layer knows it."""
+        return None
+
+    def first_view(self) -> Cameras | None:
+        """Where to look from at the beginning, where the layer knows a better place than outside of everything."""
         return None
 
     # What is the same for all.

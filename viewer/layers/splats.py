@@ -27,10 +27,12 @@ _FAR = 0.995  # of the splats count for the box: a few float far away
 
 
 class SplatsLayer(Layer):
-    """Splats. rendered_by: who draws them; waves need geokit. antialiased: as in `geokit.splatting.render`."""
+    """Splats. rendered_by: who draws them; waves need geokit. antialiased: as in `geokit.splatting.render`.
+    background: RGB in [0, 1] of what was behind them in training."""
 
     kind = "splats"
     shape: Splats
+    background: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __init__(self, name: str, shape: Splats, source: Path | None = None, antialiased: bool = False) -> None:
         super().__init__(name, shape, source)
