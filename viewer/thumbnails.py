@@ -27,6 +27,7 @@ class Thumbnails:
         self._made: dict[int, NDArray[np.uint8]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.wanted = threading.Event()  # there is somebody to see them
 
     def __len__(self) -> int:
         return len(self._made)
@@ -36,15 +37,17 @@ class Thumbnails:
         return self._made.get(i)
 
     def begin(self, gui: viser.GuiApi, viewer: Any, arrived: Callable[[int], None]) -> None:
-        """Make those that are missing, with a progress bar in the folder that is open; `arrived(i)` is called with the
-        viewer's lock held."""
+        """Make those that are missing once a browser is there, with a progress bar in the folder that is open;
+        `arrived(i)` is called with the viewer's lock held."""
         if len(self) == len(self._capture) or (self._thread is not None and self._thread.is_alive()):
             return
         bar = gui.add_progress_bar(0.0)
         note = gui.add_markdown("", visible=False)
-        viewer.on_close(self._stop.set)
+        viewer.on_close(self.stop)
+        viewer.server.on_client_connect(lambda _: self.wanted.set())
 
         def work() -> None:
+            self.wanted.wait()
             problems = self._make(bar, viewer, arrived)
             if self._stop.is_set():
                 return
@@ -55,6 +58,11 @@ class Thumbnails:
 
         self._thread = threading.Thread(target=work, name="thumbnails", daemon=True)
         self._thread.start()
+
+    def stop(self) -> None:
+        """Make no more."""
+        self._stop.set()
+        self.wanted.set()
 
     def wait(self) -> None:
         """Until the thread is done."""
