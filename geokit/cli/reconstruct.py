@@ -118,8 +118,8 @@ class Reconstruct:
                 print(f"geokit: {stop}", file=sys.stderr)
                 live.end(f"Stopped; everything is saved in {self.output}.")
                 code = _STOPPED
-            with printing():
-                print(f"the viewer stays at {viewer.url}; end it with Ctrl+C")
             with suppress(KeyboardInterrupt):
+                with printing():
+                    print(f"the viewer stays at {viewer.url}; end it with Ctrl+C")
                 viewer.wait()
         return code

@@ -33,9 +33,9 @@ class View:
         if not self.paths:
             raise InvalidInput("there is nothing to view; name files or folders")
         viewer = show(*self.paths, host=self.host, port=self.port)
-        with printing():
-            print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
         try:
+            with printing():
+                print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
             if not self.no_open:
                 open_page(viewer.url)
             viewer.wait()
