@@ -36,9 +36,9 @@ class CameraTour:
         with viewer.tab("Camera"):
             self.folder = gui.add_folder("Cameras of the capture", visible=False)
         with self.folder:
-            self.dropdown = gui.add_dropdown("Camera", (_NONE,), initial_value=_NONE)
+            self.dropdown: Any = gui.add_dropdown("Camera", (_NONE,), initial_value=_NONE)
             self.steps = gui.add_button_group("Go to", ("previous", "next"))
-            self.compare = gui.add_checkbox("Compare", False, hint="the photograph against what geokit renders")
+            self.compare: Any = gui.add_checkbox("Compare", False, hint="the photograph against what geokit renders")
             self.kind = gui.add_dropdown("Picture", PICTURES, initial_value="wipe", visible=False)
             self.wipe = gui.add_slider("Wipe", 0, 100, 1, 50, visible=False, hint="photograph | render")
             self.image = gui.add_image(_BLANK, visible=False)

@@ -36,7 +36,7 @@ def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
         return _of_path(Path(thing), name)
     if isinstance(thing, Capture):
         return capture_layers(thing, name or thing.root.name)
-    kinds = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
+    kinds: dict[type, Any] = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
     for kind, layer in kinds.items():
         if isinstance(thing, kind):
             return [layer(name or layer.kind, thing)]

@@ -34,7 +34,7 @@ class TrainingPanel:
         gui = viewer.server.gui
         with viewer.tab("Scene"), gui.add_folder("Training", order=-1.0):
             self.line = gui.add_markdown("")
-            self.bar = gui.add_progress_bar(0.0)
+            self.bar: Any = gui.add_progress_bar(0.0)
             self.plot = gui.add_uplot(
                 _columns([]),
                 (

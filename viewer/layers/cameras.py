@@ -140,21 +140,23 @@ class CamerasLayer(Layer):
         """Draw them so large, in world units."""
         self.size = size
         self.__dict__.pop("_corners", None)
-        for i, node in enumerate(self._nodes):
+        frusta: list[Any] = self._nodes
+        for i, node in enumerate(frusta):
             node.scale = self._scale(i, self._frame)
 
     def show_photographs(self, shown: bool) -> None:
         """With their photographs, or without."""
         self.with_photographs = shown
-        for i, node in enumerate(self._nodes):
+        frusta: list[Any] = self._nodes
+        for i, node in enumerate(frusta):
             node.image = self._picture(i)
 
     def set_aside(self, i: int | None) -> None:
         """Hide the frustum of camera `i`, through which somebody looks, and bring back the last one."""
         before, self._aside = self._aside, i
-        for one in {before, i} - {None}:
-            if one < len(self._nodes):  # type: ignore[operator]
-                self._nodes[one].visible = self.visible and one != i  # type: ignore[index]
+        for one in (before, i):
+            if one is not None and one < len(self._nodes):
+                self._nodes[one].visible = self.visible and one != i
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide, but for the camera that somebody looks through."""
@@ -214,8 +216,9 @@ class CamerasLayer(Layer):
         return self.thumbnails.get(i) if self.thumbnails is not None and self.with_photographs else None
 
     def _arrived(self, i: int) -> None:
-        if self.with_photographs and i < len(self._nodes):
-            self._nodes[i].image = self._picture(i)
+        frusta: list[Any] = self._nodes
+        if self.with_photographs and i < len(frusta):
+            frusta[i].image = self._picture(i)
 
 
 def _fitting_size(cameras: Cameras) -> float:
