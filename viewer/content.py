@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from geokit.viewer.captures import capture_layers, checkpoint_layer, open_capture, run_layers
 from geokit.viewer.layers.cameras import CamerasLayer
 from geokit.viewer.layers.image import ImageLayer
 from geokit.viewer.layers.layer import Layer
@@ -22,51 +24,62 @@ from geokit.fields.field import Field
 from geokit.fields.storage import ENDING, load_field
 from geokit.fields.surface import SurfaceField
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
+from geokit.io import Capture
 from geokit.io.point_clouds import read_columns
 from geokit.pipelines.open_shape import open_shape
-from geokit.pipelines.run_folder import RunFolder, scene_file
-from geokit.pipelines.settings import load_settings
+from geokit.pipelines.run_folder import RunFolder
 
 _CUBES = 128  # along the longest side of the surface of a field: some seconds less than what `geokit mesh` takes
 
 
 def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
-    """The layers of a path (anything that geokit makes or reads), a shape, or a layer itself.
+    """The layers of a path (anything that geokit makes or reads), a shape, a layer itself, or a mapping from names to
+    these.
 
     Raises `InvalidInput` for what cannot be shown and `UnreadableFile` for a damaged file.
     """
     if isinstance(thing, Layer):
         return [thing]
+    if isinstance(thing, Mapping):
+        if not thing:
+            raise InvalidInput("an empty mapping holds nothing to show; give it names and shapes")
+        return [layer for key, one in thing.items() for layer in layers_of(one, str(key))]
     if isinstance(thing, str | Path):
         return _of_path(Path(thing), name)
-    kinds = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
+    if isinstance(thing, Capture):
+        return capture_layers(thing, name or thing.root.name)
     if isinstance(thing, Field):
         return layers_of_field(name or "field", thing)
+    kinds: dict[type, Any] = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
     for kind, layer in kinds.items():
         if isinstance(thing, kind):
             return [layer(name or layer.kind, thing)]
     raise InvalidInput(
-        f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats, Cameras or a field"
+        f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats, Cameras, Capture "
+        "or field"
     )
 
 
 def _of_path(path: Path, name: str | None) -> list[Layer]:
-    name = name or path.stem
     if path.is_dir():
         from geokit.viewer.match_folders import folder_layers
 
         matched = folder_layers(path)
         if matched is not None:
             return matched
-    antialiased = False
-    if path.is_dir() and (config := RunFolder(path).config).is_file():
-        antialiased = load_settings(config).train.antialiased
-        path = scene_file(path)
-    if path.suffix.lower() == ENDING:
+        name = name or path.resolve().name
+        return run_layers(path, name) if RunFolder(path).config.is_file() else capture_layers(open_capture(path), name)
+    name = name or path.stem
+    ending = path.suffix.lower()
+    if ending == ENDING:
         return layers_of_field(name, load_field(path), path)
+    if ending == ".json":
+        return capture_layers(open_capture(path), path.resolve().parent.name)
+    if ending == ".safetensors":
+        return [checkpoint_layer(path, name)]
     opened = open_shape(path, drop_nonfinite=True)
     if isinstance(opened.shape, Splats):
-        return [SplatsLayer(name, opened.shape, path, antialiased)]
+        return [SplatsLayer(name, opened.shape, path)]
     if isinstance(opened.shape, Mesh):
         return [MeshLayer(name, opened.shape, path, _attributes(path, len(opened.shape.vertices)))]
     return [PointsLayer(name, opened.shape, path, opened.feature_names)]

@@ -14,7 +14,12 @@ _ENOUGH = 20_000  # places that are asked which way is up
 
 
 def upward(layers: Iterable[Layer]) -> NDArray[np.float64]:
-    """(3,) upwards in the world, from the first layer that has a shape; z without one."""
+    """(3,) upwards in the world: of a layer that knows it, else from the first that has a shape; z without one."""
+    layers = list(layers)
+    for layer in layers:
+        known = layer.upwards()
+        if known is not None:
+            return known
     for layer in layers:
         elements = layer.elements()
         if elements is not None and len(elements) > 3:

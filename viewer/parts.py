@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from geokit.viewer.camera_tour import CameraTour
 from geokit.viewer.guides import Guides
 from geokit.viewer.legends import Legends
 from geokit.viewer.matching import Matching
@@ -32,6 +33,7 @@ PARTS: tuple[Callable[[Any], Any], ...] = (
     CropTool,
     MeasureTool,
     UpAxisTool,
+    CameraTour,
     CameraPathTool,
     ScreenshotTool,
     SaveTool,

@@ -16,7 +16,7 @@ from geokit.viewer.history import History
 from geokit.viewer.home import distance_to_middle, home_camera, upward
 from geokit.viewer.layers.layer import Layer, Pick, united
 from geokit.viewer.lights import light_scene
-from geokit.viewer.server import start_server
+from geokit.viewer.server import page_address, start_server
 
 from geokit.errors import GeokitError, InvalidInput
 from geokit.geometry import Cameras
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TABS = ("Scene", "Tools", "Camera", "Save")
 _UNTIL_BAD_NEWS_GOES = 12.0  # seconds
+_NOTEBOOK_HEIGHT = 560  # pixels
 
 
 class Viewer:
@@ -43,16 +44,15 @@ class Viewer:
         self.frame: ViewFrame | None = None
         self.up = None if up is None else np.asarray(up, np.float64)
         self.history = History()
-        self.closed = False
         self.clicks = Clicks()
         self._changed: list[Callable[[], None]] = []
         self._picked: list[Callable[[Pick, viser.ClientHandle], None]] = []
         self._closing: list[Callable[[], None]] = []
+        self._closed = threading.Event()
         group = self.server.gui.add_tab_group()
         self._tabs = {name: group.add_tab(name) for name in TABS}
         self._folders: dict[str, viser.GuiFolderHandle] = {}
         self.server.scene.on_click()(self._click)
-        self.server.on_client_connect(self._greet)
         from geokit.viewer.parts import PARTS
 
         self.parts = {part.__name__: part(self) for part in PARTS}
@@ -206,16 +206,23 @@ class Viewer:
     @property
     def url(self) -> str:
         """Where the page is."""
-        host = self.server.get_host()
-        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self.server.get_port()}"
+        return page_address(self.server.get_host(), self.server.get_port())
 
     def wait(self) -> None:
-        """Serve until interrupted."""
-        self.server.sleep_forever()
+        """Serve until interrupted or closed."""
+        while not self._closed.wait(0.5):  # without a limit, Ctrl+C would not get through everywhere
+            pass
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has been stopped."""
+        return self._closed.is_set()
 
     def close(self) -> None:
-        """Stop the server."""
-        self.closed = True
+        """Stop the server. It stays stopped; a second time does nothing."""
+        if self.closed:
+            return
+        self._closed.set()
         for callback in self._closing:
             callback()
         with contextlib.redirect_stdout(io.StringIO()):
@@ -226,6 +233,12 @@ class Viewer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        """The page inside a notebook, where the notebook's browser runs on this machine or forwards the port."""
+        if self.closed:
+            return "<p>This viewer is closed.</p>"
+        return f'<iframe src="{self.url}" width="100%" height="{_NOTEBOOK_HEIGHT}" style="border:0"></iframe>'
 
     # Inside.
 
@@ -249,7 +262,8 @@ class Viewer:
     def _aim_first_camera(self) -> None:
         """New clients begin where everything is seen."""
         assert self.frame is not None
-        camera = self.home_camera()
+        known = [view for layer in self.layers.values() if (view := layer.first_view()) is not None]
+        camera = known[0] if known else self.home_camera()
         _, position = self.frame.pose_to_view(camera.world_to_camera[0])
         first = self.server.initial_camera
         first.position = tuple(float(x) for x in position)
@@ -263,7 +277,8 @@ class Viewer:
 
     def _add_folder(self, layer: Layer) -> None:
         with self.tab("Scene"):
-            folder = self.server.gui.add_folder(f"{layer.name} ({layer.kind})")
+            title = layer.name if layer.name.endswith(layer.kind) else f"{layer.name} ({layer.kind})"
+            folder = self.server.gui.add_folder(title)
         self._folders[layer.name] = folder
         with folder:
             visible = self.server.gui.add_checkbox("Visible", layer.visible)
@@ -276,9 +291,6 @@ class Viewer:
     def _restore(self, shapes: Mapping[Layer, Any]) -> None:
         for layer, shape in shapes.items():
             layer.replace(shape)
-
-    def _greet(self, client: viser.ClientHandle) -> None:
-        """A client came; nothing needs to be done for it that the scene does not do."""
 
     def _click(self, event: Any) -> None:
         """Find what the ray of a click meets first and tell who asked."""

@@ -1,5 +1,6 @@
 """geokit reconstruct."""
 
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,6 +8,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from geokit.cli.options import Debug, Switch
+
+_STOPPED = 130
 
 
 def _defaults_to(value: str, metavar: str = "N") -> Any:
@@ -57,18 +60,66 @@ class Reconstruct:
     --time-limit may change."""
     overwrite: Switch = False
     """Replace the run in DIR."""
+    view: Switch = False
+    """Watch it train in the browser: look around, pause, compare with the photographs, stop and save."""
+    port: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 8080, or the next free one)")] = None
+    """The port of --view, which only this machine reaches."""
     debug: Debug = False
 
     def run(self) -> int:
         """Train, then say how good it is and where things are."""
-        from geokit.cli.pipes import printing
+        from geokit.errors import InvalidInput
+
+        if self.view:
+            return self._watched()
+        if self.port is not None:
+            raise InvalidInput("--port is the port of --view; add --view, or leave it out")
+        self._report(self._train())
+        return 0
+
+    def _train(self, *observers: Any) -> dict[str, Any]:
         from geokit.cli.progress import shown_progress
-        from geokit.cli.report import print_reconstruction
+        from geokit.pipelines.observer import Observers
         from geokit.pipelines.reconstruct import reconstruct
 
-        options = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "debug"}
-        with shown_progress() as observer:
-            metrics = reconstruct(**options, observer=observer)
+        names = {field.name for field in fields(self)} - {"view", "port", "debug"}
+        with shown_progress() as shown:
+            observer = Observers(shown, *observers) if observers else shown
+            return reconstruct(**{name: getattr(self, name) for name in names}, observer=observer)
+
+    def _report(self, metrics: dict[str, Any]) -> None:
+        from geokit.cli.pipes import printing
+        from geokit.cli.report import print_reconstruction
+
         with printing():
             print_reconstruction(metrics, self.output)
-        return 0
+
+    def _watched(self) -> int:
+        """Train with the viewer open, which stays when training is over."""
+        from contextlib import suppress
+
+        from geokit.cli.pipes import printing
+        from geokit.pipelines.interrupt import Interrupted
+        from geokit.viewer import Viewer
+        from geokit.viewer.live import LiveTraining
+        from geokit.viewer.server import open_page
+
+        with Viewer(port=self.port) as viewer:
+            live, code = LiveTraining(viewer), 0
+            with printing():
+                print(f"watch it train at {viewer.url}")
+            open_page(viewer.url)
+            try:
+                self._report(self._train(live))
+                live.end(f"Training is over; everything is in {self.output}.")
+            except Interrupted as stop:
+                if not live.stopped:  # but by Ctrl+C, which ends the viewer too
+                    raise
+                print(f"geokit: {stop}", file=sys.stderr)
+                live.end(f"Stopped; everything is saved in {self.output}.")
+                code = _STOPPED
+            with suppress(KeyboardInterrupt):
+                with printing():
+                    print(f"the viewer stays at {viewer.url}; end it with Ctrl+C")
+                viewer.wait()
+        return code

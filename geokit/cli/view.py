@@ -36,7 +36,6 @@ class View:
     def run(self) -> int:
         """Serve until interrupted."""
         import os
-        import webbrowser
 
         # Read when torch is loaded: threads that wait would take the core on which the browser draws.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -44,6 +43,7 @@ class View:
         from geokit.errors import InvalidInput
         from geokit.viewer import show
         from geokit.viewer.matching import named_things
+        from geokit.viewer.server import open_page
 
         if not self.paths:
             raise InvalidInput("there is nothing to view; name files or folders")
@@ -53,13 +53,15 @@ class View:
         if self.overwrite:
             raise InvalidInput("--overwrite replaces the page of --export, which is missing; name one, or leave it out")
         viewer = show(*things, host=self.host, port=self.port)
-        with printing():
-            print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
-        if not self.no_open:
-            webbrowser.open(viewer.url)
         try:
+            with printing():
+                print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
+            if not self.no_open:
+                open_page(viewer.url)
             viewer.wait()
         except KeyboardInterrupt:
+            pass
+        finally:
             viewer.close()
         return 0
 

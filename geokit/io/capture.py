@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -91,6 +91,16 @@ class Capture:
         finally:  # after an error or Ctrl-C do not decode the rest first
             pool.shutdown(cancel_futures=True)
             self._grids.clear()
+
+    def at_most(self, longest: int) -> "Capture":
+        """The same capture with pictures whose longer side has at most `longest` pixels; nothing is decoded yet."""
+        factors = [min(1.0, longest / max(size)) for size in self.cameras.sizes]
+        sizes = [(max(1, round(w * f)), max(1, round(h * f))) for (w, h), f in zip(self.cameras.sizes, factors)]
+        return replace(self, cameras=self.cameras.resized(sizes), _pixels={}, _grids={})
+
+    def forget(self) -> None:
+        """Give the memory of the decoded photographs back; they are decoded again when they are asked for."""
+        self._pixels.clear()
 
     def _grid(self, index: int) -> Tensor | None:
         """Where to sample the photograph, None without distortion. Few are kept: each is as large as a photograph."""
@@ -174,6 +184,14 @@ def load_capture(
     return Capture(
         root, listing.kind, cameras, listing.points, train, test, listing.messages, listing.background, tuple(views)
     )
+
+
+def brings_poses(path: Path) -> bool:
+    """Whether the folder holds poses in a format of captures; a plain folder of photographs does not."""
+    from geokit.io.colmap import find_model
+
+    listed = any((path / f"transforms{end}.json").is_file() for end in ("", "_train"))
+    return listed or find_model(path) is not None
 
 
 def _list(path: Path, workspace: str | Path | None, progress: Callable[[str], None] | None) -> tuple[Path, Listing]:

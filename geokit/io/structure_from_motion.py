@@ -60,6 +60,13 @@ def reconstruct_poses(
     return listing
 
 
+def poses_are_known(folder: Path) -> bool:
+    """Whether `reconstruct_poses` would find its work done, in the user's cache folder."""
+    photographs = sorted(file.name for file in folder.iterdir() if is_photograph(file) and file.is_file())
+    key = _key(folder, photographs)
+    return _finished(_cache_folder() / key, key)
+
+
 def _too_few(folder: Path, placed: int, total: int) -> UnreadableFile:
     return UnreadableFile(
         f"structure-from-motion could place only {placed} of the {total} photographs in {folder}; "

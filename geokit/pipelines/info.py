@@ -12,7 +12,7 @@ from geokit.geometry import Splats
 from geokit.geometry.bounds import bounds
 from geokit.geometry.mesh import Mesh
 from geokit.io import load_capture, load_checkpoint
-from geokit.io.colmap import find_model
+from geokit.io.capture import brings_poses
 from geokit.io.photographs import is_photograph, photograph_size
 from geokit.io.safe import existing_file
 from geokit.pipelines.open_shape import open_shape
@@ -110,9 +110,8 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _folder(path: Path) -> dict[str, Any]:
-    posed = find_model(path) or any((path / f"transforms{end}.json").is_file() for end in ("", "_train"))
     images = path / "images" if (path / "images").is_dir() else path
-    photographs = [] if posed else sorted(file for file in images.iterdir() if is_photograph(file))
+    photographs = [] if brings_poses(path) else sorted(file for file in images.iterdir() if is_photograph(file))
     if not photographs:
         return _capture(path)
     sizes = Counter("{}x{}".format(*photograph_size(file)) for file in photographs)

@@ -26,6 +26,10 @@ class StopRequest:
                 self._before[number] = signal.signal(number, self._ask)
         return self
 
+    def ask(self) -> None:
+        """Set `requested`, from any thread and without a signal."""
+        self.requested = True
+
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         self._restore()

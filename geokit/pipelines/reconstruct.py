@@ -132,6 +132,7 @@ def _open(settings: Settings, observer: Observer) -> Capture:
         observer.message(message)
     if not capture.test:
         observer.message("the capture has no test views, so that there will be no PSNR; see --test-every")
+    observer.opened(capture)
     wanted = [*capture.train, *capture.test]
     capture.photographs(wanted, lambda done, total: observer.count("Reading photographs", done, total))
     return capture

@@ -16,7 +16,7 @@ from geokit.pipelines.observer import Observer, Status
 from geokit.pipelines.posed_pictures import PosedPictures
 from geokit.pipelines.run_folder import RunFolder
 from geokit.pipelines.settings import Settings
-from geokit.splatting import Trainer
+from geokit.splatting import TrainConfig, Trainer
 
 _LINES, _EVALUATIONS, _CHECKPOINTS = 100, 8, 10  # of each in a run, at most
 _LONGEST_WITHOUT_CHECKPOINT = 60.0  # seconds
@@ -48,6 +48,26 @@ class Training:
         self._shown: float | None = None  # running mean of the loss
         self._saved_step: int | None = None  # up to which the folder has everything, scene included
         self._saved_at = time.monotonic()
+        self._stop = StopRequest()
+
+    @property
+    def splats(self) -> Splats:
+        """A copy of the splats as they are now."""
+        return self.trainer.splats
+
+    @property
+    def config(self) -> TrainConfig:
+        """What they are trained with."""
+        return self.trainer.config
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal or `stop` asked to stop."""
+        return self._stop.requested
+
+    def stop(self) -> None:
+        """Ask to save and stop after the step that is being made; from any thread."""
+        self._stop.ask()
 
     @property
     def progress(self) -> float:
@@ -57,9 +77,10 @@ class Training:
         return min(1.0, fraction if limit is None else max(fraction, self.seconds / limit))
 
     def run(self) -> None:
-        """Train to the end and save. On SIGINT or SIGTERM save what there is and raise `Interrupted`."""
-        with StopRequest() as stop:
+        """Train to the end and save. On SIGINT, SIGTERM or `stop` save what there is and raise `Interrupted`."""
+        with self._stop as stop:
             self._saved_at = time.monotonic()
+            self.observer.begins(self)
             while self.progress < 1 and not stop.requested:
                 before = self.progress
                 self._step(before)

@@ -10,11 +10,11 @@ from geokit.viewer import Viewer, show_map
 from geokit.viewer.colors import numbers_to_colors
 from geokit.viewer.content import layers_of
 from geokit.viewer.drawables import Points, Segments, Triangles
+from geokit.viewer.home import view_direction
 from geokit.viewer.layers.correspondences import MOST_LINES, CorrespondencesLayer
 from geokit.viewer.map_colors import PALE
 from geokit.viewer.map_panel import matrix_picture
 from geokit.viewer.matching import map_layers, named_things
-from geokit.viewer.home import view_direction
 
 from geokit.cli.view import View
 from geokit.errors import InvalidInput, UnreadableFile

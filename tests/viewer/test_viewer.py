@@ -59,8 +59,8 @@ def test_a_ray_finds_the_face_that_is_nearest(viewer):
 
 
 def test_what_cannot_be_shown_is_refused_before_anything_is_served():
-    with pytest.raises(InvalidInput, match="a dict cannot be shown"):
-        show({}, port=0)
+    with pytest.raises(InvalidInput, match="a complex cannot be shown"):
+        show(1j, port=0)
 
 
 def test_points_far_from_the_origin_keep_their_distances(viewer):

@@ -98,6 +98,14 @@ class Layer(ABC):
         """Places of the shape (..., 3) where they are shown."""
         return as_array(places)
 
+    def upwards(self) -> NDArray[np.float64] | None:
+        """(3,) the direction that is up, where the layer knows it."""
+        return None
+
+    def first_view(self) -> Cameras | None:
+        """Where to look from at the beginning, where the layer knows a better place than outside of everything."""
+        return None
+
     # What is the same for all.
 
     def draw(self, scene: viser.SceneApi, frame: ViewFrame) -> None:

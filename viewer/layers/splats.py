@@ -31,10 +31,12 @@ _MOST, _ROOM = 0.9, 1.25  # the box is that of the splats within this room of wh
 
 
 class SplatsLayer(Layer):
-    """Splats. rendered_by: who draws them; waves need geokit. antialiased: as in `geokit.splatting.render`."""
+    """Splats. rendered_by: who draws them; waves need geokit. antialiased: as in `geokit.splatting.render`.
+    background: RGB in [0, 1] of what was behind them in training."""
 
     kind = "splats"
     shape: Splats
+    background: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __init__(self, name: str, shape: Splats, source: Path | None = None, antialiased: bool = False) -> None:
         super().__init__(name, shape, source)
