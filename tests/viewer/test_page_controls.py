@@ -140,12 +140,11 @@ def test_the_button_of_the_viewer_downloads_the_page(browser, opened, tmp_path):
     with Viewer(port=0) as viewer:
         viewer.add(MeshLayer("knot", knot()))
         with opened(viewer) as (page, client):
-            wanted = viewer.camera_of(client)
             page.get_by_role("tab", name="Save").click()
             with page.expect_download() as downloading:
                 page.get_by_role("button", name="Save this page").click()
             downloading.value.save_as(tmp_path / downloading.value.suggested_filename)
-                wanted = viewer.camera_of(client)
+            wanted = viewer.camera_of(client)
     with opened_page(browser, tmp_path / "knot.html", *wanted.sizes[0]) as page:
         seen = drawn(page)
         eye = page.evaluate("async () => (await geokit.ready).camera.position")

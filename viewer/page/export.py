@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import json
 import re
@@ -15,15 +14,15 @@ from geokit.viewer.content import layers_of
 from geokit.viewer.drawables import SplatCloud
 from geokit.viewer.frame import ViewFrame
 from geokit.viewer.home import distance_to_middle, home_camera, upward
-from geokit.viewer.layers.layer import Layer, Legend, united
+from geokit.viewer.layers.layer import Layer, united
 from geokit.viewer.page.pack import Pack
 from geokit.viewer.page.pieces import packed_piece, piece_boxes
-from geokit.viewer.page.splats import MOST_WAVES, packed_splats
+from geokit.viewer.page.splats import packed_splats
+from geokit.viewer.page.told import told_camera, told_layer, told_lighting
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras
-from geokit.geometry.shading import Lighting
 from geokit.io.safe import atomic_write
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.outputs import check_free
@@ -37,12 +36,10 @@ _NEAREST = 0.002  # of the scene's radius: what is left out of a small scene
 _FILES = Path(__file__).parent
 # In an order in which each uses only what stands before it.
 _SCRIPTS = (
-    "unpack", "sort", "vectors", "camera", "gl", "surfaces", "marks", "splats", "scene", "renderer", "controls",
-    "panel", "main",
+    "unpack", "sort", "vectors", "camera", "gl", "targets", "surfaces", "marks", "splat_shaders", "splats", "scene",
+    "renderer", "controls", "panel", "main",
 )  # fmt: skip
 _LARGEST = 360 << 20  # characters of a page; browsers cut text at 512 M
-_BAR = 24  # colours of a legend
-_LEVEL = 0.02  # radians of roll that are taken for none
 
 
 def page_html(
@@ -70,7 +67,7 @@ def page_html(
     pack, told, pieces, clouds, boxes = Pack(), [], [], [], []
     for number, layer in enumerate(layers):
         drawn = layer.drawables()
-        told.append(_layer(layer, all(isinstance(piece, SplatCloud) for piece in drawn)))
+        told.append(told_layer(layer, bool(drawn) and all(isinstance(piece, SplatCloud) for piece in drawn)))
         for piece in drawn:
             if isinstance(piece, SplatCloud):
                 clouds.append((number, piece))
@@ -94,8 +91,8 @@ def page_html(
         "radius": radius,
         "near": min(_NEAR * frame.scale, _NEAREST * radius),
         "frame": {"center": frame.center, "scale": frame.scale},
-        "camera": _camera(camera, frame, up, distance),
-        "lighting": _lighting(),
+        "camera": told_camera(camera, frame, up, distance),
+        "lighting": told_lighting(),
     }
     data = "\n".join(pack.lines(observer))
     if len(data) > _LARGEST:
@@ -143,59 +140,6 @@ def title_of(layers: Sequence[Layer]) -> str:
     """The names of the layers, at most three of them."""
     names = [layer.name for layer in layers]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _layer(layer: Layer, splats: bool) -> dict[str, Any]:
-    """Name, legend and the like. splats: it has nothing else, and the page shows their colours, never numbers."""
-    legend = None if splats else layer.legend()
-    waves = getattr(layer.shape, "waves", 0)
-    note = f"the {MOST_WAVES} strongest of {waves} waves" if waves > MOST_WAVES else ""
-    return {
-        "name": layer.name,
-        "kind": layer.kind,
-        "visible": layer.visible,
-        "note": note,
-        "legend": None if legend is None else _legend(legend),
-    }
-
-
-def _legend(legend: Legend) -> dict[str, Any]:
-    places = np.linspace(0, len(legend.colors) - 1, min(_BAR, len(legend.colors))).round().astype(int)
-    shades = (np.asarray(legend.colors)[places].clip(0, 1) * 255).round().astype(int)
-    return {
-        "title": legend.title,
-        "low": f"{legend.low:.4g}",
-        "high": f"{legend.high:.4g}",
-        "colors": ["#{:02x}{:02x}{:02x}".format(*shade) for shade in shades],
-    }
-
-
-def _camera(camera: Cameras, frame: ViewFrame, up: NDArray[np.float64] | None, distance: float) -> dict[str, Any]:
-    """In view coordinates: where it is, what it turns around, upwards; focal length and picture in pixels."""
-    pose = camera.world_to_camera[0].cpu().numpy()
-    right, down, forward = pose[:3, :3]
-    eye = camera.centers[0].cpu().numpy()
-    if up is None or np.linalg.norm(up) == 0:
-        up = -down
-    up = np.asarray(up, np.float64) / np.linalg.norm(up)
-    if abs(float(right @ up)) > _LEVEL or float(down @ up) > -_LEVEL:
-        up = -down
-    return {
-        "position": frame.to_view(eye).tolist(),
-        "target": frame.to_view(eye + forward * distance).tolist(),
-        "up": [float(x) for x in up],
-        "focal": float(camera.K[0, 1, 1]),
-        "size": list(camera.sizes[0]),
-    }
-
-
-def _lighting() -> dict[str, Any]:
-    """The lights of geokit's own pictures."""
-    lights = dataclasses.asdict(Lighting())
-    for name in ("key_direction", "fill_direction"):
-        direction = np.asarray(lights[name])
-        lights[name] = (direction / np.linalg.norm(direction)).tolist()
-    return lights
 
 
 def _filled(title: str, scene: dict[str, Any], data: str) -> str:

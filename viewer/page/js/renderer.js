@@ -1,5 +1,6 @@
 // From a scene and a camera to the picture: what is solid in linear light, smoothed; then splats over it, in sRGB.
 import { Program, SRGB } from "./gl.js";
+import { free, target } from "./targets.js";
 
 const COVER = "void main() { gl_Position = vec4(vec2(gl_VertexID % 2, gl_VertexID / 2) * 4.0 - 1.0, 0.0, 1.0); }";
 const COPY = `${SRGB}
@@ -110,9 +111,9 @@ export class Renderer {
     this.drawSplats(values, gl.LEQUAL);
   }
 
-  begin(target, color) {
+  begin(made, color) {
     const { gl } = this;
-    gl.bindFramebuffer(gl.FRAMEBUFFER, target.frame);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, made.frame);
     gl.viewport(0, 0, this.width, this.height);
     gl.clearColor(...color);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
@@ -132,10 +133,10 @@ export class Renderer {
   }
 
   // Copies a target into the frame that is bound.
-  paste(target, way, backdrop = [0, 0, 0]) {
+  paste(made, way, backdrop = [0, 0, 0]) {
     const { gl } = this;
     gl.disable(gl.DEPTH_TEST);
-    this.copy.use({ picture: target.texture, way, backdrop });
+    this.copy.use({ picture: made.texture, way, backdrop });
     gl.bindVertexArray(this.empty);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.bindVertexArray(null);
@@ -196,46 +197,10 @@ export class Renderer {
     if (width === this.width && height === this.height) return;
     Object.assign(this, { width, height });
     Object.assign(canvas, { width, height });
-    for (const target of [this.smooth, this.solid, this.blended]) this.free(target);
-    const depth = this.buffer(gl.DEPTH_COMPONENT24, 0);
-    this.solid = this.target(this.picture(gl.SRGB8_ALPHA8), null, depth);
-    this.blended = this.target(this.picture(this.format), null, depth);
-    if (this.samples)
-      this.smooth = this.target(
-        null, this.buffer(gl.SRGB8_ALPHA8, this.samples), this.buffer(gl.DEPTH_COMPONENT24, this.samples));
-  }
-
-  target(texture, buffer, depth) {
-    const { gl } = this, frame = gl.createFramebuffer();
-    gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
-    if (texture) gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    else gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.RENDERBUFFER, buffer);
-    gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, gl.RENDERBUFFER, depth);
-    return { frame, texture, buffer, depth };
-  }
-
-  picture(format) {
-    const { gl } = this, texture = gl.createTexture();
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, format, this.width, this.height);
-    for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
-    return texture;
-  }
-
-  buffer(format, samples) {
-    const { gl } = this, buffer = gl.createRenderbuffer();
-    gl.bindRenderbuffer(gl.RENDERBUFFER, buffer);
-    gl.renderbufferStorageMultisample(gl.RENDERBUFFER, samples, format, this.width, this.height);
-    return buffer;
-  }
-
-  free(target) {
-    const { gl } = this;
-    if (!target) return;
-    gl.deleteFramebuffer(target.frame);
-    gl.deleteTexture(target.texture);
-    gl.deleteRenderbuffer(target.buffer);
-    gl.deleteRenderbuffer(target.depth);
+    for (const made of [this.smooth, this.solid, this.blended]) free(gl, made);
+    this.solid = target(gl, { width, height, format: gl.SRGB8_ALPHA8 });
+    this.blended = target(gl, { width, height, format: this.format, depth: this.solid.depth });
+    if (this.samples) this.smooth = target(gl, { width, height, format: gl.SRGB8_ALPHA8, samples: this.samples });
   }
 }
 
