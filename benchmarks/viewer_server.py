@@ -48,7 +48,7 @@ def number_pictures(loop: Any, drawn: list[dict[str, Any]]) -> None:
         draw(client, stream, step, number)
 
     def with_number(camera: Any, *rest: Any) -> torch.Tensor:
-        image = picture(camera, *rest)
+        image = picture(camera, *rest).clone()
         number = len(drawn) - 1
         drawn[-1]["width"] = image.shape[1]
         for bit in range(BITS):

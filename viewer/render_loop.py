@@ -117,9 +117,8 @@ class RenderLoop:
     def _run(self) -> None:
         while True:
             try:
-                with torch.inference_mode():
-                    while self._turn():
-                        pass
+                while self._turn():
+                    pass
                 return
             except Exception:  # of the loop itself, not of a picture: the next change finds it alive
                 traceback.print_exc()

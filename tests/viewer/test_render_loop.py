@@ -270,6 +270,19 @@ def test_what_is_shown_can_be_chosen_and_numbers_have_a_legend(viewer):
         until(lambda: layer.legend() is None, "the legend stayed")
 
 
+def test_callbacks_of_others_may_compute_with_gradients(viewer):
+    """A legend that changes is told on the loop's own thread."""
+    made = []
+    viewer.on_change(lambda: made.append(torch.zeros(1).is_inference()))
+    viewer.add(streamed("blob", blob()))
+    viewer.parts["RenderLoop"].show("Depth")
+    with WireClient(viewer.url) as client:
+        client.rested()
+        until(lambda: viewer.layers["blob"].legend() is not None, "no legend came")
+    assert made
+    assert not any(made)
+
+
 def test_two_clients_share_one_legend_and_come_to_rest(viewer):
     layer = streamed("blob", blob())
     viewer.add(layer)
