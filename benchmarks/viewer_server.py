@@ -41,7 +41,7 @@ def serve(pipe: Connection, count: int, waves: int, budget: float | None, number
 
 def number_pictures(loop: Any, drawn: list[dict[str, Any]]) -> None:
     """Write a picture's number into it, and note for which camera it was drawn."""
-    draw, picture = loop._draw, loop.picture
+    draw, picture = loop._draw, loop.scene.picture
 
     def noted(client: Any, stream: Any, step: str, number: int) -> None:
         drawn.append({"position": [float(x) for x in client.camera.position], "step": step})
@@ -55,7 +55,7 @@ def number_pictures(loop: Any, drawn: list[dict[str, Any]]) -> None:
             image[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = float(number >> bit & 1)
         return image
 
-    loop._draw, loop.picture = noted, with_number
+    loop._draw, loop.scene.picture = noted, with_number
 
 
 class Server:

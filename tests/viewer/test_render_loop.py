@@ -306,7 +306,7 @@ def test_what_goes_wrong_is_said_once_and_the_loop_lives_on(viewer, monkeypatch)
             raise InvalidInput("the splats touch too many tiles")
 
         with monkeypatch.context() as broken:
-            broken.setattr("geokit.viewer.render_loop.colors_of", fails)
+            broken.setattr("geokit.viewer.streamed_scene.colors_of", fails)
             count = len(client.pictures)
             for eye in EYES[:5]:
                 client.look(eye)
@@ -412,7 +412,7 @@ def settled(viewer: Viewer, client) -> None:
         stream = loop._clients[client.client_id][1]
         return (
             not loop._stale
-            and stream.drawn == (stream.camera, loop._scene)
+            and stream.drawn == (stream.camera, loop.scene.changes)
             and stream.drawn_full
             and not stream.wire.on_the_way
         )
