@@ -41,21 +41,21 @@ def serve(pipe: Connection, count: int, waves: int, budget: float | None, number
 
 def number_pictures(loop: Any, drawn: list[dict[str, Any]]) -> None:
     """Write a picture's number into it, and note for which camera it was drawn."""
-    draw, picture = loop._draw, loop.picture
+    draw, picture = loop._draw, loop.scene.picture
 
     def noted(client: Any, stream: Any, step: str, number: int) -> None:
         drawn.append({"position": [float(x) for x in client.camera.position], "step": step})
         draw(client, stream, step, number)
 
     def with_number(camera: Any, *rest: Any) -> torch.Tensor:
-        image = picture(camera, *rest)
+        image = picture(camera, *rest).clone()
         number = len(drawn) - 1
         drawn[-1]["width"] = image.shape[1]
         for bit in range(BITS):
             image[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = float(number >> bit & 1)
         return image
 
-    loop._draw, loop.picture = noted, with_number
+    loop._draw, loop.scene.picture = noted, with_number
 
 
 class Server:

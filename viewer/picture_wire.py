@@ -1,8 +1,8 @@
 """Pictures on their way to one browser, which says when it has taken each.
 
 viser has no acknowledgement, but the page answers a question about its local storage, and it takes messages in order:
-the question that follows a picture is answered once the picture was taken. A page that is not on the screen takes none
-until it is, so nothing is drawn for it.
+the question that follows a picture is answered once the picture was taken. So nothing queues up on a slow line, nor in
+a page that is busy.
 """
 
 from __future__ import annotations
@@ -81,8 +81,7 @@ def jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def depth_png(depth: NDArray[np.float32]) -> bytes:
-    """(H, W) depth in view units as the page reads it: 24 bits over the channels of a .png, blue the lowest... red the
-    highest, in steps of 1e-5."""
+    """(H, W) depth in view units as the page reads it: 24 bits in steps of 1e-5, red the highest, blue the lowest."""
     steps = (depth / (_DEPTH_STEP * _COARSE) + 0.5).clip(0, (2**24 - 1) // _COARSE).astype(np.uint32) * _COARSE
     parts = steps.astype("<u4").view(np.uint8).reshape(*depth.shape, 4)
     file = io.BytesIO()

@@ -53,6 +53,7 @@ _MEASURES: dict[str, _Measure] = {
 }
 
 
+@torch.inference_mode()
 def colors_of(streamed: StreamedSplats, camera: Cameras, background: Tensor) -> Tensor:
     """(H, W, 3) the picture of the splats, as `geokit.splatting.render` gives it."""
     return render(
@@ -60,6 +61,7 @@ def colors_of(streamed: StreamedSplats, camera: Cameras, background: Tensor) -> 
     ).image
 
 
+@torch.inference_mode()
 def normals_of(streamed: StreamedSplats, camera: Cameras, background: Tensor) -> Tensor:
     """(H, W, 3) the blended shortest axes, turned to the camera: red, green, blue from -1 to 1 along world x, y, z."""
     seen = streamed.project(camera)
@@ -71,6 +73,7 @@ def normals_of(streamed: StreamedSplats, camera: Cameras, background: Tensor) ->
     return colors * alpha[..., None] + background * (1 - alpha[..., None])
 
 
+@torch.inference_mode()
 def numbers_of(mode: Mode, streamed: StreamedSplats, camera: Cameras, zoom: float = 1.0) -> Numbers:
     """What `mode` measures at the pixels of `camera`. zoom: pixels of the screen in one pixel of this picture, linear.
 

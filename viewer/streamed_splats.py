@@ -49,6 +49,7 @@ class StreamedSplats:
         """The splats on the screen of a camera in view coordinates."""
         return project_splats(self.splats, camera, antialiased=self.antialiased, near=self.near)
 
+    @torch.inference_mode()
     def median_depth(self, camera: Cameras) -> tuple[Tensor, Tensor]:
         """(H, W) depth in view units at which half of the light is left, and (H, W) whether there is such a depth."""
         seen, (width, height) = self.project(camera), camera.sizes[0]

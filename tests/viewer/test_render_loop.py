@@ -270,6 +270,19 @@ def test_what_is_shown_can_be_chosen_and_numbers_have_a_legend(viewer):
         until(lambda: layer.legend() is None, "the legend stayed")
 
 
+def test_callbacks_of_others_may_compute_with_gradients(viewer):
+    """A legend that changes is told on the loop's own thread."""
+    made = []
+    viewer.on_change(lambda: made.append(torch.zeros(1).is_inference()))
+    viewer.add(streamed("blob", blob()))
+    viewer.parts["RenderLoop"].show("Depth")
+    with WireClient(viewer.url) as client:
+        client.rested()
+        until(lambda: viewer.layers["blob"].legend() is not None, "no legend came")
+    assert made
+    assert not any(made)
+
+
 def test_two_clients_share_one_legend_and_come_to_rest(viewer):
     layer = streamed("blob", blob())
     viewer.add(layer)
@@ -293,7 +306,7 @@ def test_what_goes_wrong_is_said_once_and_the_loop_lives_on(viewer, monkeypatch)
             raise InvalidInput("the splats touch too many tiles")
 
         with monkeypatch.context() as broken:
-            broken.setattr("geokit.viewer.render_loop.colors_of", fails)
+            broken.setattr("geokit.viewer.streamed_scene.colors_of", fails)
             count = len(client.pictures)
             for eye in EYES[:5]:
                 client.look(eye)
@@ -399,7 +412,7 @@ def settled(viewer: Viewer, client) -> None:
         stream = loop._clients[client.client_id][1]
         return (
             not loop._stale
-            and stream.drawn == (stream.camera, loop._scene)
+            and stream.drawn == (stream.camera, loop.scene.changes)
             and stream.drawn_full
             and not stream.wire.on_the_way
         )
