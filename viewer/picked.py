@@ -34,7 +34,7 @@ class Picked:
             self._folder = viewer.server.gui.add_folder("Picked", order=_AFTER_LAYERS, visible=False)
             with self._folder:
                 self.table = viewer.server.gui.add_html("")
-                clear = viewer.server.gui.add_button("Clear")
+                clear = viewer.server.gui.add_button("Clear", color="gray")
         viewer.guarded(clear)(lambda _: self.clear())
         viewer.on_pick(self.show)
         viewer.on_change(self._changed)

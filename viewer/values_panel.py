@@ -48,7 +48,7 @@ class ValuesPanel:
         with self._options:
             self.number = gui.add_slider("Number", 0, 1, 1, 1)
             self.hint = gui.add_markdown("*Click on the mesh to choose where the distance begins.*")
-            self.several = gui.add_checkbox("Several sources", False, hint="each click adds one")
+            self.several = gui.add_checkbox("Add sources", False, hint="each click adds one more, or takes one away")
             self.other = gui.add_dropdown("To", (_NOBODY,))
             self.colormap = gui.add_dropdown("Colours", tuple(COLORMAPS))
             self.range = gui.add_dropdown("Range", RANGES, hint="automatic leaves out the outermost 2 % of the values")

@@ -171,7 +171,8 @@ class MeshLayer(Layer):
             self.redraw()
 
         self.panel = ValuesPanel(self, gui, viewer)
-        cut = gui.add_button("Add a slice of distances", hint="a plane that shows how far places are from this mesh")
+        hint = "a plane that shows how far places are from this mesh"
+        cut = gui.add_button("Add a slice of distances", color="gray", hint=hint)
 
         @viewer.guarded(cut)
         def _(_: Any) -> None:
