@@ -194,14 +194,6 @@ def test_attributes_of_the_file_can_be_shown(viewer, tmp_path):
     assert layer.legend().title == "quality"
 
 
-def test_attributes_with_the_name_of_a_quantity_are_told_apart():
-    heights = np.arange(12.0)
-    values = MeshValues(ball(subdivisions=0), attributes={"height": heights, "short": np.zeros(3)})
-    assert len(set(values.names())) == len(values.names())
-    np.testing.assert_allclose(values.compute("height (file)").numbers, heights)
-    assert "short" not in values.names()
-
-
 def hit_of(layer: MeshLayer, vertex: int):
     place = layer.place_of(vertex)
     outwards = place / np.linalg.norm(place)
