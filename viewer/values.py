@@ -69,7 +69,12 @@ class MeshValues:
     ) -> None:
         self._given = mesh
         self.up = torch.tensor([float(x) for x in up], dtype=torch.float64)
-        self.attributes = {k: v for k, v in attributes.items() if len(v) == len(mesh.vertices)}
+        taken = (*_QUANTITIES, ALONG, APART, "none")
+        self.attributes = {
+            f"{name} (file)" if name in taken else name: numbers
+            for name, numbers in attributes.items()
+            if len(numbers) == len(mesh.vertices)
+        }
         self.known: dict[str, Values] = {}
 
     @cached_property

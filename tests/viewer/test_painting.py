@@ -162,3 +162,11 @@ def test_a_viewer_that_is_closed_in_the_middle_of_work_ends_quietly(capfd):
     assert layer.panel.work.wait(60)
     assert "Traceback" not in capfd.readouterr().err
     assert layer.legend() is None
+
+
+def test_attributes_with_the_name_of_a_quantity_are_told_apart():
+    heights = np.arange(12.0)
+    values = MeshValues(ball(subdivisions=0), attributes={"height": heights, "short": np.zeros(3)})
+    assert len(set(values.names())) == len(values.names())
+    np.testing.assert_allclose(values.compute("height (file)").numbers, heights)
+    assert "short" not in values.names()
