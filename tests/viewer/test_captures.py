@@ -251,7 +251,7 @@ def test_a_frustum_comes_back_when_the_view_leaves_it(viewer, tour):
     tour.go_to(cameras, 2, None)
     center = cameras.shape.centers[2].numpy()
     for away, hidden in ((0.1, True), (0.6, False), (0.0, True)):
-        position = viewer.frame.to_view(center + [0, 0, away * cameras.size])
+        position = viewer.frame.to_view(center + np.array([0, 0, away * cameras.size]))
         tour._moved(SimpleNamespace(position=position))
         assert [node.visible for node in cameras._nodes] == [k != 2 or not hidden for k in range(10)]
 
