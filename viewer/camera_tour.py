@@ -118,16 +118,23 @@ class CameraTour:
     def _greet(self, client: viser.ClientHandle) -> None:
         """Bring a frustum back when who looked through it has moved away."""
 
-        def moved(camera: Any) -> None:
-            with self.viewer.lock:
-                chosen, frame = self.chosen, self.viewer.frame
-                if chosen is None or frame is None or len(self.viewer.server.get_clients()) > 1:
-                    return
-                layer, i = chosen
-                away = frame.to_world(camera.position) - layer.shape.centers[i].cpu().numpy()
-                layer.set_aside(i if float(np.linalg.norm(away)) < _AWAY * layer.size else None)
+        async def moved(camera: Any) -> None:  # on the server's own thread: it must not wait for an edit
+            if self.chosen is None or not self.viewer.lock.acquire(blocking=False):
+                return
+            try:
+                self._moved(camera)
+            finally:
+                self.viewer.lock.release()
 
         client.camera.on_update(moved)
+
+    def _moved(self, camera: Any) -> None:
+        chosen, frame = self.chosen, self.viewer.frame
+        if chosen is None or frame is None or len(self.viewer.server.get_clients()) > 1:
+            return
+        layer, i = chosen
+        away = frame.to_world(camera.position) - layer.shape.centers[i].cpu().numpy()
+        layer.set_aside(i if float(np.linalg.norm(away)) < _AWAY * layer.size else None)
 
     # The comparison.
 

@@ -246,6 +246,16 @@ def test_next_and_previous_go_around_and_the_view_moves(viewer, tour):
     assert np.tan(client.camera.fov / 2) * 0.5 == pytest.approx(24 / 50, rel=0.02)
 
 
+def test_a_frustum_comes_back_when_the_view_leaves_it(viewer, tour):
+    cameras = cameras_of(viewer.layers.values())
+    tour.go_to(cameras, 2, None)
+    center = cameras.shape.centers[2].numpy()
+    for away, hidden in ((0.1, True), (0.6, False), (0.0, True)):
+        position = viewer.frame.to_view(center + np.array([0, 0, away * cameras.size]))
+        tour._moved(SimpleNamespace(position=position))
+        assert [node.visible for node in cameras._nodes] == [k != 2 or not hidden for k in range(10)]
+
+
 def test_the_comparison_is_the_photograph_the_render_and_their_difference(tour, finished, capture):
     cameras = cameras_of(tour.viewer.layers.values())
     tour.compare.value = True
