@@ -7,6 +7,7 @@ a page that is busy.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 from collections.abc import Callable
@@ -60,9 +61,14 @@ class PictureWire:
         self._push(_messages.BackgroundImageMessage("jpeg", None, None))
 
     def _push(self, *messages: _messages.Message) -> None:
+        """On the server's own thread: from another one viser wakes its sender unsafely, and now and then fails."""
+        with contextlib.suppress(RuntimeError):  # the server has stopped
+            self._connection._state.event_loop.call_soon_threadsafe(self._push_here, messages)
+
+    def _push_here(self, messages: tuple[_messages.Message, ...]) -> None:
         if self.closed:
             return
-        with self._connection.get_message_buffer().sanctioned_dead_writes(), self._client.atomic():
+        with self._client.atomic():
             for message in messages:
                 self._connection.queue_message(message)
         self._client.flush()

@@ -409,6 +409,8 @@ def settled(viewer: Viewer, client) -> None:
     loop = viewer.parts["RenderLoop"]
 
     def there() -> bool:
+        if client.client_id not in loop._clients:  # it came this moment
+            return False
         stream = loop._clients[client.client_id][1]
         return (
             not loop._stale
