@@ -8,9 +8,6 @@ from geokit.viewer.layers.layer import Layer, united
 from numpy.typing import NDArray
 
 from geokit.geometry import Cameras, frame_camera
-from geokit.pipelines.standing import up_direction
-
-_ENOUGH = 20_000  # places that are asked which way is up
 
 
 def upward(layers: Iterable[Layer]) -> NDArray[np.float64]:
@@ -21,17 +18,10 @@ def upward(layers: Iterable[Layer]) -> NDArray[np.float64]:
         if known is not None:
             return known
     for layer in layers:
-        elements = layer.elements()
-        if elements is not None and len(elements) > 3:
-            low, high = layer.bounds()  # without what is far around it
-            return upwards(elements[((elements >= low) & (elements <= high)).all(1)])
+        likely = layer.likely_upwards()
+        if likely is not None:
+            return likely
     return np.array([0.0, 0.0, 1.0])
-
-
-def upwards(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3,) the direction in which places (N, 3) of a shape stand best."""
-    chosen = torch.from_numpy(places[:: max(1, len(places) // _ENOUGH)])
-    return up_direction(chosen, torch.ones(len(chosen)).double()).numpy()
 
 
 def home_camera(layers: Iterable[Layer], up: NDArray[np.float64], width: int = 640, height: int = 480) -> Cameras:
@@ -59,5 +49,8 @@ def view_direction(up: NDArray[np.float64]) -> tuple[float, float, float]:
     side = side - (side @ up) * up
     side /= np.linalg.norm(side)
     front = np.cross(side, up)
+    forward = (0, 0, 1) if abs(up[1]) > 0.7 else (0, -1, 0)  # where shapes look by custom: y up, z up
+    if front @ forward < 0:
+        side, front = -side, -front
     x, y, z = 0.5 * side + 1.0 * front + 0.35 * up
     return float(x), float(y), float(z)

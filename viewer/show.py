@@ -19,5 +19,6 @@ def show(
     """
     layers = [layer for thing in things for layer in layers_of(thing)]
     viewer = Viewer(host, port, up)
+    viewer.server.gui.main_panel.dock_right()  # beside the scene, not over it
     viewer.add(*layers)
     return viewer

@@ -11,8 +11,7 @@ from geokit.viewer.asking import Asked, answer, ask
 from geokit.viewer.colors import numbers_to_colors
 from geokit.viewer.drawables import Drawable, Points, Segments
 from geokit.viewer.frame import ViewFrame
-from geokit.viewer.home import upwards
-from geokit.viewer.layers.layer import Layer, united
+from geokit.viewer.layers.layer import Layer, united, upwards
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.map_colors import PALE, Coloring, error_legend, place_colors, plain
 from geokit.viewer.side_by_side import differs, offset_beside, turn_alike

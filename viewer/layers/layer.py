@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from geokit.viewer.frame import ViewFrame, as_array
 from geokit.viewer.retired import Retired
 from numpy.typing import NDArray
 from torch import Tensor
+
+from geokit.pipelines.standing import up_direction
 
 if TYPE_CHECKING:
     import viser
     from geokit.viewer.drawables import Drawable
 
     from geokit.geometry import Cameras
+
+_ENOUGH = 20_000  # places that are asked which way is up
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,14 @@ class Layer(ABC):
         """(3,) the direction that is up, where the layer knows it."""
         return None
 
+    def likely_upwards(self) -> NDArray[np.float64] | None:
+        """(3,) the direction in which the shape stands best, if it has elements."""
+        elements = self.elements()
+        if elements is None or len(elements) < 4:
+            return None
+        low, high = self.bounds()  # without what is far around it
+        return upwards(elements[((elements >= low) & (elements <= high)).all(1)])
+
     def first_view(self) -> Cameras | None:
         """Where to look from at the beginning, where the layer knows a better place than outside of everything."""
         return None
@@ -179,6 +192,12 @@ def box_of(points: Any) -> NDArray[np.float64]:
     points = np.asarray(points, np.float64).reshape(-1, 3)
     points = points[np.isfinite(points).all(1)]
     return np.stack([points.min(0), points.max(0)]) if len(points) else np.zeros((2, 3))
+
+
+def upwards(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) the direction in which places (N, 3) of a shape stand best."""
+    chosen = torch.from_numpy(places[:: max(1, len(places) // _ENOUGH)])
+    return up_direction(chosen, torch.ones(len(chosen)).double()).numpy()
 
 
 def united(boxes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import torch
 from geokit.viewer.clear_view import clear_view
 from geokit.viewer.drawables import Drawable, SplatCloud
 from geokit.viewer.frame import ViewFrame
+from geokit.viewer.ground import up_from_ground
 from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 from geokit.viewer.layers.points import first_along
 from numpy.typing import NDArray
@@ -67,6 +68,11 @@ class SplatsLayer(Layer):
         low = torch.where(near[:, None], means, math.inf).amin(0)
         high = torch.where(near[:, None], means, -math.inf).amax(0)
         return torch.stack([low, high]).double().numpy()
+
+    def likely_upwards(self) -> NDArray[np.float64] | None:
+        """(3,) away from the ground."""
+        up = up_from_ground(self.shape, torch.from_numpy(self.bounds()))
+        return super().likely_upwards() if up is None else up.numpy()
 
     def clear_view(self, camera: Cameras) -> Cameras:
         """Inside of the surroundings, where they would hide the middle."""

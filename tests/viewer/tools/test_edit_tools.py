@@ -24,6 +24,8 @@ def test_keeping_and_deleting_what_is_in_a_box_are_two_parts_of_the_whole(viewer
     tool = viewer.parts["CropTool"]
     tool.active.value = True
     tool.handles.wxyz = (0.9, 0.1, 0.3, -0.2)
+    for side in tool._sides:
+        side.value = 1.4  # some faces of the ball and not all
     tool.refresh()
     inside = {layer: tool.inside(layer) for layer in layers}
     whole = {layer: len(layer.elements()) for layer in layers}
