@@ -5,7 +5,7 @@ import math
 import torch
 from geokit.viewer.layers.splats import SplatsLayer
 
-from geokit.geometry import Splats
+from geokit.geometry import Mesh, Splats
 
 
 def blob(
@@ -45,3 +45,10 @@ def streamed(name: str, splats: Splats) -> SplatsLayer:
     layer = SplatsLayer(name, splats)
     layer.rendered_by = "geokit"
     return layer
+
+
+def board(y: float, half: float = 0.6) -> Mesh:
+    """A square across the view at this y."""
+    corners = torch.tensor([[-half, y, -half], [half, y, -half], [half, y, half], [-half, y, half]])
+    both_sides = torch.tensor([[0, 1, 2], [0, 2, 3], [2, 1, 0], [3, 2, 0]])
+    return Mesh(corners.double(), both_sides)

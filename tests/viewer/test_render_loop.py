@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 import torch
 from geokit.viewer import Viewer, client_stream
-from geokit.viewer.client_stream import BUDGET, REST, ClientStream, Resolution
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.splats import SplatsLayer
 
 from geokit.errors import InvalidInput
-from geokit.geometry import Mesh
 from geokit.splatting import render
-from tests.viewer.browser import picture, ssim, until
-from tests.viewer.splat_scenes import blob, disc, streamed
+from tests.viewer.browser import ssim, until
+from tests.viewer.splat_scenes import blob, board, disc, streamed
 from tests.viewer.wire_client import WireClient
 
 EYES = [(4 * float(np.sin(a)), -4 * float(np.cos(a)), 1.0) for a in np.linspace(0.3, 2.5, 40)]
@@ -31,71 +29,6 @@ def viewer():
 def rendered(viewer, layer, client) -> np.ndarray:
     seen = render(layer.shape, client.camera(viewer), background=torch.ones(3))
     return seen.image.clamp(0, 1).numpy()
-
-
-def board(y: float, half: float = 0.6) -> Mesh:
-    """A square across the view at this y."""
-    corners = torch.tensor([[-half, y, -half], [half, y, -half], [half, y, half], [-half, y, half]])
-    both_sides = torch.tensor([[0, 1, 2], [0, 2, 3], [2, 1, 0], [3, 2, 0]])
-    return Mesh(corners.double(), both_sides)
-
-
-# What is drawn when.
-
-
-class Wire:
-    on_the_way = 0
-
-
-def test_drafts_while_it_moves_then_one_whole_picture_then_nothing():
-    stream = ClientStream(Wire(), moved_at=10.0)
-    assert stream.next_step(1, False, 10.01) == ("draft", None)
-    stream.drawn = (1, 1)
-    step, patience = stream.next_step(1, False, 10.02)
-    assert step is None
-    assert patience == pytest.approx(REST - 0.02)
-    stream.moved(10.1)
-    assert stream.next_step(1, False, 10.11) == ("draft", None)
-    stream.drawn = (2, 1)
-    assert stream.next_step(1, False, 10.11 + REST) == ("full", None)
-    stream.drawn_full = True
-    assert stream.next_step(1, False, 99.0) == (None, None)
-    assert stream.next_step(2, False, 99.0) == ("full", None)
-    assert stream.next_step(2, True, 99.0) == ("clear", None)
-
-
-def test_a_slow_client_is_drawn_for_only_when_it_has_taken_a_picture():
-    stream = ClientStream(Wire(), moved_at=10.0)
-    stream.wire.on_the_way = client_stream.MOST_ON_THE_WAY
-    assert stream.next_step(1, False, 10.0) == (None, None)
-    assert stream.next_step(1, True, 10.0) == (None, None)  # nothing was drawn, nothing is to be cleared
-    stream.wire.on_the_way -= 1
-    assert stream.next_step(1, False, 10.0) == ("draft", None)
-
-
-def learnt(whole: float, noise: tuple[float, ...] = (1.0,)) -> tuple[Resolution, set[float]]:
-    """After many pictures that take `whole` seconds for the whole canvas, and the shares of the last of them."""
-    resolution, shares = Resolution(), []
-    for factor in noise * (40 // len(noise)):
-        resolution.learn(resolution.share, factor * whole * Resolution.cost(resolution.share))
-        shares.append(resolution.share)
-    return resolution, set(shares[20:])
-
-
-def test_the_share_of_the_canvas_follows_the_time_it_takes():
-    assert learnt(0.01)[0].share == 1.0
-    assert learnt(0.9)[0].share == min(client_stream._SHARES)
-    middle, last = learnt(0.1)
-    assert 0.1 * Resolution.cost(middle.share) <= BUDGET < 0.1 * Resolution.cost(middle.share + 0.2)
-    assert last == {middle.share}
-    assert len(learnt(0.1, (0.97, 1.03))[1]) == 1  # a clock that is not steady makes no flicker
-    resolution = learnt(0.9)[0]
-    for _ in range(20):
-        resolution.learn(resolution.share, 0.01)
-    assert resolution.share == 1.0
-
-
-# Clients without a browser.
 
 
 @pytest.mark.parametrize("waves", [0, 2])
@@ -362,63 +295,3 @@ def test_the_loop_ends_with_the_viewer():
         thread = viewer.parts["RenderLoop"]._thread
         assert thread.is_alive()
     assert not thread.is_alive()
-
-
-# A browser.
-
-
-@pytest.mark.parametrize("waves", [0, 2])
-def test_the_browser_shows_the_streamed_picture(viewer, opened, waves):
-    layer = streamed("blob", blob(waves=waves, degree=1, size=0.25))
-    viewer.add(layer)
-    with opened(viewer) as (_page, client):
-        settled(viewer, client)
-        seen = picture(client)
-        wanted = render(layer.shape, viewer.camera_of(client, 640, 480), background=torch.ones(3)).image.clamp(0, 1)
-    assert ssim(seen, wanted.numpy()) > 0.95
-    assert np.abs(seen - wanted.numpy()).mean() < 0.02
-
-
-@pytest.fixture
-def upright():
-    with Viewer(port=0, up=(0.0, 0.0, 1.0)) as made:
-        yield made
-
-
-def test_splats_and_meshes_hide_each_other(upright, opened):
-    viewer = upright
-    red, blue = (0.85, 0.1, 0.1), (0.1, 0.1, 0.85)
-    board_layer = MeshLayer("board", board(0.0))
-    board_layer.shading, board_layer.color = "unlit", blue
-    disc_layer = streamed("disc", disc(-0.8, red, 0.25))
-    viewer.add(disc_layer, board_layer)
-    with opened(viewer) as (_page, client):
-        settled(viewer, client)
-        towards = float(viewer.camera_of(client).centers[0, 1])
-        assert abs(towards) > 1  # the camera looks along y
-        for place in (-0.8, 0.8, -0.8):
-            viewer.edit({disc_layer: disc(place, red, 0.25)}, "moved the disc")
-            settled(viewer, client)
-            middle = picture(client)[200:280, 280:360].reshape(-1, 3).mean(0)
-            assert (middle[0] > middle[2] + 0.2) == (place * towards > 0), (place, towards, middle)
-            assert (middle[2] > middle[0] + 0.2) == (place * towards < 0), (place, towards, middle)
-
-
-def settled(viewer: Viewer, client) -> None:
-    """Wait until the page has taken a picture of the whole canvas, for what is shown now."""
-    loop = viewer.parts["RenderLoop"]
-
-    def there() -> bool:
-        if client.client_id not in loop._clients:  # it came this moment
-            return False
-        stream = loop._clients[client.client_id][1]
-        return (
-            not loop._stale
-            and stream.drawn == (stream.camera, loop.scene.changes)
-            and stream.drawn_full
-            and not stream.wire.on_the_way
-        )
-
-    until(there, "the page was not drawn for")
-    time.sleep(0.5)
-    until(there, "the page was not drawn for")
