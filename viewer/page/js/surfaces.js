@@ -17,8 +17,8 @@ void main() {
   gl_Position = project(v_place);
 }`;
 
-// Surfaces without normals are flat: theirs are those of the plane that the screen sees. Both sides are lit alike; which
-// one is seen is asked of the plane, because smooth normals may look away just inside of an outline.
+// Surfaces without normals are flat: theirs are those of the plane that the screen sees. Both sides are lit alike; the
+// plane says which one is seen, because smooth normals may look away just inside of an outline.
 const FRAGMENT = `${SRGB}
 uniform vec3 key_direction, fill_direction;
 uniform float key, fill, sky, ground, highlight, gloss, opacity, unit;
