@@ -53,7 +53,8 @@ export class Controls {
     }
     // Browsers do not agree on double clicks of fingers.
     const { x, y, several } = this.start ?? {}, still = Math.hypot(event.offsetX - x, event.offsetY - y) < 10;
-    const double = this.tap && event.timeStamp - this.tap.time < DOUBLE && Math.hypot(x - this.tap.x, y - this.tap.y) < 30;
+    const soon = this.tap && event.timeStamp - this.tap.time < DOUBLE;
+    const double = soon && Math.hypot(x - this.tap.x, y - this.tap.y) < 30;
     this.start = null;
     if (several || !still) this.tap = null;
     else if (double) {

@@ -81,7 +81,8 @@ export function vertexArray(gl, attributes, indices = null) {
       gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
     }
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers.get(values));
-    const kind = { Float32Array: gl.FLOAT, Uint8Array: gl.UNSIGNED_BYTE, Int16Array: gl.SHORT }[values.constructor.name];
+    const kinds = { Float32Array: gl.FLOAT, Uint8Array: gl.UNSIGNED_BYTE, Int16Array: gl.SHORT };
+    const kind = kinds[values.constructor.name];
     gl.enableVertexAttribArray(location);
     const { normalized = false, stride = 0, offset = 0, each = 0 } = options;
     gl.vertexAttribPointer(location, count, kind, normalized, stride, offset);
@@ -95,8 +96,8 @@ export function vertexArray(gl, attributes, indices = null) {
   return array;
 }
 
-// A texture of whole rows of texels that shaders read by number. make: the typed array's constructor; format: [internal,
-// type] of four numbers a texel; fill(values) writes them. Returns { texture, columns }.
+// A texture of whole rows of texels that shaders read by number. make: the typed array's constructor; format:
+// [internal, type] of four numbers a texel; fill(values) writes them. Returns { texture, columns }.
 export function store(gl, texels, make, [internal, type], fill) {
   const most = gl.getParameter(gl.MAX_TEXTURE_SIZE), columns = Math.min(most, 4096);
   const rows = Math.max(1, Math.ceil(texels / columns));

@@ -35,8 +35,8 @@ async function open() {
     renderer.draw();
     return renderer.canvas.toDataURL("image/png");
   };
-  // pose: world_to_camera, 16 numbers by rows, in the world of the shapes, OpenCV axes; focal: in pixels of a picture of
-  // `size` [width, height], whose middle is the middle of the window.
+  // pose: world_to_camera, 16 numbers by rows, in the world of the shapes, OpenCV axes; focal: in pixels of a picture
+  // of `size` [width, height], whose middle is the middle of the window.
   const setCamera = ({ pose, focal, size }) => {
     const { center, scale } = told.frame, moved = [...pose];
     for (let i = 0; i < 3; i++)

@@ -43,7 +43,8 @@ function layerItem({ name, kind, visible, note, legend }, show) {
 
 function legendOf({ title, low, high, colors }) {
   const legend = element("div", "legend", title), bar = element("div", "bar"), range = element("div", "range");
-  bar.style.background = `linear-gradient(to right, ${(colors.length > 1 ? colors : [...colors, ...colors]).join(", ")})`;
+  const stops = colors.length > 1 ? colors : [...colors, ...colors];
+  bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   range.append(element("span", "", low), element("span", "", high));
   legend.append(bar, range);
   return legend;

@@ -20,13 +20,17 @@ const PLAIN = 0, ALONE = 1, OVER = 2;
 const LIGHT = [1, 1, 1], DARK = [23 / 255, 25 / 255, 29 / 255];  // as in page.css
 const SLOW = 50, REST = 250;  // milliseconds: between pictures while moving; until the camera counts as resting
 const COARSEST = 0.35;
+const NO_WEBGL2 =
+  "this browser cannot draw the scene: it has no WebGL2. Update it, or switch on its graphics acceleration.";
+const INTERRUPTED = "the graphics were interrupted; load the page again.";
 
 export class Renderer {
   constructor(canvas, camera, lighting) {
     const options = { alpha: false, antialias: false, depth: false, powerPreference: "high-performance" };
     const gl = canvas.getContext("webgl2", options);
-    if (!gl) throw new Error("this browser cannot draw it: it has no WebGL2. Update it, or switch on its graphics acceleration.");
-    Object.assign(this, { gl, canvas, camera, lighting, scene: null, dark: false, coarse: 1, scale: 1, pending: false });
+    if (!gl) throw new Error(NO_WEBGL2);
+    Object.assign(this, { gl, canvas, camera, lighting, scene: null, dark: false, pending: false });
+    Object.assign(this, { scale: 1, coarse: 1 });  // of the window's pixels: now; while a slow machine moves
     // Half floats keep many faint splats apart, and colours beyond white until they are covered.
     this.deep = Boolean(gl.getExtension("EXT_color_buffer_float") || gl.getExtension("EXT_color_buffer_half_float"));
     this.copy = new Program(gl, COVER, COPY);
@@ -35,7 +39,7 @@ export class Renderer {
     const offered = gl.getInternalformatParameter(gl.RENDERBUFFER, gl.SRGB8_ALPHA8, gl.SAMPLES) ?? [];
     this.samples = Math.min(4, offered[0] ?? 0);
     new ResizeObserver(() => this.request()).observe(canvas);
-    canvas.addEventListener("webglcontextlost", () => this.failed?.("the graphics were interrupted; load the page again"));
+    canvas.addEventListener("webglcontextlost", () => this.failed?.(INTERRUPTED));
   }
 
   // Draw soon.

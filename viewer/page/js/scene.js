@@ -39,10 +39,10 @@ export class Scene {
     const through = ({ made }) => made.piece.opacity < 1 && !values.unit;
     gl.enable(gl.BLEND);
     gl.blendFuncSeparate(gl.ONE, gl.ZERO, gl.ZERO, gl.ZERO);
-    for (const item of shown.filter((item) => !through(item))) this.makers[item.made.piece.kind].draw(item.made, values);
+    for (const { made } of shown.filter((item) => !through(item))) this.makers[made.piece.kind].draw(made, values);
     gl.depthMask(false);
     gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ZERO, gl.ONE_MINUS_SRC_ALPHA);
-    for (const item of shown.filter(through)) this.makers.triangles.drawTransparent(item.made, values);
+    for (const { made } of shown.filter(through)) this.makers.triangles.drawTransparent(made, values);
     gl.disable(gl.BLEND);
     gl.depthMask(true);
     gl.bindVertexArray(null);

@@ -1,8 +1,9 @@
 // The order in which splats are blended, found beside the drawing by a worker.
 
-// The numbers of the splats before the plane `near`, farthest first; of equal depth the first is in front. means: (3 N).
-// axis: (x, y, z, offset), whose product with a mean is its depth. ranges: [first, end] of what is visible. Complete
-// in itself: the worker is made from this text. The bits of positive floats are ordered as they are: two counting sorts.
+// The numbers of the splats before the plane `near`, farthest first; of equal depth the first is in front. means:
+// (3 N). axis: (x, y, z, offset), whose product with a mean is its depth. ranges: [first, end] of what is visible.
+// Complete in itself: the worker is made from this text. Two counting sorts: the bits of positive floats are ordered
+// as the floats are.
 export function backToFront(means, axis, near, ranges) {
   let count = 0;
   for (const [first, end] of ranges) count += end - first;

@@ -75,7 +75,8 @@ void place_splat(int i) {
   mat3 turn = transpose(rotation);  // its columns are the axes of the camera
   mat3 factor = rotation_of(texelFetch(places, texel(3 * i + 1), 0));
   factor[0] *= scales.x, factor[1] *= scales.y, factor[2] *= scales.z;
-  vec3 gx = (focal / q.z) * (turn[0] - slope.x * turn[2]) * factor, gy = (focal / q.z) * (turn[1] - slope.y * turn[2]) * factor;
+  vec3 gx = (focal / q.z) * (turn[0] - slope.x * turn[2]) * factor;
+  vec3 gy = (focal / q.z) * (turn[1] - slope.y * turn[2]) * factor;
   float xx = dot(gx, gx), xy = dot(gx, gy), yy = dot(gy, gy);
   float a = xx + 0.3, c = yy + 0.3, det = max(a * c - xy * xy, 1e-10);
   float opacity = mean.w * (scales.w > 0.0 ? sqrt(max((xx * yy - xy * xy) / det, 0.0)) : 1.0);

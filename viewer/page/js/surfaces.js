@@ -6,8 +6,9 @@ layout(location = 0) in vec3 place;
 layout(location = 1) in vec3 normal;
 layout(location = 2) in vec3 color;
 layout(location = 3) in vec2 uv;
-out vec3 v_place, v_normal, v_color;
-out vec2 v_uv;
+out vec3 v_place;
+centroid out vec3 v_normal, v_color;  // where a pixel is covered in part: inside of the triangle
+centroid out vec2 v_uv;
 void main() {
   v_place = seen(place);
   v_normal = rotation * normal;
@@ -16,17 +17,18 @@ void main() {
   gl_Position = project(v_place);
 }`;
 
-// Surfaces without normals are flat: theirs are those of the plane that the screen sees.
+// Surfaces without normals are flat: theirs are those of the plane that the screen sees. Both sides are lit alike; the
+// plane says which one is seen, because smooth normals may look away just inside of an outline.
 const FRAGMENT = `${SRGB}
 uniform vec3 key_direction, fill_direction;
 uniform float key, fill, sky, ground, highlight, gloss, opacity, unit;
 uniform int lit, textured;
 uniform sampler2D picture;
-in vec3 v_place, v_normal, v_color;
-in vec2 v_uv;
+in vec3 v_place;
+centroid in vec3 v_normal, v_color;
+centroid in vec2 v_uv;
 out vec4 color;
 vec3 shade(vec3 albedo, vec3 normal, vec3 view) {
-  if (dot(normal, view) < 0.0) normal = -normal;
   float light = mix(ground, sky, clamp(0.5 - 0.5 * normal.y, 0.0, 1.0));
   light += key * max(dot(normal, key_direction), 0.0) + fill * max(dot(normal, fill_direction), 0.0);
   float shine = pow(max(dot(normal, normalize(view + key_direction)), 1e-4), gloss);
@@ -34,10 +36,12 @@ vec3 shade(vec3 albedo, vec3 normal, vec3 view) {
 }
 void main() {
   vec3 flat_normal = cross(dFdx(v_place), dFdy(v_place));
+  if (dot(flat_normal, v_place) > 0.0) flat_normal = -flat_normal;
   vec4 texel = texture(picture, v_uv, -0.5);
   vec3 light = linear(textured == 1 ? mix(v_color, texel.rgb, texel.a) : v_color);
   if (lit == 1) {
     vec3 normal = dot(v_normal, v_normal) > 1e-6 ? v_normal : flat_normal;
+    if (dot(normal, flat_normal) < 0.0) normal = -normal;
     light = shade(light, normalize(normal), -normalize(v_place));
   }
   color = unit > 0.0 ? vec4(v_place.z * unit, 1.0, 0.0, 1.0) : vec4(light, opacity);
