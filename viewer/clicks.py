@@ -21,7 +21,8 @@ class Clicks:
 
     def claim(self, owner: OnPick, lost: Callable[[], None]) -> None:
         """From now on clicks go to `owner` alone. lost: called when somebody else claims them."""
-        before, self._owner = self._lost if self._owner is not None else None, None
+        before = self._lost if self._owner not in (None, owner) else None
+        self._owner = None
         if before is not None:
             before()
         self._owner, self._lost = owner, lost

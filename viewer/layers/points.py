@@ -36,7 +36,7 @@ class PointsLayer(Layer):
         self.feature_names = list(feature_names) or _numbered(shape)
         self.attribute = self.attributes()[0]
         # About the spacing of points on a surface that fills the box.
-        self.size = 0.6 * shape.extent / max(len(shape), 1) ** 0.5 or 1e-6
+        self.size = 0.9 * shape.extent / max(len(shape), 1) ** 0.5 or 1e-6
         self.color = CLAY
         self._legend: Legend | None = None
 
@@ -95,7 +95,7 @@ class PointsLayer(Layer):
                 f"/{self.name}",
                 frame.to_view(self._points),
                 (self.colors() * 255).round().astype(np.uint8),
-                point_size=self.size * frame.scale,
+                point_size=self.size / 2 * frame.scale,  # viser draws points twice as wide as this number
                 point_shape="rounded",
                 precision="float32",
             )

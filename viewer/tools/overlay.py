@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ORANGE = (240, 130, 30)
 MOST = 30_000  # dots of a layer: more are thinned out evenly
-_DOT = 0.018  # in view units
+_DOT, _SMALLEST, _LARGEST = 0.25, 0.003, 0.018  # of the dots' distance from each other; in view units
 
 
 class Overlay:
@@ -34,12 +34,14 @@ class Overlay:
                 continue
             chosen = np.flatnonzero(mask)
             chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), MOST)).astype(int)]
+            places = frame.to_view(elements[chosen])
+            spacing = float(np.linalg.norm(np.ptp(places, axis=0))) / len(places) ** 0.5
             self._nodes.append(
                 scene.add_point_cloud(
                     f"{self._name}/{number}",
-                    frame.to_view(elements[chosen]),
+                    places,
                     ORANGE,
-                    point_size=_DOT,
+                    point_size=min(max(_DOT * spacing, _SMALLEST), _LARGEST),
                     point_shape="circle",
                     precision="float32",
                 )

@@ -127,6 +127,17 @@ def test_measurements_are_drawn_listed_and_removed(viewer, sphere):
     assert viewer.server.scene.get_handle_by_name("/_measure/2/line") is None
 
 
+def test_another_kind_of_measurement_keeps_the_clicks(viewer, sphere):
+    tool = viewer.parts["MeasureTool"]
+    tool.active.value = True
+    tool.kind.value = "Angle"
+    assert tool.active.value
+    for where in (TOP, SIDE, FRONT):
+        tool.click(pick_at(sphere, *where), None)
+    assert tool.measurements[1].text == "angle 60.00°"
+    assert tool.measurements[1].label == "60.00°"
+
+
 def test_measurements_turn_with_the_shapes(viewer, sphere):
     tool = viewer.parts["MeasureTool"]
     tool.add(measure([pick_at(sphere, *TOP), pick_at(sphere, *SIDE)]))
