@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from .viewer import Viewer
 
 _PATIENCE = 1.0  # seconds until a client is told that something is being computed
 

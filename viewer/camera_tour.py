@@ -6,17 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.comparison import PICTURES, Comparison, compared
-from geokit.viewer.layers.cameras import CamerasLayer
-from geokit.viewer.layers.layer import Pick
-from geokit.viewer.layers.splats import SplatsLayer
 
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras
 
+from .comparison import PICTURES, Comparison, compared
+from .layers.cameras import CamerasLayer
+from .layers.layer import Pick
+from .layers.splats import SplatsLayer
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from .viewer import Viewer
 
 _NONE = "none"
 _AWAY = 0.3  # of a frustum's size: who has moved so far does not look through the camera any more

@@ -3,12 +3,6 @@
 import warnings
 from pathlib import Path
 
-from geokit.viewer.layers.cameras import CamerasLayer
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.layers.points import PointsLayer
-from geokit.viewer.layers.splats import SplatsLayer
-
 from geokit.errors import GeokitError, InvalidInput, UnreadableFile
 from geokit.geometry import Mesh, PointCloud
 from geokit.geometry.neighbors import nearest_neighbors
@@ -22,6 +16,12 @@ from geokit.pipelines.run_folder import RunFolder, scene_file
 from geokit.pipelines.saved_scene import checkpoint_splats
 from geokit.pipelines.settings import Settings, load_settings
 from geokit.splatting import TrainConfig
+
+from .layers.cameras import CamerasLayer
+from .layers.layer import Layer
+from .layers.mesh import MeshLayer
+from .layers.points import PointsLayer
+from .layers.splats import SplatsLayer
 
 
 def capture_layers(capture: Capture, name: str) -> list[Layer]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.layers.layer import Pick
+
+    from .layers.layer import Pick
 
 OnPick = Callable[["Pick", "viser.ClientHandle"], None]
 

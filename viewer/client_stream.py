@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from geokit.viewer.picture_wire import PictureWire
+from .picture_wire import PictureWire
 
 Step = Literal["draft", "full", "clear"]
 REST = 0.15  # seconds without a movement

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from geokit.viewer.layers.layer import Legend
 from numpy.typing import NDArray
 
 from geokit.pipelines.colormap import viridis
+
+from .layers.layer import Legend
 
 _STEPS = 256
 _UNKNOWN = (0.5, 0.5, 0.5)  # of what is not finite

@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from geokit.viewer.layers.splats import SplatsLayer
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,6 +13,8 @@ from geokit.pipelines.colormap import inferno
 from geokit.pipelines.evaluate import WORST_SHOWN, Score, compare
 from geokit.pipelines.posed_pictures import posed_pictures
 from geokit.splatting import TrainConfig
+
+from .layers.splats import SplatsLayer
 
 Picture = Literal["wipe", "side by side", "photograph", "render", "difference"]
 PICTURES: tuple[Picture, ...] = ("wipe", "side by side", "photograph", "render", "difference")

@@ -8,14 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from geokit.viewer.captures import capture_layers, checkpoint_layer, open_capture, run_layers
-from geokit.viewer.layers.cameras import CamerasLayer
-from geokit.viewer.layers.image import ImageLayer
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.layers.points import PointsLayer
-from geokit.viewer.layers.slice import SliceLayer
-from geokit.viewer.layers.splats import SplatsLayer
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
@@ -28,6 +20,15 @@ from geokit.io import Capture
 from geokit.io.point_clouds import read_columns
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder
+
+from .captures import capture_layers, checkpoint_layer, open_capture, run_layers
+from .layers.cameras import CamerasLayer
+from .layers.image import ImageLayer
+from .layers.layer import Layer
+from .layers.mesh import MeshLayer
+from .layers.points import PointsLayer
+from .layers.slice import SliceLayer
+from .layers.splats import SplatsLayer
 
 _CUBES = 128  # along the longest side of the surface of a field: some seconds less than what `geokit mesh` takes
 
@@ -62,7 +63,7 @@ def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
 
 def _of_path(path: Path, name: str | None) -> list[Layer]:
     if path.is_dir():
-        from geokit.viewer.match_folders import folder_layers
+        from .match_folders import folder_layers
 
         matched = folder_layers(path)
         if matched is not None:

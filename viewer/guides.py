@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.drawables import Segments
-from geokit.viewer.layers.layer import united
-from geokit.viewer.lines import add_lines
-from geokit.viewer.numbers import round_number
 from numpy.typing import NDArray
 
+from .drawables import Segments
+from .layers.layer import united
+from .lines import add_lines
+from .numbers import round_number
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from .viewer import Viewer
 
 _AXES = ((0.80, 0.22, 0.20), (0.25, 0.60, 0.25), (0.20, 0.36, 0.80))
 _BOX, _GRID = (0.35, 0.37, 0.42), (0.72, 0.73, 0.75)

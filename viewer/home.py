@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from geokit.viewer.layers.layer import Layer, united
 from numpy.typing import NDArray
 
 from geokit.geometry import Cameras, frame_camera
+
+from .layers.layer import Layer, united
 
 
 def upward(layers: Iterable[Layer]) -> NDArray[np.float64]:

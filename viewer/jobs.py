@@ -10,7 +10,8 @@ from geokit.errors import InvalidInput
 
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from .viewer import Viewer
 
 
 class Stopped(Exception):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from geokit.viewer.layers.layer import Legend
-from geokit.viewer.numbers import ticks
+from .layers.layer import Legend
+from .numbers import ticks
 
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from .viewer import Viewer
 
 _STOPS = 33  # of the bar's gradient
 _ABOVE = -1.0  # the order of the legends: before the tabs

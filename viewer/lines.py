@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Segments
-from geokit.viewer.frame import ViewFrame
 
 from geokit.geometry.shading import linear_from_srgb
+
+from .drawables import Segments
+from .frame import ViewFrame
 
 if TYPE_CHECKING:
     import viser

@@ -8,17 +8,17 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from geokit.viewer.captures import capture_layers, trained
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.layers.splats import SplatsLayer
-from geokit.viewer.training_panel import TrainingPanel
-
 from geokit.geometry import Splats
 from geokit.io import Capture
 from geokit.pipelines.observer import Observer, RunningTraining, Status
 
+from .captures import capture_layers, trained
+from .layers.layer import Layer
+from .layers.splats import SplatsLayer
+from .training_panel import TrainingPanel
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from .viewer import Viewer
 
 _SHOWN_EVERY = 1.0  # seconds, at least
 _SHARE = 0.2  # of the time may go into showing; the rest is for training

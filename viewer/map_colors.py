@@ -3,12 +3,13 @@
 from typing import Literal
 
 import numpy as np
-from geokit.viewer.layers.layer import Legend
 from numpy.typing import NDArray
 
 from geokit.geometry import Mesh
 from geokit.pipelines.map_file import PointMap
 from geokit.pipelines.match_pictures import shape_colors
+
+from .layers.layer import Legend
 
 Coloring = Literal["by place", "coverage", "error", "their own"]
 

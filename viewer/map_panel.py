@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.layers.correspondences import MOST_LINES, CorrespondencesLayer
 from numpy.typing import NDArray
 
 from geokit.errors import GeokitError
 from geokit.pipelines.spectrum_pictures import signed_colors
+
+from .layers.correspondences import MOST_LINES, CorrespondencesLayer
 
 if TYPE_CHECKING:
     import viser

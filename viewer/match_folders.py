@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geokit.viewer.layers.correspondences import CorrespondencesLayer
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.matching import map_layers
-
 from geokit.errors import GeokitError, UnreadableFile
 from geokit.pipelines.match import open_mesh
 from geokit.pipelines.match_folder import MatchFolder
 from geokit.pipelines.match_words import verdict
+
+from .layers.correspondences import CorrespondencesLayer
+from .layers.layer import Layer
+from .layers.mesh import MeshLayer
+from .matching import map_layers
 
 
 def is_match(path: Path) -> bool:

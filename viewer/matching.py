@@ -8,12 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from geokit.viewer.content import layers_of
-from geokit.viewer.layers.correspondences import CorrespondencesLayer
-from geokit.viewer.layers.layer import Layer, Pick
-from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.show import show
-from geokit.viewer.viewer import Viewer
 from torch import Tensor
 
 from geokit.errors import InvalidInput, UnreadableFile
@@ -22,6 +16,13 @@ from geokit.pipelines.match import digest_of
 from geokit.pipelines.match_folder import MatchFolder
 from geokit.pipelines.truth_file import checked_pairs, load_truth
 from geokit.spectral.matching import Match
+
+from .content import layers_of
+from .layers.correspondences import CorrespondencesLayer
+from .layers.layer import Layer, Pick
+from .layers.mesh import MeshLayer
+from .show import show
+from .viewer import Viewer
 
 
 class Matching:
@@ -111,7 +112,7 @@ def named_things(paths: Sequence[Path], point_map: Path | None, truth: Sequence[
         return list(map_layers(paths[0], paths[1], point_map, truth or None))
     if not truth:
         return list(paths)
-    from geokit.viewer.match_folders import is_match, match_layers
+    from .match_folders import is_match, match_layers
 
     if len(paths) != 1 or not is_match(paths[0]):
         raise InvalidInput("--truth says how far a map is off; give --map too, or one folder that geokit match made")

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from geokit.viewer.colors import legend_of, numbers_to_colors, usual_limits
-from geokit.viewer.drawables import Segments
-from geokit.viewer.layers.layer import Legend
-from geokit.viewer.values import MeshValues, Other, Values
-from geokit.viewer.vectors import MeshVectors
 from numpy.typing import NDArray
 
 from geokit.geometry import Mesh
 from geokit.geometry.level_lines import level_lines
 from geokit.pipelines.colormap import COLORMAPS
+
+from .colors import legend_of, numbers_to_colors, usual_limits
+from .drawables import Segments
+from .layers.layer import Legend
+from .values import MeshValues, Other, Values
+from .vectors import MeshVectors
 
 RANGES = ("automatic", "around zero", "by hand")
 INK = (0.22, 0.22, 0.25)

@@ -3,22 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-from geokit.viewer.camera_tour import CameraTour
-from geokit.viewer.guides import Guides
-from geokit.viewer.legends import Legends
-from geokit.viewer.matching import Matching
-from geokit.viewer.page.button import PageButton
-from geokit.viewer.picked import Picked
-from geokit.viewer.render_loop import RenderLoop
-from geokit.viewer.tools.camera_path import CameraPathTool
-from geokit.viewer.tools.crop import CropTool
-from geokit.viewer.tools.measure import MeasureTool
-from geokit.viewer.tools.save import SaveTool
-from geokit.viewer.tools.screenshot import ScreenshotTool
-from geokit.viewer.tools.select import SelectTool
-from geokit.viewer.tools.undo import UndoTool
-from geokit.viewer.tools.up_axis import UpAxisTool
-from geokit.viewer.values_part import MeshValuesOfLayers
+from .camera_tour import CameraTour
+from .guides import Guides
+from .legends import Legends
+from .matching import Matching
+from .page.button import PageButton
+from .picked import Picked
+from .render_loop import RenderLoop
+from .tools.camera_path import CameraPathTool
+from .tools.crop import CropTool
+from .tools.measure import MeasureTool
+from .tools.save import SaveTool
+from .tools.screenshot import ScreenshotTool
+from .tools.select import SelectTool
+from .tools.undo import UndoTool
+from .tools.up_axis import UpAxisTool
+from .values_part import MeshValuesOfLayers
 
 # In the order in which their controls stand.
 PARTS: tuple[Callable[[Any], Any], ...] = (

@@ -6,12 +6,14 @@ import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.layers.layer import Layer, Pick
-from geokit.viewer.layers.mesh import MeshLayer
+
+from .layers.layer import Layer, Pick
+from .layers.mesh import MeshLayer
 
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from .viewer import Viewer
 
 _COLOR = (220, 60, 40)
 _RADIUS = 0.015  # in view units; what is shown first has a radius of 2

@@ -8,17 +8,19 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import torch
-from geokit.viewer.client_stream import ClientStream, Step
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.picture_wire import PictureWire, depth_png, jpeg
-from geokit.viewer.splat_modes import MODES, Mode
-from geokit.viewer.streamed_scene import StreamedScene
 
 from geokit.errors import GeokitError
 
+from .client_stream import ClientStream, Step
+from .frame import ViewFrame
+from .picture_wire import PictureWire, depth_png, jpeg
+from .splat_modes import MODES, Mode
+from .streamed_scene import StreamedScene
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from .viewer import Viewer
 
 _QUALITY: dict[str, int] = {"draft": 75, "full": 92}
 _DEPTH_SHARE = {"draft": 0.5, "full": 1.0}  # of the picture's width and height: the median is slow

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Drawable, Points, Segments, SplatCloud, Triangles
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import max_pool2d
@@ -17,6 +16,8 @@ from geokit.geometry.render_points import render_points
 from geokit.geometry.shading import linear_from_srgb, srgb_from_linear
 from geokit.geometry.topology import half_edges
 from geokit.splatting import render
+
+from .drawables import Drawable, Points, Segments, SplatCloud, Triangles
 
 _BLACK = (0.0, 0.0, 0.0)
 _THINNEST = 0.35  # pixels: the radius of a point that is far away

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
-from geokit.viewer.drawables import Drawable, SplatCloud
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.render_pieces import Piece, render_piece
 from torch import Tensor
 
 from geokit.geometry import Cameras
+
+from .drawables import Drawable, SplatCloud
+from .layers.layer import Layer
+from .render_pieces import Piece, render_piece
 
 WHITE = (1.0, 1.0, 1.0)
 _AT_ONCE = 2_000_000  # pixels: larger pictures of surfaces are made in bands

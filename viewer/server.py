@@ -10,9 +10,9 @@ import warnings
 import webbrowser
 from typing import TYPE_CHECKING
 
-from geokit.viewer.door import Whisper, is_local, kept_door, names_of_this_machine
-
 from geokit.errors import InvalidInput, MissingDependency
+
+from .door import Whisper, is_local, kept_door, names_of_this_machine
 
 if TYPE_CHECKING:
     import viser

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from geokit.viewer.content import layers_of
-from geokit.viewer.viewer import Viewer
+from .content import layers_of
+from .viewer import Viewer
 
 
 def show(

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import torch
-from geokit.viewer.home import view_direction
 from numpy.typing import NDArray
 
 from geokit.geometry import Mesh
 from geokit.geometry.alignment import kabsch
 from geokit.spectral.match_shape import vertex_areas
+
+from .home import view_direction
 
 Array = NDArray[np.float64]
 

@@ -9,16 +9,17 @@ from typing import Literal
 
 import numpy as np
 import torch
-from geokit.viewer.colors import legend_of as legend_between
-from geokit.viewer.colors import numbers_to_colors
-from geokit.viewer.layers.layer import Legend
-from geokit.viewer.streamed_splats import StreamedSplats
 from torch import Tensor
 
 from geokit.backend.splatting_ops import ALPHA_MIN, rasterize
 from geokit.geometry import Cameras
 from geokit.pipelines.colormap import inferno, viridis
 from geokit.splatting.render import Projection, render
+
+from .colors import legend_of as legend_between
+from .colors import numbers_to_colors
+from .layers.layer import Legend
+from .streamed_splats import StreamedSplats
 
 Mode = Literal["Colours", "Depth", "Normals", "Alpha", "Splat count", "Frequency"]
 MODES: tuple[Mode, ...] = ("Colours", "Depth", "Normals", "Alpha", "Splat count", "Frequency")

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.layers.layer import Legend
-from geokit.viewer.layers.splats import SplatsLayer
-from geokit.viewer.picture_wire import FARTHEST
-from geokit.viewer.splat_modes import Mode, colored, colors_of, legend_of, normals_of, numbers_of
-from geokit.viewer.streamed_splats import StreamedSplats
 from torch import Tensor
 
 from geokit.geometry import Cameras, Splats
 
+from .layers.layer import Legend
+from .layers.splats import SplatsLayer
+from .picture_wire import FARTHEST
+from .splat_modes import Mode, colored, colors_of, legend_of, normals_of, numbers_of
+from .streamed_splats import StreamedSplats
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from .viewer import Viewer
 
 WHITE = (1.0, 1.0, 1.0)
 

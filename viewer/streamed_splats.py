@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from geokit.viewer.frame import ViewFrame
 from torch import Tensor
 
 from geokit.backend.splatting_ops import rasterize
 from geokit.geometry import Cameras, Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.splatting.render import Projection, project_splats
+
+from .frame import ViewFrame
 
 NEAR = 0.01  # view units; the browser's own near plane
 

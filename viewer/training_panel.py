@@ -11,7 +11,7 @@ from geokit.pipelines.observer import Status
 from geokit.pipelines.pace import Speed, clock
 
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from .viewer import Viewer
 
 _POINTS = 200  # of the curve, at most
 _KEPT = 0.95  # weight of the past in the running mean of the PSNR; the loss comes as such a mean

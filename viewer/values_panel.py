@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.background import Background
-from geokit.viewer.painting import RANGES, Look, Painting, Wish, paint
-from geokit.viewer.values import ALONG, APART, MeshValues, Other
-from geokit.viewer.vectors import FIELDS, MOST, MeshVectors
 from numpy.typing import NDArray
 from torch import Tensor
 
 from geokit.geometry import Mesh, PointCloud
 from geokit.pipelines.colormap import COLORMAPS
 
+from .background import Background
+from .painting import RANGES, Look, Painting, Wish, paint
+from .values import ALONG, APART, MeshValues, Other
+from .vectors import FIELDS, MOST, MeshVectors
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.layers.layer import Layer
-    from geokit.viewer.layers.mesh import MeshLayer
-    from geokit.viewer.viewer import Viewer
+
+    from .layers.layer import Layer
+    from .layers.mesh import MeshLayer
+    from .viewer import Viewer
 
 _NONE, _NOBODY = "none", "(no other layer)"
 

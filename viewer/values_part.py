@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geokit.viewer.layers.layer import Pick
-from geokit.viewer.layers.mesh import MeshLayer
+from .layers.layer import Pick
+from .layers.mesh import MeshLayer
 
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from .viewer import Viewer
 
 
 class MeshValuesOfLayers:

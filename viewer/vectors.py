@@ -6,12 +6,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from geokit.viewer.values import MeshValues
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 from geokit.geometry import PointTree, farthest_points
 from geokit.spectral.gradients import Gradients, tangent_frames, vertex_gradients
+
+from .values import MeshValues
 
 FIELDS = ("none", "gradient", "largest curvature", "smallest curvature", "normals")
 MOST = 3000  # arrows

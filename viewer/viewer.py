@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.clicks import Clicks
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.history import History
-from geokit.viewer.home import distance_to_middle, home_camera, upward
-from geokit.viewer.layers.layer import Layer, Pick, united
-from geokit.viewer.lights import light_scene
-from geokit.viewer.server import page_address, start_server
 
 from geokit.errors import GeokitError, InvalidInput
 from geokit.geometry import Cameras
+
+from .clicks import Clicks
+from .frame import ViewFrame
+from .history import History
+from .home import distance_to_middle, home_camera, upward
+from .layers.layer import Layer, Pick, united
+from .lights import light_scene
+from .server import page_address, start_server
 
 if TYPE_CHECKING:
     import viser
@@ -53,7 +54,7 @@ class Viewer:
         self._tabs = {name: group.add_tab(name) for name in TABS}
         self._folders: dict[str, viser.GuiFolderHandle] = {}
         self.server.scene.on_click()(self._click)
-        from geokit.viewer.parts import PARTS
+        from .parts import PARTS
 
         self.parts = {part.__name__: part(self) for part in PARTS}
 

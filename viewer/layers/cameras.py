@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.drawables import Drawable, Segments
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, Pick, box_of
-from geokit.viewer.thumbnails import Thumbnails
 from numpy.typing import NDArray
 
 from geokit.geometry import Cameras
 from geokit.geometry.neighbors import nearest_neighbors
 from geokit.io import Capture
+
+from ..drawables import Drawable, Segments
+from ..frame import ViewFrame
+from ..thumbnails import Thumbnails
+from .layer import Layer, Pick, box_of
 
 if TYPE_CHECKING:
     import viser

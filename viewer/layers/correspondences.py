@@ -7,14 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.asking import Asked, answer, ask
-from geokit.viewer.colors import numbers_to_colors
-from geokit.viewer.drawables import Drawable, Points, Segments
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, united, upwards
-from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.map_colors import PALE, Coloring, error_legend, place_colors, plain
-from geokit.viewer.side_by_side import differs, offset_beside, turn_alike
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,9 +16,19 @@ from geokit.pipelines.map_file import PointMap
 from geokit.spectral.match_quality import reached
 from geokit.spectral.match_shape import vertex_areas
 
+from ..asking import Asked, answer, ask
+from ..colors import numbers_to_colors
+from ..drawables import Drawable, Points, Segments
+from ..frame import ViewFrame
+from ..map_colors import PALE, Coloring, error_legend, place_colors, plain
+from ..side_by_side import differs, offset_beside, turn_alike
+from .layer import Layer, united, upwards
+from .mesh import MeshLayer
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.match_folders import Collection
+
+    from ..match_folders import Collection
 
 MOST_LINES = 200
 _INK, _TRUE = (0.10, 0.10, 0.13), (0.10, 0.62, 0.35)
@@ -214,7 +216,7 @@ class CorrespondencesLayer(Layer):
 
     def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
         """Colours, lines, where the second shape stands, and what is known of the map."""
-        from geokit.viewer.map_panel import MapPanel
+        from ..map_panel import MapPanel
 
         if viewer.up is not None and not np.allclose(viewer.up, self.up):
             self.up = np.asarray(viewer.up, np.float64)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.colors import legend_of, numbers_to_colors
-from geokit.viewer.layers.layer import Legend, Pick
-from geokit.viewer.layers.picture import PictureLayer
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 from geokit.fields.field import Field
+
+from ..colors import legend_of, numbers_to_colors
+from .layer import Legend, Pick
+from .picture import PictureLayer
 
 if TYPE_CHECKING:
     import viser

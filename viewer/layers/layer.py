@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.frame import ViewFrame, as_array
-from geokit.viewer.retired import Retired
 from numpy.typing import NDArray
 from torch import Tensor
 
 from geokit.pipelines.standing import up_direction
 
+from ..frame import ViewFrame, as_array
+from ..retired import Retired
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.drawables import Drawable
 
     from geokit.geometry import Cameras
+
+    from ..drawables import Drawable
 
 _ENOUGH = 20_000  # places that are asked which way is up
 

@@ -11,12 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Drawable, Segments, Shading, Triangles
-from geokit.viewer.frame import ViewFrame, as_array
-from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
-from geokit.viewer.lines import add_lines
-from geokit.viewer.values import DistanceTo
-from geokit.viewer.values_panel import ValuesPanel
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,6 +19,13 @@ from geokit.geometry.render_mesh import CLAY
 from geokit.geometry.shading import linear_from_srgb
 from geokit.geometry.topology import half_edges
 from geokit.io.gltf_write import write_glb
+
+from ..drawables import Drawable, Segments, Shading, Triangles
+from ..frame import ViewFrame, as_array
+from ..lines import add_lines
+from ..values import DistanceTo
+from ..values_panel import ValuesPanel
+from .layer import Layer, Legend, Pick, box_of
 
 if TYPE_CHECKING:
     import viser
@@ -176,7 +177,7 @@ class MeshLayer(Layer):
 
         @viewer.guarded(cut)
         def _(_: Any) -> None:
-            from geokit.viewer.layers.slice import SliceLayer
+            from .slice import SliceLayer
 
             viewer.add(SliceLayer(f"{self.name} slice", DistanceTo(self.shown())))
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Drawable, Segments, Triangles
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.lines import add_lines
 from numpy.typing import NDArray
 
 from geokit.geometry.rotations import quaternion_from_matrix
+
+from ..drawables import Drawable, Segments, Triangles
+from ..frame import ViewFrame
+from ..lines import add_lines
+from .layer import Layer
 
 if TYPE_CHECKING:
     import viser

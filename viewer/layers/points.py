@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.colors import legend_of, numbers_to_colors
-from geokit.viewer.drawables import Drawable, Points
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
 from numpy.typing import NDArray
 
 from geokit.geometry import PointCloud
 from geokit.geometry.render_mesh import CLAY
+
+from ..colors import legend_of, numbers_to_colors
+from ..drawables import Drawable, Points
+from ..frame import ViewFrame
+from .layer import Layer, Legend, Pick, box_of
 
 if TYPE_CHECKING:
     import viser

@@ -10,14 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.background import Background
-from geokit.viewer.colors import legend_of, numbers_to_colors, usual_limits
-from geokit.viewer.drawables import Segments
-from geokit.viewer.layers.layer import Legend, Pick, box_of
-from geokit.viewer.layers.picture import PictureLayer
-from geokit.viewer.numbers import round_number
-from geokit.viewer.painting import INK
-from geokit.viewer.values import DistanceTo
 from numpy.typing import NDArray
 
 from geokit.fields.distance_field import DistanceField
@@ -25,6 +17,15 @@ from geokit.fields.field import Field
 from geokit.geometry import Mesh
 from geokit.geometry.level_lines import level_lines
 from geokit.pipelines.colormap import diverging, viridis
+
+from ..background import Background
+from ..colors import legend_of, numbers_to_colors, usual_limits
+from ..drawables import Segments
+from ..numbers import round_number
+from ..painting import INK
+from ..values import DistanceTo
+from .layer import Legend, Pick, box_of
+from .picture import PictureLayer
 
 if TYPE_CHECKING:
     import viser

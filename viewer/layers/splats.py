@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from geokit.viewer.clear_view import clear_view
-from geokit.viewer.drawables import Drawable, SplatCloud
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.ground import up_from_ground
-from geokit.viewer.layers.layer import Layer, Legend, Pick, box_of
-from geokit.viewer.layers.points import first_along
 from numpy.typing import NDArray
 from torch import Tensor
 
 from geokit.geometry import Cameras, Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.geometry.splats import SH_C0
+
+from ..clear_view import clear_view
+from ..drawables import Drawable, SplatCloud
+from ..frame import ViewFrame
+from ..ground import up_from_ground
+from .layer import Layer, Legend, Pick, box_of
+from .points import first_along
 
 if TYPE_CHECKING:
     import viser

@@ -6,14 +6,16 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.page.export import ENDING, page_html, title_of
 
 from geokit.errors import InvalidInput
 
+from ..layers.layer import Layer
+from .export import ENDING, page_html, title_of
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from ..viewer import Viewer
 
 _LONGEST = 60  # characters of a file's name
 

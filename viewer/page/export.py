@@ -10,15 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.content import layers_of
-from geokit.viewer.drawables import SplatCloud
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.home import distance_to_middle, home_camera, upward
-from geokit.viewer.layers.layer import Layer, united
-from geokit.viewer.page.pack import Pack
-from geokit.viewer.page.pieces import packed_piece, piece_boxes
-from geokit.viewer.page.splats import packed_splats
-from geokit.viewer.page.told import told_camera, told_layer, told_lighting
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
@@ -27,8 +18,18 @@ from geokit.io.safe import atomic_write
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.outputs import check_free
 
+from ..content import layers_of
+from ..drawables import SplatCloud
+from ..frame import ViewFrame
+from ..home import distance_to_middle, home_camera, upward
+from ..layers.layer import Layer, united
+from .pack import Pack
+from .pieces import packed_piece, piece_boxes
+from .splats import packed_splats
+from .told import told_camera, told_layer, told_lighting
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from ..viewer import Viewer
 
 ENDING = ".html"
 _NEAR = 0.01  # world units: what `geokit.splatting.render` leaves out before a camera

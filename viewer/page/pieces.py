@@ -4,10 +4,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Points, Segments, Triangles
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import box_of
-from geokit.viewer.page.pack import Pack
 from numpy.typing import NDArray
 
 from geokit.geometry import Mesh
@@ -15,6 +11,11 @@ from geokit.geometry.color_bytes import color_bytes
 from geokit.geometry.seams import split_seams
 from geokit.geometry.silhouettes import mesh_edges
 from geokit.io.textures import encode_texture
+
+from ..drawables import Points, Segments, Triangles
+from ..frame import ViewFrame
+from ..layers.layer import box_of
+from .pack import Pack
 
 _EDGE_WIDTH = 1.0  # pixels
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import SplatCloud
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.page.pack import Pack
 from numpy.typing import NDArray
 from torch import Tensor
 
 from geokit.geometry import Splats
+
+from ..drawables import SplatCloud
+from ..frame import ViewFrame
+from .pack import Pack
 
 MOST_WAVES = 12  # a splat: what every WebGL2 can carry from a vertex to a pixel
 _SCALE_STEP = 1024  # of a natural logarithm

@@ -4,13 +4,14 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Layer, Legend
-from geokit.viewer.page.splats import MOST_WAVES
 from numpy.typing import NDArray
 
 from geokit.geometry import Cameras
 from geokit.geometry.shading import Lighting
+
+from ..frame import ViewFrame
+from ..layers.layer import Layer, Legend
+from .splats import MOST_WAVES
 
 _BAR = 24  # colours of a legend
 _LEVEL = 0.02  # radians of roll that are taken for none

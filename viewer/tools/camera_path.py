@@ -6,19 +6,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geokit.viewer.jobs import Jobs
-from geokit.viewer.tools.directions import turned_shape
-from geokit.viewer.tools.path_frames import PathViews
-from geokit.viewer.tools.places import free_path, typed_path
-from geokit.viewer.tools.video_controls import VideoControls
-
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras
 from geokit.pipelines.camera_files import save_cameras
 
+from ..jobs import Jobs
+from .directions import turned_shape
+from .path_frames import PathViews
+from .places import free_path, typed_path
+from .video_controls import VideoControls
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from ..viewer import Viewer
 
 _PREVIEW = 20.0  # frames a second in the page
 _NONE = "none"

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from geokit.viewer.layers.layer import Layer
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 
+from ..layers.layer import Layer
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from ..viewer import Viewer
 
 EVERYTHING, NOTHING = "all that is visible", "nothing yet"
 _NOUNS = {"mesh": "faces", "points": "points", "splats": "splats"}

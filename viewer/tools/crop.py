@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.layers.layer import Layer, united
-from geokit.viewer.tools.choice import LayerChoice, counted, delete_elements, has_elements
-from geokit.viewer.tools.overlay import ORANGE, Overlay
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 from geokit.geometry.rotations import matrix_from_quaternion
 
+from ..layers.layer import Layer, united
+from .choice import LayerChoice, counted, delete_elements, has_elements
+from .overlay import ORANGE, Overlay
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from ..viewer import Viewer
 
 _NAME = "/_crop"
 _FIRST = 0.5  # of the scene's sides: the box when it appears

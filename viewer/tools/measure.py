@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.layers.layer import Pick
-from geokit.viewer.tools.measurement import Measurement, draw_dots, measure
 from numpy.typing import NDArray
+
+from ..layers.layer import Pick
+from .measurement import Measurement, draw_dots, measure
 
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from ..viewer import Viewer
 
 _KINDS = {"Distance": 2, "Angle": 3}
 _WORDS = ("first", "second", "third")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.layer import Pick
-from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.tools.surface_way import SurfaceWay, surface_way
 from numpy.typing import NDArray
 
 from geokit.io.formats import unit_of
+
+from ..frame import ViewFrame
+from ..layers.layer import Pick
+from ..layers.mesh import MeshLayer
+from .surface_way import SurfaceWay, surface_way
 
 if TYPE_CHECKING:
     import viser

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from geokit.viewer.drawables import Drawable
-from geokit.viewer.render_scene import seen_depth
 from numpy.typing import NDArray
 from torch.nn.functional import max_pool2d
 
 from geokit.geometry import Cameras
+
+from ..drawables import Drawable
+from ..render_scene import seen_depth
 
 _BEHIND = 0.01  # of the depth: what lies so little behind the surface still belongs to it
 _LARGEST = 1_000_000  # pixels of the picture in which is looked for what hides what

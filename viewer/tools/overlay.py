@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.layers.layer import Layer
 from numpy.typing import NDArray
 
+from ..layers.layer import Layer
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from ..viewer import Viewer
 
 ORANGE = (240, 130, 30)
 MOST = 30_000  # dots of a layer: more are thinned out evenly

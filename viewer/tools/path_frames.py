@@ -14,7 +14,7 @@ from geokit.geometry.camera_path import in_picture, keys_of, path_cameras
 from geokit.pipelines.camera_files import named_cameras
 
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from ..viewer import Viewer
 
 _NAME = "/_camera_path"
 _COLOR = (110, 70, 190)

@@ -9,10 +9,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.tools.choice import LayerChoice
-from geokit.viewer.tools.places import free_path, size_in_words, typed_path
-
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.pipelines.camera_files import save_cameras
@@ -20,9 +16,14 @@ from geokit.pipelines.convert import check_target, formats_of, write_shape
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder, scene_file
 
+from ..layers.layer import Layer
+from .choice import LayerChoice
+from .places import free_path, size_in_words, typed_path
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from ..viewer import Viewer
 
 _JSON = ".json"
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.jobs import Jobs
-from geokit.viewer.render_scene import WHITE, render_drawables, visible_drawables
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -16,10 +14,14 @@ from geokit.errors import GeokitError, InvalidInput
 from geokit.geometry import Cameras
 from geokit.geometry.color_bytes import color_bytes
 
+from ..jobs import Jobs
+from ..render_scene import WHITE, render_drawables, visible_drawables
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.drawables import Drawable
-    from geokit.viewer.viewer import Viewer
+
+    from ..drawables import Drawable
+    from ..viewer import Viewer
 
 LARGEST = 8192  # pixels, either side
 _OWN = "own size"

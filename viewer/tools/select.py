@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.layers.layer import Layer, Pick
-from geokit.viewer.layers.mesh import MeshLayer
-from geokit.viewer.layers.splats import SplatsLayer
-from geokit.viewer.render_scene import visible_drawables
-from geokit.viewer.tools.choice import LayerChoice, counted, delete_elements, has_elements
-from geokit.viewer.tools.on_screen import in_rectangle, unhidden
-from geokit.viewer.tools.selection import MODES, Mode, Selection
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 from geokit.geometry.topology import connected_components
 
+from ..layers.layer import Layer, Pick
+from ..layers.mesh import MeshLayer
+from ..layers.splats import SplatsLayer
+from ..render_scene import visible_drawables
+from .choice import LayerChoice, counted, delete_elements, has_elements
+from .on_screen import in_rectangle, unhidden
+from .selection import MODES, Mode, Selection
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from ..viewer import Viewer
 
 
 class SelectTool:

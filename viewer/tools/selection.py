@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from geokit.viewer.layers.layer import Layer
-from geokit.viewer.tools.overlay import Overlay
 from numpy.typing import NDArray
 
+from ..layers.layer import Layer
+from .overlay import Overlay
+
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from ..viewer import Viewer
 
 Mode = Literal["replace", "add", "remove"]
 MODES: tuple[Mode, ...] = ("replace", "add", "remove")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geokit.viewer.viewer import Viewer
+    from ..viewer import Viewer
 
 _NOTHING = "Undo"
 

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.layers.cameras import CamerasLayer
-from geokit.viewer.layers.layer import Layer, Pick
-from geokit.viewer.tools.directions import (
+from numpy.typing import NDArray
+
+from geokit.errors import InvalidInput
+
+from ..frame import ViewFrame
+from ..layers.cameras import CamerasLayer
+from ..layers.layer import Layer, Pick
+from .directions import (
     AXES,
     TURNED,
     axis_name,
@@ -21,13 +25,11 @@ from geokit.viewer.tools.directions import (
     unit,
     up_of_ground,
 )
-from numpy.typing import NDArray
-
-from geokit.errors import InvalidInput
 
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.viewer import Viewer
+
+    from ..viewer import Viewer
 
 _SETTLE = 0.15  # seconds: the turned scene travels by another queue than a client's camera
 

@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geokit.viewer.jobs import Jobs
-from geokit.viewer.render_scene import visible_drawables
-from geokit.viewer.tools.places import free_path, size_in_words, typed_path
-from geokit.viewer.tools.screenshot import LARGEST, geokit_picture
-from geokit.viewer.tools.video import FOLDER, FORMATS, check_video, write_video
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 
+from ..jobs import Jobs
+from ..render_scene import visible_drawables
+from .places import free_path, size_in_words, typed_path
+from .screenshot import LARGEST, geokit_picture
+from .video import FOLDER, FORMATS, check_video, write_video
+
 if TYPE_CHECKING:
     import viser
-    from geokit.viewer.tools.camera_path import CameraPathTool
-    from geokit.viewer.viewer import Viewer
+
+    from ..viewer import Viewer
+    from .camera_path import CameraPathTool
 
 _MOST = 20_000  # frames
 
