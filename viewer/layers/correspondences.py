@@ -109,7 +109,8 @@ class CorrespondencesLayer(Layer):
 
     def colorings(self) -> list[Coloring]:
         """What the colours can say."""
-        return ["by place", "coverage", *(["error"] if self.known is not None else []), "their own"]
+        every: list[Coloring] = ["by place", "coverage", "error", "their own"]
+        return [one for one in every if one != "error" or self.known is not None]
 
     # What is shown.
 
@@ -117,8 +118,8 @@ class CorrespondencesLayer(Layer):
         """Put the second shape beside the first."""
         self.second.turn = self._alike if self.aligned else np.eye(3)
         self.second.offset = np.zeros(3)
-        places = [layer.placed(layer.shape.vertices) for layer in (self.first, self.second)]
-        self.second.offset = offset_beside(*places, self.up, self.apart)
+        first, second = (layer.placed(layer.shape.vertices) for layer in (self.first, self.second))
+        self.second.offset = offset_beside(first, second, self.up, self.apart)
         self.second.redraw()
         self.redraw()
 

@@ -153,7 +153,7 @@ class MeshLayer(Layer):
     def drawables(self) -> list[Drawable]:
         """The triangles as they are shown."""
         mesh = self.shown()
-        fields = {name: t.detach().cpu().numpy() for name, t in mesh.tensors().items()}
+        fields: dict[str, Any] = {name: t.detach().cpu().numpy() for name, t in mesh.tensors().items()}
         if "colors" not in fields:
             fields["colors"] = np.tile(np.asarray(self.color, np.float64), (len(fields["vertices"]), 1))
         return [Triangles(**fields, shading=self.shading), *self.lines().values()]
