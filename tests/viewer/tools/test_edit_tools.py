@@ -247,13 +247,18 @@ def test_a_rectangle_drawn_in_the_page_is_deleted_and_comes_back(viewer, opened)
         until(lambda: settled(viewer, client, 900), "the page does not settle")
         camera = viewer.camera_of(client)
         tool.rectangle.value = True
-        time.sleep(0.3)
-        page.mouse.move(200, 150)
-        page.mouse.down()
-        page.mouse.move(350, 260, steps=3)
-        page.mouse.move(500, 350, steps=3)
-        page.mouse.up()
-        until(lambda: layer in tool.selection.masks, "nothing was selected")
+        for _ in range(20):  # the page learns of the rectangle when it comes to it
+            time.sleep(0.5)
+            page.mouse.move(200, 150)
+            page.mouse.down()
+            page.mouse.move(350, 260, steps=3)
+            page.mouse.move(500, 350, steps=3)
+            page.mouse.up()
+            time.sleep(0.5)
+            if layer in tool.selection.masks:
+                break
+            viewer.look(client, camera)  # where the drag has turned it
+        until(lambda: layer in tool.selection.masks, "nothing was selected", 10)
         mask = tool.selection.masks[layer]
         low, high = np.array([200, 150]), np.array([500, 350])
         pixels, _ = project(layer.elements(), camera)
