@@ -81,8 +81,9 @@ def test_splats_and_the_camera_that_took_a_photograph(gallery, run):
     with show(run, port=0) as viewer, gallery(viewer) as (page, client):
         snap(page, "run")
         page.get_by_role("tab", name="Camera").click()
-        page.get_by_role("button", name="Next").click()
-        page.wait_for_timeout(4000)
+        viewer.parts["CameraTour"].compare.value = True
+        page.get_by_role("button", name="next").click()
+        until(lambda: viewer.parts["CameraTour"].score.visible, "no comparison")
         snap(page, "compare")
     (splats, *_) = viewer.layers.values()
     assert splats.kind == "splats"
@@ -91,10 +92,11 @@ def test_splats_and_the_camera_that_took_a_photograph(gallery, run):
 def test_splats_by_geokit(gallery, run):
     with show(run / "splats.ply", port=0) as viewer, gallery(viewer) as (page, client):
         (layer,) = viewer.layers.values()
-        layer.rendered_by = "geokit"
-        layer.redraw()
-        viewer.changed()
+        page.get_by_label("Rendered by").click()
+        page.get_by_role("option", name="geokit").click()
+        until(lambda: layer.rendered_by == "geokit", "the browser draws still")
         viewer.parts["RenderLoop"].show("Depth")
+        page.wait_for_timeout(6000)
         snap(page, "depth")
         viewer.parts["RenderLoop"].show("Colours")
         page.wait_for_timeout(3000)
