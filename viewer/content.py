@@ -5,16 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
-from geokit.fields.distance_field import DistanceField
-from geokit.fields.field import Field
-from geokit.fields.storage import ENDING, load_field
-from geokit.fields.surface import SurfaceField
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.io import Capture
 from geokit.io.point_clouds import read_columns
@@ -23,12 +19,13 @@ from geokit.pipelines.run_folder import RunFolder
 
 from .captures import capture_layers, checkpoint_layer, open_capture, run_layers
 from .layers.cameras import CamerasLayer
-from .layers.image import ImageLayer
 from .layers.layer import Layer
 from .layers.mesh import MeshLayer
 from .layers.points import PointsLayer
-from .layers.slice import SliceLayer
 from .layers.splats import SplatsLayer
+
+if TYPE_CHECKING:
+    from geokit.fields.field import Field
 
 _CUBES = 128  # along the longest side of the surface of a field: some seconds less than what `geokit mesh` takes
 
@@ -49,12 +46,14 @@ def layers_of(thing: Any, name: str | None = None) -> list[Layer]:
         return _of_path(Path(thing), name)
     if isinstance(thing, Capture):
         return capture_layers(thing, name or thing.root.name)
-    if isinstance(thing, Field):
-        return layers_of_field(name or "field", thing)
     kinds: dict[type, Any] = {Mesh: MeshLayer, PointCloud: PointsLayer, Splats: SplatsLayer, Cameras: CamerasLayer}
     for kind, layer in kinds.items():
         if isinstance(thing, kind):
             return [layer(name or layer.kind, thing)]
+    from geokit.fields.field import Field
+
+    if isinstance(thing, Field):
+        return layers_of_field(name or "field", thing)
     raise InvalidInput(
         f"a {type(thing).__name__} cannot be shown; give a path, or a Mesh, PointCloud, Splats, Cameras, Capture "
         "or field"
@@ -72,7 +71,9 @@ def _of_path(path: Path, name: str | None) -> list[Layer]:
         return run_layers(path, name) if RunFolder(path).config.is_file() else capture_layers(open_capture(path), name)
     name = name or path.stem
     ending = path.suffix.lower()
-    if ending == ENDING:
+    if ending == ".field":
+        from geokit.fields.storage import load_field
+
         return layers_of_field(name, load_field(path), path)
     if ending == ".json":
         return capture_layers(open_capture(path), path.resolve().parent.name)
@@ -91,6 +92,12 @@ def layers_of_field(name: str, field: Field, source: Path | None = None) -> list
 
     Raises `InvalidInput` for fields of other dimensions, and of space with more than one channel.
     """
+    from geokit.fields.distance_field import DistanceField
+    from geokit.fields.surface import SurfaceField
+
+    from .layers.image import ImageLayer
+    from .layers.slice import SliceLayer
+
     if field.dimension == 2:
         return [ImageLayer(name, field, source)]
     if field.dimension != 3 or field.channels != 1:

@@ -1,4 +1,4 @@
-"""Correspondences in the viewer: from files or Python to layers, and the clicks that ask where a place is."""
+"""Correspondences in the viewer: from files or Python to layers."""
 
 from __future__ import annotations
 
@@ -19,37 +19,10 @@ from geokit.spectral.matching import Match
 
 from .content import layers_of
 from .layers.correspondences import CorrespondencesLayer
-from .layers.layer import Layer, Pick
+from .layers.layer import Layer
 from .layers.mesh import MeshLayer
 from .show import show
 from .viewer import Viewer
-
-
-class Matching:
-    """The part of a viewer that knows of maps: clicks on their shapes are answered, edits of these followed."""
-
-    def __init__(self, viewer: Viewer) -> None:
-        self.viewer = viewer
-        viewer.on_pick(self._pick)
-        viewer.on_change(self._follow)
-
-    def _maps(self) -> list[CorrespondencesLayer]:
-        return [layer for layer in self.viewer.layers.values() if isinstance(layer, CorrespondencesLayer)]
-
-    def _pick(self, pick: Pick, _client: object) -> None:
-        for layer in self._maps():
-            if pick.layer in (layer.first, layer.second) and layer.visible and layer.fits:
-                assert pick.weights is not None
-                corner = int(np.argmax(pick.weights))
-                layer.ask(int(pick.layer is layer.second), int(pick.layer.shape.faces[pick.element, corner]))
-                layer.panel.asked()
-
-    def _follow(self) -> None:
-        with self.viewer.lock:
-            there = list(self.viewer.layers.values())
-            for layer in self._maps():
-                layer.follow(layer.first in there and layer.second in there)
-                layer.panel.asked()
 
 
 def map_layers(
@@ -110,8 +83,6 @@ def named_things(paths: Sequence[Path], point_map: Path | None, truth: Sequence[
                 f"--map is between two meshes, got {len(paths)} paths; name the two that it was made for"
             )
         return list(map_layers(paths[0], paths[1], point_map, truth or None))
-    if not truth:
-        return list(paths)
     from .match_folders import is_match, match_layers
 
     if len(paths) != 1 or not is_match(paths[0]):

@@ -6,7 +6,7 @@ from typing import Any
 from .camera_tour import CameraTour
 from .guides import Guides
 from .legends import Legends
-from .matching import Matching
+from .map_clicks import Matching
 from .page.button import PageButton
 from .picked import Picked
 from .render_loop import RenderLoop

@@ -53,6 +53,7 @@ class Viewer:
         group = self.server.gui.add_tab_group()
         self._tabs = {name: group.add_tab(name) for name in TABS}
         self._folders: dict[str, viser.GuiFolderHandle] = {}
+        self._switches: dict[str, Any] = {}  # of visibility
         self.server.scene.on_click()(self._click)
         from .parts import PARTS
 
@@ -103,6 +104,7 @@ class Viewer:
         """Show or hide a layer."""
         with self.lock:
             layer.set_visible(visible)
+            self._switches[layer.name].value = visible
         self.changed()
 
     def changed(self) -> None:
@@ -257,11 +259,10 @@ class Viewer:
         if self.up is None:
             self.up = upward(self.layers.values())
         self.server.scene.set_up_direction(tuple(float(x) for x in self.up))
-        self._aim_first_camera()
-        light_scene(self.server.scene, self.home_camera(), self.up)
+        light_scene(self.server.scene, self.aim_first_camera(), self.up)
 
-    def _aim_first_camera(self) -> None:
-        """New clients begin where everything is seen."""
+    def aim_first_camera(self) -> Cameras:
+        """Let new clients begin where a layer wants to be seen from, or else where everything is seen; returns that."""
         assert self.frame is not None
         known = [view for layer in self.layers.values() if (view := layer.first_view()) is not None]
         camera = known[0] if known else self.home_camera()
@@ -271,6 +272,7 @@ class Viewer:
         reach = self._distance(camera) * self.frame.scale
         first.look_at = tuple(float(x) for x in position + camera.forwards[0].numpy() * reach)
         first.fov = 2 * float(np.arctan(camera.sizes[0][1] / 2 / float(camera.K[0, 1, 1])))
+        return camera
 
     def _distance(self, camera: Cameras) -> float:
         """From a camera to the middle of what is shown, along its axis; in world units."""
@@ -284,6 +286,7 @@ class Viewer:
         with folder:
             visible = self.server.gui.add_checkbox("Visible", layer.visible)
             layer.controls(self.server.gui, self)
+        self._switches[layer.name] = visible
 
         @self.guarded(visible)
         def _(_: Any) -> None:

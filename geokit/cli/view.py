@@ -42,12 +42,15 @@ class View:
         from geokit.cli.pipes import printing
         from geokit.errors import InvalidInput
         from geokit.viewer import show
-        from geokit.viewer.matching import named_things
         from geokit.viewer.server import open_page
 
         if not self.paths:
             raise InvalidInput("there is nothing to view; name files or folders")
-        things = named_things(self.paths, self.map, self.truth)
+        things: list[Any] = list(self.paths)
+        if self.map is not None or self.truth:
+            from geokit.viewer.matching import named_things
+
+            things = named_things(self.paths, self.map, self.truth)
         if self.export is not None:
             return self._write_page(things, self.export)
         if self.overwrite:

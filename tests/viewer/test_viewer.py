@@ -86,3 +86,14 @@ def test_the_browser_shows_the_mesh_that_geokit_renders(viewer, opened):
     covered = (np.abs(seen - 1).max(-1) > 0.05).mean()
     assert covered == pytest.approx(float(wanted.alpha.mean()), abs=0.01)
     assert ssim(seen, wanted.image.float().numpy()) > 0.9
+
+
+def test_showing_and_hiding_moves_the_switch_in_the_panel(viewer):
+    layer = MeshLayer("ball", sphere())
+    viewer.add(layer)
+    viewer.show(layer, False)
+    assert not layer.visible
+    assert not viewer._switches["ball"].value
+    viewer.show(layer)
+    assert layer.visible
+    assert viewer._switches["ball"].value

@@ -23,12 +23,12 @@ from geokit.io.gltf_write import write_glb
 from ..drawables import Drawable, Segments, Shading, Triangles
 from ..frame import ViewFrame, as_array
 from ..lines import add_lines
-from ..values import DistanceTo
-from ..values_panel import ValuesPanel
 from .layer import Layer, Legend, Pick, box_of
 
 if TYPE_CHECKING:
     import viser
+
+    from ..values_panel import ValuesPanel
 
 _OVERLAP = 0.4  # seconds that the former colours stay
 SHADINGS: tuple[Shading, ...] = ("smooth", "flat", "unlit", "wireframe")
@@ -171,12 +171,15 @@ class MeshLayer(Layer):
             self.color = tuple(c / 255 for c in color.value)
             self.redraw()
 
+        from ..values_panel import ValuesPanel  # with all that it can compute
+
         self.panel = ValuesPanel(self, gui, viewer)
         hint = "a plane that shows how far places are from this mesh"
         cut = gui.add_button("Add a slice of distances", color="gray", hint=hint)
 
         @viewer.guarded(cut)
         def _(_: Any) -> None:
+            from ..values import DistanceTo
             from .slice import SliceLayer
 
             viewer.add(SliceLayer(f"{self.name} slice", DistanceTo(self.shown())))

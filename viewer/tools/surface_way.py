@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geokit.geometry import Mesh
-from geokit.spectral.geodesics import SurfacePoints, geodesic_distances
 
 _PARTS = np.linspace(0, 1, 9)[:, None]  # of an edge: where a way can cross it
 _SWEEPS = 200
@@ -38,6 +37,8 @@ def surface_way(mesh: Mesh, faces: tuple[int, int], weights: tuple[Weights, Weig
     normals = mesh.face_normals()[list(faces)].numpy()
     if faces[0] == faces[1]:
         return SurfaceWay(float(np.linalg.norm(places[1] - places[0])), np.stack(places), normals)
+    from geokit.spectral.geodesics import SurfacePoints, geodesic_distances  # when a way is asked for
+
     source = SurfacePoints(torch.tensor(faces[:1]), ends[0][None])
     distances = geodesic_distances(mesh, source)
     along = _inside_face(mesh.corners[faces[1]], distances[mesh.faces[faces[1]]], ends[1])

@@ -114,7 +114,7 @@ class UpAxisTool:
         viewer.up = up
         viewer.server.scene.set_up_direction(up)
         if viewer.frame is not None:
-            viewer._aim_first_camera()
+            viewer.aim_first_camera()
         viewer.server.flush()
         if poses:
             time.sleep(_SETTLE)
