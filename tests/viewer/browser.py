@@ -1,5 +1,7 @@
 """What tests ask of a page and of its pictures."""
 
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +23,17 @@ def until(condition: Callable[[], Any], otherwise: str, patience: float = PATIEN
             return found
         time.sleep(0.05)
     raise AssertionError(f"{otherwise} within {patience:.0f} s")
+
+
+def started(command: list[str], **options: Any) -> subprocess.Popen[str]:
+    """A program that Ctrl+C reaches, with pipes for what it says.
+
+    What a shell has put into the background is told to ignore Ctrl+C, and tells its own children so.
+    """
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **pipes, **options
+    )
 
 
 def picture(client: Any, width: int = 640, height: int = 480, tries: int = 3) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The pictures of docs/viewer.md: every kind of content, opened in a browser, used, and compared with geokit's own render.
+"""The pictures of docs/viewer.md: every kind of content, opened in a browser, used, and compared with geokit's.
 
 They are made where GEOKIT_SCREENSHOTS names a folder; docs/viewer.md says how. The splats are those of the README's
 first command.
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from geokit.viewer import Viewer, show, show_map
 from geokit.viewer.page import save_page
 from geokit.viewer.render_scene import render_layers
+from PIL import Image
+
 from tests.viewer.browser import picture, ssim, until
 
 FOLDER = os.environ.get("GEOKIT_SCREENSHOTS")
@@ -28,24 +28,24 @@ pytestmark = pytest.mark.skipif(not FOLDER, reason="GEOKIT_SCREENSHOTS names no 
 
 @pytest.fixture
 def gallery(opened, tmp_path):
-    """`with gallery(viewer) as (page, client)`: a large page without notes; `snap(page, name)` keeps a picture of it."""
+    """`with gallery(viewer) as (page, client)`: a large page without notes."""
 
     @contextmanager
     def open_large(viewer: Viewer) -> Iterator[tuple[Any, Any]]:
         with opened(viewer, WIDTH, HEIGHT) as (page, client):
             page.wait_for_timeout(4000)
-            page.get_by_role("button", name="Close").or_(page.locator(".mantine-Notification-closeButton")).first.click()
+            page.locator(".mantine-Notification-closeButton").first.click()  # of software rendering
             yield page, client
 
     return open_large
 
 
-def snap(page: Any, name: str) -> None:
+def snap(page: Any, name: str) -> Path:
+    """Keep a picture of the page, when it has come to rest."""
     page.wait_for_timeout(3000)
-    page.screenshot(path=Path(FOLDER or ".") / f"{name}.png")
-    whole = Image.open(Path(FOLDER or ".") / f"{name}.png").convert("RGB")
-    whole.save(Path(FOLDER or ".") / f"{name}.jpg", quality=88)
-    (Path(FOLDER or ".") / f"{name}.png").unlink()
+    kept = Path(FOLDER or ".") / f"{name}.jpg"
+    page.screenshot(path=kept, type="jpeg", quality=88)
+    return kept
 
 
 def same_as_geokit(viewer: Viewer, client: Any, least: float) -> None:
@@ -78,7 +78,7 @@ def test_an_eigenfunction(gallery, data_folder):
 
 
 def test_splats_and_the_camera_that_took_a_photograph(gallery, run):
-    with show(run, port=0) as viewer, gallery(viewer) as (page, client):
+    with show(run, port=0) as viewer, gallery(viewer) as (page, _):
         snap(page, "run")
         page.get_by_role("tab", name="Camera").click()
         viewer.parts["CameraTour"].compare.value = True
@@ -145,6 +145,5 @@ def test_an_exported_page(browser, run, data_folder, tmp_path):
     page.goto((tmp_path / "still_life.html").as_uri())
     page.evaluate("async () => { await geokit.ready }")
     page.wait_for_timeout(20_000)
-    snap(page, "page")
-    assert np.asarray(Image.open(Path(FOLDER or ".") / "page.jpg")).std() > 10
+    assert np.asarray(Image.open(snap(page, "page"))).std() > 10
     page.close()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -23,7 +22,7 @@ from geokit.pipelines.observer import Observer, Observers, Status
 from geokit.pipelines.reconstruct import reconstruct
 from geokit.pipelines.run_folder import RunFolder
 from tests.pipelines.synthetic import QUICK, QUICK_OPTIONS, write_capture
-from tests.viewer.browser import picture, until
+from tests.viewer.browser import picture, started, until
 
 LONG = {**QUICK, "steps": 50_000}
 
@@ -187,7 +186,7 @@ def test_the_command_trains_stays_and_ends_by_ctrl_c(capture, tmp_path):
     command = [sys.executable, "-m", "geokit.cli.main", "reconstruct", str(capture), "--output", str(output)]
     command += ["--view", "--port", "0", *QUICK_OPTIONS]
     environment = {**os.environ, "SSH_CONNECTION": "1 2 3 4"}  # no browser is to be opened
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = started(command, env=environment)
     lines = []
     for line in process.stdout:
         lines.append(line)

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from geokit.viewer.server import open_page, page_address, start_server
 
 from geokit.errors import InvalidInput
 from geokit.geometry import PointCloud
-from tests.viewer.browser import until
+from tests.viewer.browser import started, until
 
 import viser  # isort: skip
 import websockets.sync.client  # isort: skip
@@ -254,7 +253,7 @@ def test_ctrl_c_ends_within_a_second_without_a_word(tmp_path):
     cloud = tmp_path / "cloud.xyz"
     cloud.write_text("\n".join(f"{i} {i * i} {i % 7}" for i in range(50)))
     command = [sys.executable, "-m", "geokit.cli.main", "view", str(cloud), "--port", "0", "--no-open"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = started(command)
     line = process.stdout.readline()
     assert "the viewer is at http://127.0.0.1:" in line
     port = int(line.split("127.0.0.1:")[1].split(";")[0])
@@ -275,9 +274,7 @@ def test_ctrl_c_while_files_are_read_is_one_sentence():
         "from geokit.cli.main import main\n"
         "sys.exit(main(['view', 'cloud.ply']))"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = started([sys.executable, "-c", script])
     assert process.stdout.readline() == "reading\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
