@@ -10,7 +10,7 @@ from geokit.splatting.render import render
 
 _APPROACH = (1.0, 0.8, 0.64, 0.5, 0.4, 0.32)  # of the distance to the middle
 _SIZE = (64, 48)  # pixels of a look
-_ENOUGH = 200_000  # splats tell what stands in the way
+_ENOUGH = 100_000  # splats tell what stands in the way
 _HIDDEN = 0.3  # of the middle of the picture may be
 
 

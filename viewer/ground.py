@@ -9,7 +9,7 @@ from geokit.geometry.rotations import matrix_from_quaternion
 _AGREED = 0.45  # of the flat area must lie across one direction; a third does by chance
 _SNAP = 0.97  # cosine: so near to an axis it is the axis
 _LAYERS = 64  # of heights
-_ENOUGH = 200_000
+_ENOUGH = 100_000
 
 
 def up_from_ground(splats: Splats, box: Tensor) -> Tensor | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..drawables import Drawable
 
-_ENOUGH = 20_000  # places that are asked which way is up
+_ENOUGH = 50_000  # places that are asked which way is up
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,10 @@ class Layer(ABC):
         elements = self.elements()
         if elements is None or len(elements) < 4:
             return None
-        low, high = self.bounds()  # without what is far around it
-        return upwards(elements[((elements >= low) & (elements <= high)).all(1)])
+        low, high = self.bounds()
+        some = elements[:: max(1, len(elements) // _ENOUGH)]
+        near = some[((some >= low) & (some <= high)).all(1)]  # without what is far around it
+        return upwards(near) if len(near) > 3 else None
 
     def first_view(self) -> Cameras | None:
         """Where to look from at the beginning, where the layer knows a better place than outside of everything."""

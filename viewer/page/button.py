@@ -28,7 +28,6 @@ class PageButton:
         with viewer.tab("Save"):
             self.button = viewer.server.gui.add_button(
                 "Save this page",
-                icon="world-download",
                 hint="one file that opens in any browser, without geokit or a network; hidden layers are switched off",
             )
         viewer.guarded(self.button)(self._start)

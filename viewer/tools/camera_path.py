@@ -35,7 +35,7 @@ class CameraPathTool:
         self._jobs = Jobs(viewer, lambda: self._previewing(True), lambda: self._previewing(False))
         gui = viewer.server.gui
         with viewer.tab("Camera"), gui.add_folder("Camera path"):
-            self.add = gui.add_button("Add this view", icon="plus")
+            self.add = gui.add_button("Add this view")
             self.choice = gui.add_dropdown("View", (_NONE,), visible=False)
             self.actions = gui.add_button_group(
                 "", ("Look", "↑", "↓", "Remove"), visible=False, hint="↑ earlier, ↓ later"
@@ -43,12 +43,12 @@ class CameraPathTool:
             self.seconds = gui.add_number("Seconds", 6.0, min=0.1, max=3600.0, step=0.5)
             self.loop = gui.add_checkbox("Back to the start", False)
             self.shown = gui.add_checkbox("Show the path", True)
-            self.preview = gui.add_button("Preview", icon="player-play", disabled=True)
+            self.preview = gui.add_button("Preview", disabled=True)
             with gui.add_folder("File", expand_by_default=False):
                 self.file = gui.add_text("Name", str(free_path(Path.cwd(), "camera_path", ".json")))
                 self.replace = gui.add_checkbox("Replace the file", False)
-                self.save = gui.add_button("Save", icon="device-floppy", hint="for geokit render --cameras FILE")
-                self.load = gui.add_button("Load", icon="folder-open")
+                self.save = gui.add_button("Save", hint="for geokit render --cameras FILE")
+                self.load = gui.add_button("Load")
         self.video = VideoControls(viewer, self)
         viewer.guarded(self.add)(lambda event: self.append(viewer.camera_of(event.client)))
         viewer.guarded(self.actions)(self._act)

@@ -43,7 +43,7 @@ class ScreenshotTool:
             self.width = gui.add_number("Width", 1920, min=1, max=LARGEST, step=1, visible=False)
             self.height = gui.add_number("Height", 1080, min=1, max=LARGEST, step=1, visible=False)
             self.transparent = gui.add_checkbox("No background", False, hint="transparent instead of white")
-            self.take = gui.add_button("Take it", icon="camera")
+            self.take = gui.add_button("Take it")
         self._jobs = Jobs(viewer, lambda: self._busy(True), lambda: self._busy(False))
         viewer.guarded(self.size)(self._choose_size)
         viewer.guarded(self.take)(self._start)

@@ -17,11 +17,9 @@ class UndoTool:
         self._viewer = viewer
         with viewer.tab("Tools"):
             self.button = viewer.server.gui.add_button(
-                _NOTHING, disabled=True, icon="arrow-back-up", hint="Ctrl+Z; nothing on the disk changes"
+                _NOTHING, disabled=True, hint="Ctrl+Z; nothing on the disk changes"
             )
-        self.command = viewer.server.gui.add_command(
-            "Undo the last edit", hotkey="Z", modifier="cmd/ctrl", icon="arrow-back-up"
-        )
+        self.command = viewer.server.gui.add_command("Undo the last edit", hotkey="Z", modifier="cmd/ctrl")
         viewer.guarded(self.button)(self.undo)
         self.command.on_trigger(lambda event: viewer.safely(lambda: self.undo(event), event.client))
         viewer.on_change(self.refresh)
