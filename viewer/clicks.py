@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .layers.layer import Layer, Pick
 
 if TYPE_CHECKING:
     import viser
 
-    from .layers.layer import Pick
-
-OnPick = Callable[["Pick", "viser.ClientHandle"], None]
+OnPick = Callable[[Pick, "viser.ClientHandle"], None]
 
 
 class Clicks:
@@ -36,3 +39,10 @@ class Clicks:
     def listeners(self, everybody: Sequence[OnPick]) -> list[OnPick]:
         """Who is told of a click."""
         return list(everybody) if self._owner is None else [self._owner]
+
+
+def first_hit(layers: Iterable[Layer], origin: NDArray[np.float64], direction: ArrayLike) -> Pick | None:
+    """What the ray from `origin` (3,) along `direction` (3,), of any length, meets first of what is visible."""
+    unit = np.asarray(direction, np.float64) / np.linalg.norm(direction)
+    found = [layer.pick(origin, unit) for layer in list(layers) if layer.visible]
+    return min((hit for hit in found if hit is not None), key=lambda hit: hit.distance, default=None)

@@ -12,10 +12,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from geokit.errors import InvalidInput
 from geokit.geometry import Cameras
 from geokit.geometry.rotations import matrix_from_quaternion, quaternion_from_matrix
 
 RADIUS = 2.0  # of what is shown first, in view coordinates
+_FARTHEST = 1e18  # units; squares of distances are still numbers in float32
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,25 @@ class ViewFrame:
 
     @staticmethod
     def around(bounds: NDArray[np.float64]) -> "ViewFrame":
-        """The frame in which the box `bounds` (2, 3), lowest and highest corner, fills the ball of radius `RADIUS`."""
+        """The frame in which the box `bounds` (2, 3), lowest and highest corner, fills the ball of radius `RADIUS`.
+
+        Raises `InvalidInput` for a box that is too large to be drawn.
+        """
         low, high = np.asarray(bounds, np.float64)
+        ViewFrame().check("the scene", bounds)
         diagonal = float(np.linalg.norm(high - low))
         center = (low + high) / 2
         return ViewFrame((float(center[0]), float(center[1]), float(center[2])), 2 * RADIUS / (diagonal or 1.0))
+
+    def check(self, name: str, bounds: NDArray[np.float64]) -> None:
+        """Raise `InvalidInput` where a shape in the box `bounds` (2, 3) is too far away for float32, in which it is
+        drawn."""
+        box = np.asarray(bounds, np.float64)
+        if not (np.abs([box, (box - self.center) * self.scale]) < _FARTHEST).all():
+            raise InvalidInput(
+                f"{name} reaches from {_corner(box[0])} to {_corner(box[1])}, farther than can be drawn; leave out "
+                "what is so far away, or make the shape smaller"
+            )
 
     def to_view(self, points: ArrayLike | Tensor) -> NDArray[np.float32]:
         """World points (..., 3) in view coordinates."""
@@ -67,3 +83,7 @@ def as_array(points: ArrayLike | Tensor) -> NDArray[np.float64]:
     if isinstance(points, Tensor):
         points = points.detach().cpu().numpy()
     return np.asarray(points, np.float64)
+
+
+def _corner(place: NDArray[np.float64]) -> str:
+    return f"({', '.join(f'{x:.3g}' for x in place)})"

@@ -35,8 +35,8 @@ def light_scene(scene: viser.SceneApi, camera: Cameras, up: NDArray[np.float64])
         ("back", -key, _BACK * light.key),
     ):
         place = direction / np.linalg.norm(direction) * _FAR
-        scene.add_light_directional(f"/lights/{name}", intensity=_FULL * strength, position=place)
+        scene.add_light_directional(f"/.lights/{name}", intensity=_FULL * strength, position=place)
     ground = round(255 * light.ground / light.sky)
     scene.add_light_hemisphere(
-        "/lights/sky", ground_color=(ground,) * 3, intensity=_FULL * light.sky, position=up * _FAR
+        "/.lights/sky", ground_color=(ground,) * 3, intensity=_FULL * light.sky, position=up * _FAR
     )

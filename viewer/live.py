@@ -85,6 +85,7 @@ class LiveTraining(Observer):
                 self._wake.wait_for(lambda: self._pending is None or self._closed, timeout=10)
             if self._run is not None and self._layer is not None:
                 self._replace(self._run.splats)
+                self._layer.locked = ""
             self.panel.end(sentence)
 
         self._safely(show)
@@ -122,6 +123,7 @@ class LiveTraining(Observer):
         def show() -> None:
             layer = trained(SplatsLayer(_SCENE, training.splats), training.config)
             layer.rendered_by = "geokit"
+            layer.locked = "it is in training; wait until that has ended, or stop it"
             self.viewer.add(layer)
             for other in [one for one in self.viewer.layers.values() if one in self._before]:
                 self.viewer.remove(other.name)

@@ -12,6 +12,7 @@ from geokit.errors import GeokitError
 from geokit.pipelines.spectrum_pictures import signed_colors
 
 from .layers.correspondences import MOST_LINES, CorrespondencesLayer
+from .words import plain
 
 if TYPE_CHECKING:
     import viser
@@ -67,7 +68,7 @@ class MapPanel:
 
     def asked(self) -> None:
         """Say what was clicked on and what it corresponds to."""
-        self.answer.content = self.layer.answer() or _ASK
+        self.answer.content = plain(self.layer.answer()) or _ASK
 
     def _recolor(self, _: Any) -> None:
         self.layer.coloring = self.coloring.value
@@ -91,7 +92,7 @@ class MapPanel:
         said.append(f"coverage: {layer.coverage:.0%} of {layer.first.name} is reached")
         if layer.errors is not None:
             said += [layer.errors.sentence, "errors: ways along the edges x 100 / √area"]
-        return "  \n".join(said)
+        return "  \n".join(plain(line) for line in said)
 
 
 def _add_curve(gui: viser.GuiApi, limits: torch.Tensor, shares: torch.Tensor) -> Any:

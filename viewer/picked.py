@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLOR = (220, 60, 40)
 _RADIUS = 0.015  # in view units; what is shown first has a radius of 2
-_NODE = "/.picked"  # layers' names hold no slash, and files that begin with a point are rare
+_NODE = "/.picked"
 
 
 class Picked:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from geokit.errors import GeokitError
-
 from .client_stream import ClientStream, Step
 from .frame import ViewFrame
+from .mishaps import sentence
 from .picture_wire import PictureWire, depth_png, jpeg
 from .splat_modes import MODES, Mode
 from .streamed_scene import StreamedScene
@@ -196,13 +195,7 @@ class RenderLoop:
 
     def _explain(self, client: viser.ClientHandle, stream: ClientStream, error: Exception) -> None:
         """Say it once."""
-        if isinstance(error, GeokitError):
-            sentence = str(error)
-        elif isinstance(error, MemoryError):
-            sentence = "there is not enough memory to draw these splats"
-        else:
-            traceback.print_exc()
-            sentence = f"this is a mistake of geokit itself ({type(error).__name__}: {error})"
-        if sentence != stream.told and not stream.wire.closed:
-            self.viewer.notify(client, sentence, bad=True)
-        stream.told = sentence
+        said = sentence(error)
+        if said != stream.told and not stream.wire.closed:
+            self.viewer.notify(client, said, bad=True)
+        stream.told = said

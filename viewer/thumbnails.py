@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from geokit.errors import GeokitError
 from geokit.io import Capture
 
+from .words import plain
+
 if TYPE_CHECKING:
     import viser
 
@@ -54,7 +56,7 @@ class Thumbnails:
             bar.visible = False
             if problems:
                 more = f", and {len(problems) - 1} more like it" if len(problems) > 1 else ""
-                note.content, note.visible = f"{problems[0]}{more}", True
+                note.content, note.visible = plain(f"{problems[0]}{more}"), True
 
         self._thread = threading.Thread(target=work, name="thumbnails", daemon=True)
         self._thread.start()

@@ -10,6 +10,8 @@ import numpy as np
 from geokit.pipelines.observer import Status
 from geokit.pipelines.pace import Speed, clock
 
+from .words import plain
+
 if TYPE_CHECKING:
     from .viewer import Viewer
 
@@ -67,13 +69,16 @@ class TrainingPanel:
 
     def say(self, text: str, fraction: float | None = None) -> None:
         """One line about what is done, and how much of it in [0, 1]."""
-        self.line.content = text
+        self._show(plain(text), fraction)
+
+    def _show(self, markdown: str, fraction: float | None) -> None:
+        self.line.content = markdown
         self.bar.animated = fraction is None
         self.bar.value = 100.0 if fraction is None else 100 * min(max(fraction, 0.0), 1.0)
 
     def note(self, text: str) -> None:
         """Something that the user should know; notes stay."""
-        self.notes.content = "\n\n".join([line for line in (self.notes.content, text) if line])
+        self.notes.content = "\n\n".join([line for line in (self.notes.content, plain(text)) if line])
         self.notes.visible = True
 
     def begin(self) -> None:
@@ -93,7 +98,7 @@ class TrainingPanel:
         _, left = self._speed.measured(status)
         psnr = status.psnr if self._psnr is None else self._psnr
         waits = "paused" if self._is_paused else f"{clock(left)} left"
-        self.say(
+        self._show(
             f"**Step {status.step:,} of {status.steps:,}**, {waits}  \n"
             f"PSNR {psnr:.1f} dB, loss {status.loss:.4f}, {status.splats:,} splats",
             status.progress,

@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geokit.errors import GeokitError, InvalidInput
+from geokit.errors import InvalidInput
 from geokit.geometry import Cameras
 
-from .clicks import Clicks
+from .clicks import Clicks, first_hit
 from .frame import ViewFrame
 from .history import History
 from .home import distance_to_middle, home_camera, upward
+from .layer_folders import LayerFolders
 from .layers.layer import Layer, Pick, united
 from .lights import light_scene
+from .mishaps import sentence
 from .server import page_address, start_server
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class Viewer:
         self._closed = threading.Event()
         group = self.server.gui.add_tab_group()
         self._tabs = {name: group.add_tab(name) for name in TABS}
-        self._folders: dict[str, viser.GuiFolderHandle] = {}
-        self._switches: dict[str, Any] = {}  # of visibility
+        self.folders = LayerFolders(self)
         self.server.scene.on_click()(self._click)
         from .parts import PARTS
 
@@ -62,17 +62,28 @@ class Viewer:
     # The scene.
 
     def add(self, *layers: Layer) -> None:
-        """Show layers; a name that is taken gets a number. The first ones decide the scale and the first view."""
+        """Show layers; a name that is taken gets a number. The first ones decide the scale and the first view.
+
+        All or, where one cannot be shown, none: `InvalidInput` for places too far away to be drawn.
+        """
         with self.lock:
+            before = self.frame, self.up
             for layer in layers:
                 layer.name = self._free_name(layer.name)
                 self.layers[layer.name] = layer
-            if self.frame is None and layers:
-                self._look_at_all()
-            for layer in layers:
-                assert self.frame is not None
-                layer.draw(self.server.scene, self.frame)
-                self._add_folder(layer)
+            try:
+                if self.frame is None and layers:
+                    self._look_at_all()
+                for layer in layers:
+                    assert self.frame is not None
+                    self.frame.check(layer.name, layer.bounds())
+                    layer.draw(self.server.scene, self.frame)
+                    self.folders.add(layer)
+            except BaseException:
+                self.frame, self.up = before
+                for layer in layers:
+                    self._drop(layer)
+                raise
         self.changed()
 
     def remove(self, name: str) -> None:
@@ -80,18 +91,27 @@ class Viewer:
         with self.lock:
             if name not in self.layers:
                 raise InvalidInput(f"there is no layer {name!r}; there are {', '.join(self.layers) or 'none'}")
-            self.layers.pop(name).leave()
-            self._folders.pop(name).remove()
+            self._drop(self.layers[name])
         self.changed()
 
     def edit(self, shapes: Mapping[Layer, Any], what: str) -> None:
-        """Give layers other shapes; `undo` gives them back. what: was done, as the panel says it: "deleted 3 faces"."""
+        """Give layers other shapes; `undo` gives them back. what: was done, as the panel says it: "deleted 3 faces".
+
+        Raises `InvalidInput` for a layer that is `locked`.
+        """
         with self.lock:
+            self.check_editable(shapes)
             before = {layer: layer.shape for layer in shapes}
             for layer, shape in shapes.items():
                 layer.replace(shape)
-            self.history.push(what, lambda: self._restore(before))
+            self.history.push(what, lambda: self._restore(before), before)
         self.changed()
+
+    def check_editable(self, layers: Iterable[Layer]) -> None:
+        """Raise `InvalidInput` where one of the layers is `locked`."""
+        for layer in layers:
+            if layer.locked:
+                raise InvalidInput(f"{layer.name} cannot be changed now: {layer.locked}")
 
     def undo(self) -> str | None:
         """Take the last edit back; returns what it was, None where nothing was done."""
@@ -104,7 +124,7 @@ class Viewer:
         """Show or hide a layer."""
         with self.lock:
             layer.set_visible(visible)
-            self._switches[layer.name].value = visible
+            self.folders.switch(layer.name, visible)
         self.changed()
 
     def changed(self) -> None:
@@ -190,15 +210,8 @@ class Viewer:
             with self.lock if locked else contextlib.nullcontext():
                 action()
             self.changed()
-        except GeokitError as error:
-            self.notify(client, str(error), bad=True)
-        except OSError as error:
-            self.notify(client, f"{error.filename or 'a file'} cannot be used ({error.strerror})", bad=True)
-        except MemoryError:
-            self.notify(client, "there is not enough memory for this", bad=True)
         except Exception as error:
-            traceback.print_exc()
-            self.notify(client, f"this is a mistake of geokit itself ({type(error).__name__}: {error})", bad=True)
+            self.notify(client, sentence(error), bad=True)
 
     @contextlib.contextmanager
     def tab(self, name: str) -> Iterator[None]:
@@ -246,11 +259,17 @@ class Viewer:
     # Inside.
 
     def _free_name(self, name: str) -> str:
-        name = name.replace("/", "_") or "shape"
+        name = name.replace("/", "_").lstrip(". ") or "shape"  # nodes of the viewer's own begin with a point
         number, free = 2, name
         while free in self.layers:
             free, number = f"{name}_{number}", number + 1
         return free
+
+    def _drop(self, layer: Layer) -> None:
+        self.layers.pop(layer.name)
+        layer.leave()
+        self.history.forget(layer)
+        self.folders.remove(layer.name)
 
     def _look_at_all(self) -> None:
         """The frame, the up direction and the first camera, from the layers that are there."""
@@ -278,38 +297,18 @@ class Viewer:
         """From a camera to the middle of what is shown, along its axis; in world units."""
         return distance_to_middle(self.layers.values(), camera)
 
-    def _add_folder(self, layer: Layer) -> None:
-        with self.tab("Scene"):
-            title = layer.name if layer.name.endswith(layer.kind) else f"{layer.name} ({layer.kind})"
-            folder = self.server.gui.add_folder(title)
-        self._folders[layer.name] = folder
-        with folder:
-            visible = self.server.gui.add_checkbox("Visible", layer.visible)
-            layer.controls(self.server.gui, self)
-        self._switches[layer.name] = visible
-
-        @self.guarded(visible)
-        def _(_: Any) -> None:
-            layer.set_visible(visible.value)
-
     def _restore(self, shapes: Mapping[Layer, Any]) -> None:
         for layer, shape in shapes.items():
             layer.replace(shape)
 
     def _click(self, event: Any) -> None:
-        """Find what the ray of a click meets first and tell who asked."""
+        """Tell who asked what the ray of a click meets first."""
 
         def pick() -> None:
-            if self.frame is None:
-                return
-            origin = self.frame.to_world(event.ray_origin)
-            direction = np.asarray(event.ray_direction, np.float64)
-            direction = direction / np.linalg.norm(direction)
-            found = [layer.pick(origin, direction) for layer in list(self.layers.values()) if layer.visible]
-            hits = [hit for hit in found if hit is not None]
-            if hits:
-                nearest = min(hits, key=lambda hit: hit.distance)
+            if self.frame is not None:
+                hit = first_hit(self.layers.values(), self.frame.to_world(event.ray_origin), event.ray_direction)
                 for callback in self.clicks.listeners(self._picked):
-                    callback(nearest, event.client)
+                    if hit is not None:
+                        callback(hit, event.client)
 
         self.safely(pick, event.client)

@@ -97,6 +97,12 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
         warnings.warn(f"{path}: {ending} cannot hold {' and '.join(lost)}; write an .obj to keep them", stacklevel=2)
 
 
+def mesh_files(path: Path, mesh: Mesh) -> list[Path]:
+    """All files that `save_mesh` writes: `path`, and beside an .obj with a texture its .mtl and .png."""
+    beside = path.suffix.lower() == ".obj" and mesh.texture is not None and mesh.uv is not None
+    return [path, *([path.with_suffix(".mtl"), path.with_suffix(".png")] if beside else [])]
+
+
 def lost_of_mesh(ending: str, mesh: Mesh) -> list[str]:
     """Names of the fields of `mesh` that files with this ending cannot hold."""
     return [name for name in _CANNOT_HOLD.get(ending, ()) if getattr(mesh, name) is not None]
@@ -104,11 +110,12 @@ def lost_of_mesh(ending: str, mesh: Mesh) -> list[str]:
 
 def _save_obj(path: Path, mesh: Mesh) -> None:
     library = None
-    if mesh.texture is not None and mesh.uv is not None:
-        picture, library = path.with_suffix(".png"), path.with_suffix(".mtl").name
+    if (beside := mesh_files(path, mesh)[1:]) and mesh.texture is not None:
+        material, picture = beside
         with atomic_write(picture) as file:
             file.write(encode_texture(mesh.texture.detach().cpu().numpy()))
-        with atomic_write(path.with_suffix(".mtl")) as file:
+        with atomic_write(material) as file:
             file.write(write_material(picture.name))
+        library = material.name
     with atomic_write(path) as file:
         file.write(write_obj(mesh, library))

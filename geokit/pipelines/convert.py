@@ -10,7 +10,7 @@ from geokit.geometry import PointCloud, Splats
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.splats import SH_C0
 from geokit.io import save_splats
-from geokit.io.meshes import lost_of_mesh, save_mesh
+from geokit.io.meshes import lost_of_mesh, mesh_files, save_mesh
 from geokit.io.point_clouds import POINT_ENDINGS, lost_in, save_points
 from geokit.pipelines.open_shape import SPLAT_ENDINGS, open_shape
 from geokit.pipelines.run_folder import scene_file
@@ -45,6 +45,7 @@ def convert(
     source, target = scene_file(source), Path(target)
     check_target(target, overwrite)
     opened = open_shape(source, drop_nonfinite)
+    check_free(opened.shape, target, overwrite)
     shape, lost = write_shape(opened.shape, source, target, opened.feature_names)
     messages = opened.messages
     if opened.dropped:
@@ -60,8 +61,19 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise InvalidInput(
             f"{target} does not end like a file of a shape that geokit writes; the formats are {', '.join(known)}"
         )
-    if target.exists() and not overwrite:
-        raise InvalidInput(f"{target} exists already; choose another name, or replace it with --overwrite")
+    _check_missing([target], overwrite)
+
+
+def check_free(shape: Shape, target: Path, overwrite: bool) -> None:
+    """Raise `InvalidInput` where one of the files that the shape becomes (an .obj has its texture beside it) is there
+    already, unless `overwrite`."""
+    _check_missing(mesh_files(target, shape) if isinstance(shape, Mesh) else [target], overwrite)
+
+
+def _check_missing(files: list[Path], overwrite: bool) -> None:
+    there = [file for file in files if file.exists()]
+    if there and not overwrite:
+        raise InvalidInput(f"{there[0]} exists already; choose another name, or replace it with --overwrite")
 
 
 def formats_of(shape: Shape) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from geokit.geometry.icp import Registration, icp
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.registration import register as find_pose
 from geokit.geometry.transforms import transform
-from geokit.pipelines.convert import check_target, write_shape
+from geokit.pipelines.convert import check_free, check_target, write_shape
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.open_shape import OpenedShape, open_shape
 
@@ -81,6 +81,8 @@ def register(
     moving, fixed = opened[0].shape, opened[1].shape
     assert isinstance(moving, Mesh | PointCloud)
     assert isinstance(fixed, Mesh | PointCloud)
+    if output is not None:
+        check_free(moving, Path(output), overwrite)
     observer.phase("aligning")
     found = icp(moving, fixed) if near else find_pose(moving, fixed, voxel=voxel)
     precise = moving.to(_precision(moving, fixed))

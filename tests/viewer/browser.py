@@ -1,5 +1,6 @@
 """What tests ask of a page and of its pictures."""
 
+import html
 import signal
 import subprocess
 import time
@@ -23,6 +24,11 @@ def until(condition: Callable[[], Any], otherwise: str, patience: float = PATIEN
             return found
         time.sleep(0.05)
     raise AssertionError(f"{otherwise} within {patience:.0f} s")
+
+
+def read(handle: Any) -> str:
+    """What a user reads in a text of the panel."""
+    return html.unescape(handle.content)
 
 
 def started(command: list[str], **options: Any) -> subprocess.Popen[str]:

@@ -1,5 +1,6 @@
 """Captures and runs: cameras with their photographs, one compared with the other, whatever is missing."""
 
+import html
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -95,8 +96,8 @@ def test_a_damaged_photograph_leaves_its_frustum_and_one_sentence(viewer, captur
     wait_for_photographs(cameras)
     shown = [node.image is not None for node in cameras._nodes]
     assert shown == [i != 3 for i in range(10)]
-    texts = [str(getattr(handle, "content", "")) for handle in viewer._folders["broken cameras"]._children.values()]
-    assert any("03.png is damaged or truncated" in text for text in texts)
+    texts = [str(getattr(handle, "content", "")) for handle in viewer.folders["broken cameras"]._children.values()]
+    assert any("03.png is damaged or truncated" in html.unescape(text) for text in texts)
 
 
 def test_a_run_shows_the_splats_as_they_were_trained_with_its_meshes_and_cameras(finished, run):

@@ -16,6 +16,7 @@ from geokit.viewer.layers.splats import SplatsLayer
 from geokit.viewer.live import LiveTraining
 
 from geokit.cli.main import main
+from geokit.errors import InvalidInput
 from geokit.io import load_splats
 from geokit.pipelines.interrupt import Interrupted
 from geokit.pipelines.observer import Observer, Observers, Status
@@ -127,6 +128,9 @@ def test_pause_holds_the_run_up_on_nobodys_clock_and_resume_lets_it_go(viewer, l
     time.sleep(1.0)
     assert pausing.reached == 5
     assert live.panel.line.content.startswith("**Step 5 of 24**, paused")
+    layer = viewer.layers["training"]
+    with pytest.raises(InvalidInput, match="training cannot be changed now: it is in training"):
+        viewer.edit({layer: layer.kept(layer.elements()[:, 2] > 0)}, "kept the top")
     live.resume()
     run.thread.join(60)
     assert run.error is None

@@ -27,7 +27,7 @@ from geokit.pipelines.match_collection import match_collection
 from geokit.pipelines.match_pictures import shape_colors
 from geokit.spectral.evaluation import edge_geodesics, geodesic_error
 from geokit.spectral.precise import PreciseMap
-from tests.viewer.browser import picture, until
+from tests.viewer.browser import picture, read, until
 
 
 def egg(rings: int, tall: float = 1.6) -> Mesh:
@@ -147,7 +147,7 @@ def test_a_click_on_the_second_shows_its_image_on_the_first(shapes):
         layer = shown(viewer)
         clicked(viewer, layer.second, 101)
         assert layer.asked.images == (int(p2p[101]),)
-        assert layer.panel.answer.content == f"vertex 101 of second → {int(p2p[101])} of first"
+        assert read(layer.panel.answer) == f"vertex 101 of second → {int(p2p[101])} of first"
         marks = next(piece for piece in layer.drawables() if isinstance(piece, Points))
         assert np.allclose(marks.points[0], layer.second.placed(second.vertices)[101])
         assert np.allclose(marks.points[1], layer.first.placed(first.vertices)[int(p2p[101])])
@@ -164,7 +164,7 @@ def test_a_click_on_the_first_shows_all_that_go_there_or_the_nearest(shapes):
         wanted = (p2p == 40).nonzero()[:, 0].tolist()
         assert len(wanted) > 1
         assert list(layer.asked.images) == wanted
-        assert f"and {len(wanted) - 1} more that go there" in layer.panel.answer.content
+        assert f"and {len(wanted) - 1} more that go there" in read(layer.panel.answer)
     back = torch.cdist(coarse.vertices, fine.vertices).argmin(1)
     missed = next(v for v in range(len(fine.vertices)) if v not in back.tolist())
     with show_map(fine, coarse, back, port=0) as viewer:
@@ -172,7 +172,7 @@ def test_a_click_on_the_first_shows_all_that_go_there_or_the_nearest(shapes):
         clicked(viewer, layer.first, missed)
         ways = (fine.vertices[back] - fine.vertices[missed]).norm(dim=1)
         assert layer.asked.images == (int(ways.argmin()),)
-        assert "nothing goes exactly there" in layer.panel.answer.content
+        assert "nothing goes exactly there" in read(layer.panel.answer)
     with show_map(fine, coarse, PointMap(back, p2p), port=0) as viewer:
         layer = shown(viewer)
         clicked(viewer, layer.first, missed)
@@ -193,7 +193,7 @@ def test_errors_are_painted_told_and_drawn_as_the_spectral_evaluation_has_them(s
         assert np.abs(layer.second.shown().colors.numpy() - colors).max() < 0.02
         assert len(np.unique(colors.round(2), axis=0)) > 20
         assert np.allclose(layer.first.shown().colors.numpy(), PALE)
-        assert f"mean error {wanted.mean:.2f}" in layer.panel.figures.content
+        assert f"mean error {wanted.mean:.2f}" in read(layer.panel.figures)
         assert layer.panel.curve.data[1][-1] == pytest.approx(100 * layer.errors.curve()[1][-1])
         clicked(viewer, layer.second, 55)
         assert f"true is {int(known[55, 0])} (green), error {100 * wanted.errors[55]:.1f}" in layer.answer()
@@ -209,7 +209,7 @@ def test_coverage_is_the_share_of_the_first_that_is_reached_and_greys_the_rest(s
     with show_map(first, second, p2p, port=0) as viewer:
         layer = shown(viewer)
         assert 0.5 < layer.coverage < 0.7
-        assert f"coverage: {layer.coverage:.0%}" in layer.panel.figures.content
+        assert f"coverage: {layer.coverage:.0%}" in read(layer.panel.figures)
         turned(layer.panel.coloring, "coverage")
         grey = np.isclose(layer.first.shown().colors.numpy(), PALE).all(1)
         assert np.array_equal(grey, ~layer.reached)
@@ -313,7 +313,7 @@ def test_the_folder_of_a_match_opens_as_two_shapes_and_their_map(files, tmp_path
     with Viewer(port=0) as viewer:
         viewer.add(layer, first, second)
         assert layer.panel.matrix is not None
-        assert "confiden" in layer.panel.figures.content or "doubtful" in layer.panel.figures.content
+        assert "confiden" in read(layer.panel.figures) or "doubtful" in read(layer.panel.figures)
     # Both have as many vertices: only the report can tell which is which.
     backwards = named_things(files[1::-1], tmp_path / "moved" / "match.npz", [])
     assert [one.name for one in backwards[1:]] == ["small", "tall"]
@@ -376,7 +376,7 @@ def test_a_click_in_the_page_moves_the_mark_on_the_other_shape(shapes, opened):
             for place in (marks[0], marks[1:].mean(0)):
                 column, row = (round(float(c)) for c in pixel(place))
                 assert seen[row - 4 : row + 5, column - 4 : column + 5].min(-1).min() < 0.2, (vertex, column, row)
-            answers.append(layer.panel.answer.content)
+            answers.append(read(layer.panel.answer))
         assert answers[0] != answers[1]
         assert all(int(p2p[i]) == layer.asked.vertex for i in layer.asked.images)
         page.get_by_text(answers[1]).wait_for()

@@ -93,7 +93,80 @@ def test_showing_and_hiding_moves_the_switch_in_the_panel(viewer):
     viewer.add(layer)
     viewer.show(layer, False)
     assert not layer.visible
-    assert not viewer._switches["ball"].value
+    assert not viewer.folders.switched("ball")
     viewer.show(layer)
     assert layer.visible
-    assert viewer._switches["ball"].value
+    assert viewer.folders.switched("ball")
+
+
+def test_a_scene_that_cannot_be_drawn_leaves_the_viewer_as_it_was(viewer):
+    far = PointCloud(torch.tensor([[0.0, 0.0, 0.0], [1e30, 0.0, 0.0]], dtype=torch.float64))
+    with pytest.raises(InvalidInput, match=r"the scene reaches from \(0, 0, 0\) to \(1e\+30, 0, 0\), farther than"):
+        viewer.add(*viewer_layers(far))
+    assert not viewer.layers
+    assert viewer.frame is None
+    assert viewer.up is None
+    viewer.add(MeshLayer("ball", sphere()))
+    with pytest.raises(InvalidInput, match="points reaches"):
+        viewer.add(MeshLayer("second", sphere()), *viewer_layers(far))
+    assert list(viewer.layers) == ["ball"]
+    assert not [name for name in viewer.server.scene._handle_from_node_name if name.startswith("/second")]
+    with pytest.raises(KeyError):
+        viewer.folders["second"]
+
+
+@pytest.mark.parametrize("name", ["lights", ".lights", "..", "a/b", ".crop"])
+def test_no_name_of_a_layer_is_one_of_the_viewers_own(viewer, name):
+    viewer.add(MeshLayer("ball", sphere()))
+    own = set(viewer.server.scene._handle_from_node_name)
+    viewer.add(MeshLayer(name, sphere()))
+    (_, shown) = viewer.layers
+    assert shown[0] != "."
+    assert "/" not in shown
+    viewer.remove(shown)
+    assert set(viewer.server.scene._handle_from_node_name) == own
+
+
+def test_edits_of_a_layer_that_is_gone_are_no_longer_offered(viewer):
+    ball, other = MeshLayer("ball", sphere()), MeshLayer("other", sphere())
+    viewer.add(ball, other)
+    whole = other.shape
+    viewer.edit({other: other.kept(other.elements()[:, 2] > 0)}, "kept the top of the other")
+    viewer.edit({ball: ball.kept(ball.elements()[:, 2] > 0)}, "kept the top of the ball")
+    viewer.remove("ball")
+    assert viewer.history.last == "kept the top of the other"
+    viewer.undo()
+    assert other.shape is whole
+
+
+def test_a_locked_layer_is_not_changed(viewer):
+    ball = MeshLayer("ball", sphere())
+    viewer.add(ball)
+    whole, ball.locked = ball.shape, "it is in training"
+    with pytest.raises(InvalidInput, match="ball cannot be changed now: it is in training"):
+        viewer.edit({ball: ball.kept(ball.elements()[:, 2] > 0)}, "kept the top")
+    assert ball.shape is whole
+    assert viewer.history.last is None
+
+
+def test_names_and_sentences_in_the_panel_are_no_html():
+    from html import unescape
+
+    from geokit.viewer.words import plain
+
+    hostile = '<img src=x onerror="alert(1)"> [a](b) **c** `d` {e} #f ~g~ | h & i_j'
+    made = plain(hostile)
+    assert unescape(made) == hostile
+    assert not set(made.replace("&#", "").replace(";", "")) & set("<>[](){}*_`#~|\"'\\!")
+
+
+def test_the_page_shows_a_hostile_name_letter_by_letter(viewer, opened):
+    from geokit.viewer.words import plain
+
+    hostile = '<img src=x onerror="document.title=1"> **not bold** [a](b)'
+    viewer.add(MeshLayer("ball", sphere()))
+    with viewer.tab("Scene"):
+        viewer.server.gui.add_markdown(plain(hostile))
+    with opened(viewer) as (page, _):
+        page.get_by_text(hostile, exact=True).wait_for()
+        assert page.locator("img[src=x]").count() == 0

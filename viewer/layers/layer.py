@@ -56,6 +56,7 @@ class Layer(ABC):
     def __init__(self, name: str, shape: Any, source: Path | None = None) -> None:
         self.name, self.shape, self.source = name, shape, source
         self.visible = True
+        self.locked = ""  # why the shape may not be edited now, as a user reads it
         self._nodes: list[viser.SceneNodeHandle] = []
         self._retired = Retired()
         self._scene: viser.SceneApi | None = None
@@ -162,6 +163,8 @@ class Layer(ABC):
     def leave(self) -> None:
         """Take the nodes out of the scene and draw no more, whatever becomes of the shape."""
         self.erase()
+        if self._scene is not None:
+            self._scene.remove_by_name(f"/{self.name}")  # what nodes lived below, or what failed in the middle left
         self._scene = None
 
     def set_visible(self, visible: bool) -> None:

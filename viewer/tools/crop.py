@@ -19,7 +19,7 @@ from .overlay import ORANGE, Overlay
 if TYPE_CHECKING:
     from ..viewer import Viewer
 
-_NAME = "/_crop"
+_NAME = "/.crop"
 _FIRST = 0.5  # of the scene's sides: the box when it appears
 _STEPS = 400
 _CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)], np.float32)

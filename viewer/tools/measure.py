@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"Distance": 2, "Angle": 3}
 _WORDS = ("first", "second", "third")
-_PLACE = "/_measure"
+_PLACE = "/.measure"
 _NONE = "none"
 
 

@@ -16,7 +16,7 @@ from geokit.pipelines.camera_files import named_cameras
 if TYPE_CHECKING:
     from ..viewer import Viewer
 
-_NAME = "/_camera_path"
+_NAME = "/.camera path"
 _COLOR = (110, 70, 190)
 _MOST = 500  # views that a file may hold
 _FRUSTUM = 0.12  # in view units

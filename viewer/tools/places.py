@@ -16,11 +16,14 @@ def free_path(folder: Path, stem: str, ending: str) -> Path:
 
 
 def typed_path(text: str) -> Path:
-    """The path that a user typed, ~ and all; `InvalidInput` for none."""
+    """The path that a user typed, ~ and all; `InvalidInput` for none, and for the home of nobody."""
     text = text.strip()
     if not text or "\0" in text:
         raise InvalidInput("the name of the file is missing; type one")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InvalidInput(f"{text} begins in the home of nobody known here; type the whole path") from error
 
 
 def size_in_words(count: int) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
+from geokit.io.meshes import mesh_files
 from geokit.pipelines.camera_files import save_cameras
 from geokit.pipelines.convert import check_target, formats_of, write_shape
 from geokit.pipelines.open_shape import open_shape
@@ -100,7 +101,7 @@ class SaveTool:
         layer = self._suggested
         if layer is not None:
             source = layer.source
-            folder = Path.cwd() if source is None else source.parent if source.is_file() else source
+            folder = Path.cwd() if source is None else source if source.is_dir() else source.parent
             stem = layer.name if source is None else f"{source.stem}_edited"
             self.path.value = str(free_path(folder.absolute(), stem, self.format.value))
 
@@ -118,10 +119,13 @@ def layer_formats(layer: Layer) -> tuple[str, ...]:
 def save_layer(layer: Layer, target: Path, overwrite: bool = False) -> str:
     """Write a layer's shape, atomically, in the format of the ending; returns what was written, and what was not.
 
-    Raises `InvalidInput` for an ending that cannot hold it and, unless `overwrite`, a file that is there already.
+    Raises `InvalidInput` for an ending that cannot hold it and, unless `overwrite`, a file that is there already (a
+    texture goes beside an .obj).
     """
-    if target.exists() and not overwrite:
-        raise InvalidInput(f"{target} exists already; choose another name, or tick 'Replace the file'")
+    files = mesh_files(target, layer.shape) if isinstance(layer.shape, Mesh) else [target]
+    there = [file for file in files if file.exists()]
+    if there and not overwrite:
+        raise InvalidInput(f"{there[0]} exists already; choose another name, or tick 'Replace the file'")
     lost: list[str] = []
     if isinstance(layer.shape, Cameras):
         if target.suffix.lower() != _JSON:

@@ -23,7 +23,7 @@ class Selection:
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
-        self._overlay = Overlay(viewer, "/_selection")
+        self._overlay = Overlay(viewer, "/.selection")
         self._masks: dict[Layer, NDArray[np.bool_]] = {}
         self._shapes: dict[Layer, Any] = {}
 

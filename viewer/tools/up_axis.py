@@ -78,7 +78,7 @@ class UpAxisTool:
             self._set_view(up, rotation.T)
 
         self._replace(after, rotation)
-        viewer.history.push(f"turned the shapes, {axis_name(target)} is up", back)
+        viewer.history.push(f"turned the shapes, {axis_name(target)} is up", back, before)
         self._set_view(target, rotation)
 
     def click(self, pick: Pick, client: viser.ClientHandle) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -38,6 +39,10 @@ def check_video(target: Path, kind: str, frames: int, width: int, height: int, o
         raise InvalidInput(f"{target} exists already; choose another name, or tick 'Replace the file'")
     if target.is_dir() != (kind == FOLDER) and target.exists():
         raise InvalidInput(f"{target} exists and is {'a folder' if target.is_dir() else 'a file'}; choose another name")
+    if kind == FOLDER and target.is_dir():
+        other = [file.name for file in target.iterdir() if not re.fullmatch(r"\d{4,}\.png", file.name)]
+        if other:
+            raise InvalidInput(f"{target} holds more than frames ({min(other)} would be lost); choose another name")
 
 
 def write_video(target: Path, kind: str, frames: Frames, fps: float, size: tuple[int, int]) -> None:
@@ -96,7 +101,7 @@ def _write_mp4(target: Path, frames: Frames, fps: float, size: tuple[int, int]) 
 
 
 def _write_folder(target: Path, frames: Frames) -> None:
-    """NNNN.png, first into a hidden folder beside it."""
+    """NNNN.png, first into a hidden folder beside it, which then takes the place of an older one as a whole."""
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:
@@ -104,12 +109,23 @@ def _write_folder(target: Path, frames: Frames) -> None:
             Image.fromarray(frame).save(hidden / name)
         hidden.chmod(0o755)
         if target.is_dir():
-            for file in hidden.iterdir():
-                os.replace(file, target / file.name)
+            _exchange(hidden, target)
         else:
             os.replace(hidden, target)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Give a folder the name of an older one, which is removed."""
+    aside = new.with_suffix(".old")
+    os.replace(old, aside)
+    try:
+        os.replace(new, old)
+    except OSError:
+        os.replace(aside, old)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _numbered(frames: Frames) -> Iterator[tuple[str, NDArray[np.uint8]]]:

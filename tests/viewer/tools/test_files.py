@@ -12,7 +12,7 @@ from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.points import PointsLayer
 from geokit.viewer.layers.splats import SplatsLayer
 from geokit.viewer.render_scene import render_layers
-from geokit.viewer.tools.places import free_path, size_in_words
+from geokit.viewer.tools.places import free_path, size_in_words, typed_path
 from geokit.viewer.tools.save import layer_as_download, layer_formats, read_again, save_layer
 from PIL import Image
 
@@ -91,6 +91,35 @@ def test_the_panel_saves_beside_the_source_and_replaces_only_when_told(viewer, t
     tool.path.value = str(tmp_path / "ball.xyzzy")
     tool.save.value = True
     assert "does not end like a file of a shape" in said[-1][0]
+
+
+def test_a_texture_beside_an_obj_is_replaced_only_when_told(tmp_path):
+    made = ball(level=1)
+    texture = torch.rand(4, 4, 3, dtype=made.vertices.dtype)
+    textured = made.replace(uv=torch.rand(len(made), 3, 2, dtype=made.vertices.dtype), texture=texture)
+    layer = MeshLayer("ball", textured)
+    for name in ("ball.png", "ball.mtl"):
+        (tmp_path / name).write_bytes(b"somebody's")
+        with pytest.raises(InvalidInput, match=f"{name} exists already"):
+            save_layer(layer, tmp_path / "ball.obj")
+        assert not (tmp_path / "ball.obj").exists()
+        assert (tmp_path / name).read_bytes() == b"somebody's"
+        (tmp_path / name).unlink()
+    save_layer(layer, tmp_path / "ball.obj")
+    save_layer(layer, tmp_path / "ball.obj", overwrite=True)
+
+
+def test_the_name_is_suggested_beside_a_file_that_has_gone(viewer, tmp_path):
+    save_mesh(tmp_path / "ball.obj", ball())
+    layers = layers_of(tmp_path / "ball.obj")
+    (tmp_path / "ball.obj").unlink()
+    viewer.add(*layers)
+    assert viewer.parts["SaveTool"].path.value == str(tmp_path / "ball_edited.obj")
+
+
+def test_a_home_of_nobody_is_one_sentence():
+    with pytest.raises(InvalidInput, match="begins in the home of nobody known here"):
+        typed_path("~nobody_of_this_name/ball.ply")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(viewer, tmp_path):

@@ -112,19 +112,19 @@ def test_measurements_are_drawn_listed_and_removed(viewer, sphere):
     assert "1. distance 1.41" in tool.list.content
     assert "along the surface 1.5" in tool.list.content
     assert "Unit: the file's own" in tool.list.content
-    shown = viewer.server.scene.get_handle_by_name("/_measure/1/label")
+    shown = viewer.server.scene.get_handle_by_name("/.measure/1/label")
     assert shown.text.startswith("1.41")
-    line = viewer.server.scene.get_handle_by_name("/_measure/1/line")
+    line = viewer.server.scene.get_handle_by_name("/.measure/1/line")
     ends = viewer.frame.to_world(line.points[0])
     assert ends == pytest.approx(tool.measurements[1].points, abs=1e-5)
     tool.choice.value = "1"
     tool.remove.value = True
     assert list(tool.measurements) == [2]
-    assert viewer.server.scene.get_handle_by_name("/_measure/1/label") is None
+    assert viewer.server.scene.get_handle_by_name("/.measure/1/label") is None
     tool.clear.value = True
     assert not tool.measurements
     assert not tool.list.visible
-    assert viewer.server.scene.get_handle_by_name("/_measure/2/line") is None
+    assert viewer.server.scene.get_handle_by_name("/.measure/2/line") is None
 
 
 def test_another_kind_of_measurement_keeps_the_clicks(viewer, sphere):
@@ -169,5 +169,9 @@ def test_two_clicks_in_the_page_measure(viewer, opened):
         angle = np.arccos(places[0] @ places[1] / np.prod([np.linalg.norm(p) for p in places]))
         assert found.straight == pytest.approx(2 * np.sin(angle / 2), abs=0.03)
         assert found.along == pytest.approx(angle, abs=0.03)
-        drawn = picture(client, 450, 250, tries=1)
-        assert (drawn[..., 2] - drawn[..., 0] > 0.3).sum() > 40  # the blue way over the grey ball
+
+        def blue() -> bool:  # the way over the grey ball
+            drawn = picture(client, 450, 250, tries=1)
+            return (drawn[..., 2] - drawn[..., 0] > 0.3).sum() > 40
+
+        until(blue, "the way is not drawn", 30)

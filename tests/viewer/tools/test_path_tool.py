@@ -11,7 +11,7 @@ import torch
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.render_scene import render_layers
 from geokit.viewer.tools import video as video_module
-from geokit.viewer.tools.video import FOLDER, write_video
+from geokit.viewer.tools.video import FOLDER, check_video, write_video
 from PIL import Image
 
 from geokit.errors import GeokitError, InvalidInput, MissingDependency
@@ -53,10 +53,10 @@ def test_views_are_added_moved_and_removed(viewer, tool):
     tool.choice.value = "1"
     tool.actions.value = "Remove"
     assert tool.path.views == [second, third]
-    assert viewer.server.scene.get_handle_by_name("/_camera_path/1") is not None
-    assert viewer.server.scene.get_handle_by_name("/_camera_path/2") is None
+    assert viewer.server.scene.get_handle_by_name("/.camera path/1") is not None
+    assert viewer.server.scene.get_handle_by_name("/.camera path/2") is None
     tool.shown.value = False
-    assert viewer.server.scene.get_handle_by_name("/_camera_path/line") is None
+    assert viewer.server.scene.get_handle_by_name("/.camera path/line") is None
 
 
 def test_the_flight_lasts_as_long_as_it_should_and_passes_the_views(tool):
@@ -211,6 +211,18 @@ def test_what_exists_stays_unless_it_may_be_replaced(tool, tmp_path):
     with pytest.raises(InvalidInput, match="does not end in"):
         tool.video._start(event(None), download=False)
     assert (tmp_path / "video.gif").read_text() == "mine"
+
+
+def test_a_folder_of_frames_is_replaced_as_a_whole_and_one_of_other_things_is_not(tmp_path):
+    target = tmp_path / "video"
+    write_video(target, FOLDER, frames(7), 10, (32, 24))
+    write_video(target, FOLDER, frames(3), 10, (32, 24))
+    assert sorted(file.name for file in target.iterdir()) == ["0000.png", "0001.png", "0002.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["video"]
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(InvalidInput, match=r"more than frames \(notes\.txt"):
+        check_video(target, FOLDER, 3, 32, 24, overwrite=True)
+    assert (target / "notes.txt").read_text() == "mine"
 
 
 def frames(count: int = 5) -> list[np.ndarray]:
