@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .camera_tour import CameraTour
+from .departures import Departures
 from .guides import Guides
 from .legends import Legends
 from .map_clicks import Matching
@@ -38,4 +39,5 @@ PARTS: tuple[Callable[[Any], Any], ...] = (
     ScreenshotTool,
     SaveTool,
     PageButton,
+    Departures,
 )
