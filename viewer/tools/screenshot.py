@@ -37,7 +37,7 @@ class ScreenshotTool:
         gui = viewer.server.gui
         with viewer.tab("Save"), gui.add_folder("Screenshot"):
             self.by = gui.add_dropdown(
-                "Drawn by", ("geokit", "browser"), hint="the browser also draws texts, small photographs and marks of tools"
+                "Drawn by", ("geokit", "browser"), hint="the browser also draws labels, photographs and what tools mark"
             )
             self.size = gui.add_dropdown("Size", tuple(_SIZES))
             self.width = gui.add_number("Width", 1920, min=1, max=LARGEST, step=1, visible=False)
