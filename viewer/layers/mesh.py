@@ -22,6 +22,7 @@ from geokit.geometry.topology import half_edges
 from geokit.io.gltf_write import write_glb
 
 from ..background import Background
+from ..colors import from_picker, in_bytes
 from ..drawables import Drawable, Segments, Shading, Triangles
 from ..frame import ViewFrame, as_array
 from ..lines import add_lines
@@ -146,8 +147,7 @@ class MeshLayer(Layer):
             ends, colors = mesh.vertices.numpy()[edges], self._painted[edges].mean(1)
             return [add_lines(scene, name, Segments(ends, colors, 1.0), frame)]
         if self.shading == "wireframe":
-            color = tuple(round(255 * c) for c in self.color)
-            return [scene.add_mesh_simple(name, view, mesh.faces.numpy(), color=color, wireframe=True)]
+            return [scene.add_mesh_simple(name, view, mesh.faces.numpy(), color=in_bytes(self.color), wireframe=True)]
         mesh = mesh.replace(vertices=torch.from_numpy(view).double())
         normals = mesh.vertex_normals() if mesh.normals is None else mesh.normals
         mesh = mesh.replace(normals=None if self.shading == "flat" else normals)
@@ -168,14 +168,14 @@ class MeshLayer(Layer):
         """How it is shaded and coloured."""
         shading = gui.add_dropdown("Shading", SHADINGS, initial_value=self.shading)
         own = gui.add_checkbox("Its own colours", self.own_colors) if self.own_colors else None
-        color = gui.add_rgb("Colour", tuple(round(255 * c) for c in self.color))
+        color = gui.add_rgb("Colour", in_bytes(self.color))
 
         @viewer.guarded(shading, own, color)
         def _(_: Any) -> None:
             before = self._look()
             self.shading = shading.value
             self.own_colors = own is not None and own.value
-            self.color = tuple(c / 255 for c in color.value)
+            self.color = from_picker(color.value, self.color)
             if self._look() != before:
                 self.redraw()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from geokit.geometry import PointCloud
 from geokit.geometry.render_mesh import CLAY
 
-from ..colors import legend_of, numbers_to_colors
+from ..colors import from_picker, in_bytes, legend_of, numbers_to_colors
 from ..drawables import Drawable, Points
 from ..frame import ViewFrame
 from .layer import Layer, Legend, Pick, box_of
@@ -123,7 +123,7 @@ class PointsLayer(Layer):
         """Size and colours."""
         size = gui.add_slider("Size", 0.1, 5.0, 0.1, 1.0, hint="in the distance that points have from each other")
         attribute = gui.add_dropdown("Colour by", self.attributes(), initial_value=self.attribute)
-        color = gui.add_rgb("Colour", tuple(round(255 * c) for c in self.color))
+        color = gui.add_rgb("Colour", in_bytes(self.color))
         first = self.size
 
         @viewer.guarded(size, attribute, color)
@@ -131,7 +131,7 @@ class PointsLayer(Layer):
             if self.size != first * size.value:
                 self.resize(first * size.value)
             before = self._look()
-            self.attribute, self.color = attribute.value, tuple(c / 255 for c in color.value)
+            self.attribute, self.color = attribute.value, from_picker(color.value, self.color)
             if self._look() != before:
                 self.redraw()
 
