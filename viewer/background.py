@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,14 @@ class _Job:
 class Background:
     """One thread that does what was asked for last; what was asked before and has not begun is forgotten.
 
-    So a slider that is dragged never makes a queue. The scene is not locked while the work is done, only while its
-    result is shown, and everybody can go on.
+    So a slider that is dragged never makes a queue. every: do all that was asked for, one after the other, as of
+    clicks each of which counts. The scene is not locked while the work is done, only while its result is shown, and
+    everybody can go on: so the work must have all it needs from the scene before it begins.
     """
 
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer, self._lock = viewer, threading.Lock()
-        self._next: _Job | None = None
+    def __init__(self, viewer: Viewer, every: bool = False) -> None:
+        self._viewer, self._lock, self._every = viewer, threading.Lock(), every
+        self._waiting: deque[_Job] = deque(maxlen=None if every else 1)  # a full one loses its oldest
         self._running = False
         self._idle = threading.Event()
         self._idle.set()
@@ -52,7 +54,7 @@ class Background:
         unless something else was asked for by then.
         """
         with self._lock:
-            self._next = _Job(what, work, done, client, failed)
+            self._waiting.append(_Job(what, work, done, client, failed))
             self._idle.clear()
             if not self._running:
                 self._running = True
@@ -65,11 +67,12 @@ class Background:
     def _run(self) -> None:
         while True:
             with self._lock:
-                job, self._next = self._next, None
-                if job is None or self._viewer.closed:
+                if not self._waiting or self._viewer.closed:
+                    self._waiting.clear()
                     self._running = False
                     self._idle.set()
                     return
+                job = self._waiting.popleft()
             self._do(job)
 
     def _do(self, job: _Job) -> None:
@@ -84,7 +87,7 @@ class Background:
 
             self._show(fail, job)
             with self._lock:
-                outdone = self._next is not None
+                outdone = bool(self._waiting) and not self._every
             if job.failed is not None and not outdone:
                 self._show(job.failed, job)
         else:

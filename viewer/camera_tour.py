@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import numpy as np
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras
 
+from .background import Background
 from .comparison import PICTURES, Comparison, compared
 from .layers.cameras import CamerasLayer
 from .layers.layer import Pick
@@ -32,6 +35,7 @@ class CameraTour:
         self.viewer = viewer
         self.chosen: tuple[CamerasLayer, int] | None = None
         self.comparison: Comparison | None = None
+        self.work = Background(viewer)
         self._names: dict[str, tuple[CamerasLayer, int]] = {}
         self._known: list[tuple[str, Cameras]] = []
         gui = viewer.server.gui
@@ -67,7 +71,7 @@ class CameraTour:
             camera = layer.shape[i]
             self.viewer.look(client, _all_seen(camera, client.camera.aspect or 1.0))
         if self.compare.value:
-            self._compare()
+            self._compare(client)
 
     # Events.
 
@@ -144,20 +148,31 @@ class CameraTour:
         if self.compare.value and self.chosen is None and self._names:
             self.go_to(*next(iter(self._names.values())), event.client)
         else:
-            self._compare()
+            self._compare(event.client)
 
-    def _compare(self) -> None:
+    def _compare(self, client: viser.ClientHandle | None) -> None:
         if not self.compare.value:
             self._show(None)
             return
         try:
-            self._show(self._compared())
+            work = self._compared()
         except Exception:
-            self.compare.value = False
-            self._show(None)
+            self._give_up()
             raise
+        chosen = self.chosen
 
-    def _compared(self) -> Comparison:
+        def show(comparison: Comparison) -> None:
+            if self.compare.value and self.chosen == chosen:
+                self._show(comparison)
+
+        self.work.ask("a comparison", work, show, client, self._give_up)
+
+    def _give_up(self) -> None:
+        self.compare.value = False
+        self._show(None)
+
+    def _compared(self) -> Callable[[], Comparison]:
+        """What makes the comparison, beside the scene; `InvalidInput` where there is nothing to compare."""
         if self.chosen is None:
             raise InvalidInput("no camera is chosen; choose one above, or click on one in the scene")
         layer, i = self.chosen
@@ -166,7 +181,8 @@ class CameraTour:
         splats = [one for one in self.viewer.layers.values() if isinstance(one, SplatsLayer) and one.visible]
         if not splats:
             raise InvalidInput("no splats are shown that could be compared with the photographs; make some visible")
-        return compared(splats[0], layer.capture, i)
+        capture, now = layer.capture, copy(splats[0])  # which stays as it is while the scene changes
+        return lambda: compared(now, capture, i)
 
     def _show(self, comparison: Comparison | None) -> None:
         self.comparison = comparison

@@ -1,6 +1,6 @@
 """Numbers as colours, with the legend that says which is which."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -53,3 +53,15 @@ def numbers_to_colors(values: NDArray[np.float64], legend: Legend) -> NDArray[np
     known = np.isfinite(place)
     index = np.where(known, place, 0).clip(0, count).round().astype(int)
     return np.where(known[:, None], legend.colors[index], np.asarray(_UNKNOWN))
+
+
+def in_bytes(color: Sequence[float]) -> tuple[int, int, int]:
+    """A colour in [0, 1] as the panel's pickers have it."""
+    red, green, blue = (round(255 * c) for c in color)
+    return red, green, blue
+
+
+def from_picker(picked: Sequence[int], color: tuple[float, float, float]) -> tuple[float, float, float]:
+    """The colour of a picker, in [0, 1]; `color` itself where that is what the picker shows."""
+    red, green, blue = picked
+    return color if tuple(picked) == in_bytes(color) else (red / 255, green / 255, blue / 255)

@@ -50,14 +50,17 @@ class Guides:
 
     def shown(self) -> dict[str, Guide]:
         """The guides that are switched on, by name."""
+        chosen = [name for name, switch in self.switches.items() if switch.value]
+        if not chosen:  # the boxes of large shapes take a while, and this is asked at every change
+            return {}
         boxes = {name: layer.bounds() for name, layer in self._viewer.layers.items() if layer.visible}
         up = np.array([0.0, 0.0, 1.0]) if self._viewer.up is None else np.asarray(self._viewer.up, np.float64)
-        chosen = [name for name, switch in self.switches.items() if switch.value]
         return {name: _GUIDES[name](boxes, up / np.linalg.norm(up)) for name in chosen} if boxes else {}
 
     def drawables(self) -> list[Segments]:
         """The lines of the guides that are switched on, for pictures made without the browser."""
-        return [guide.lines for guide in self.shown().values()]
+        with self._viewer.lock:
+            return [guide.lines for guide in self.shown().values()]
 
     def _refresh(self) -> None:
         with self._viewer.lock:

@@ -1,6 +1,7 @@
 """Round numbers, as people write them on scales."""
 
 import math
+import sys
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[tuple[float, str]]:
@@ -27,6 +28,7 @@ def _text(value: float, step: float) -> str:
 
 
 def round_number(size: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is not above a positive size."""
+    """The largest of 1, 2 and 5 times a power of ten that is not above a size; of no size, one next to nothing."""
+    size = max(size, 10 * sys.float_info.min)
     power = 10.0 ** math.floor(math.log10(size))
     return max(step for step in (power, 2 * power, 5 * power) if step <= size * (1 + 1e-9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from .drawables import Drawable, SplatCloud
 from .layers.layer import Layer
 from .render_pieces import Piece, render_piece
 
+if TYPE_CHECKING:
+    from .viewer import Viewer
+
 WHITE = (1.0, 1.0, 1.0)
 _AT_ONCE = 2_000_000  # pixels: larger pictures of surfaces are made in bands
 _SOLID = 0.5  # coverage from which on a pixel's depth is that of what covers it
@@ -21,6 +25,12 @@ _SOLID = 0.5  # coverage from which on a pixel's depth is that of what covers it
 def visible_drawables(layers: Iterable[Layer]) -> list[Drawable]:
     """The pieces of the layers that are visible, as they are at this moment; shapes never change in place."""
     return [drawable for layer in layers if layer.visible for drawable in layer.drawables()]
+
+
+def scene_drawables(viewer: Viewer) -> list[Drawable]:
+    """The pieces of the visible layers and the guides that are switched on, as they are at this moment."""
+    with viewer.lock:
+        return [*visible_drawables(viewer.layers.values()), *viewer.parts["Guides"].drawables()]
 
 
 def render_layers(layers: Iterable[Layer], camera: Cameras, background: Sequence[float] = WHITE) -> Tensor:

@@ -62,10 +62,9 @@ class ValuesPanel:
         with self._arrow_options:
             self.count = gui.add_slider("Arrow count", 50, MOST, 50, 400)
             self.length = gui.add_slider("Arrow length", 0.5, 20.0, 0.5, 4.0, hint="in hundredths of the mesh's size")
-        self.quantity.on_update(self._chosen)
         moving = (self.number, self.several, self.other, self.colormap, self.range, self.low, self.high, self.lines)
-        for handle in (*moving, self.arrows, self.count, self.length):
-            handle.on_update(self._moved)
+        self._guard(self._chosen, self.quantity)
+        self._guard(self._moved, *moving, self.arrows, self.count, self.length)
         self._fit()
 
     @property
@@ -198,6 +197,18 @@ class ValuesPanel:
     def _moved(self, event: Any) -> None:
         if event.client is not None or not self._quiet:
             self.refresh(event.client)
+
+    def _guard(self, action: Callable[[Any], None], *handles: Any) -> None:
+        guarded = self._viewer.guarded()(action)
+
+        def run(event: Any) -> None:
+            if event.client is None and self._quiet:  # inside of something that is guarded and tells of the change
+                action(event)
+            else:
+                guarded(event)
+
+        for handle in handles:
+            handle.on_update(run)
 
     def _fit(self) -> None:
         """Show the controls that have something to say."""

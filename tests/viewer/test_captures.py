@@ -261,6 +261,7 @@ def test_the_comparison_is_the_photograph_the_render_and_their_difference(tour, 
     cameras = cameras_of(tour.viewer.layers.values())
     tour.compare.value = True
     tour.go_to(cameras, 3, None)
+    assert tour.work.wait(60)
     splats = next(layer for layer in tour.viewer.layers.values() if isinstance(layer, SplatsLayer))
     source = load_capture(capture)
     expected = render_picture(

@@ -109,6 +109,7 @@ def test_ticks_are_round_numbers_inside_the_range(low, high, texts):
 
 def test_round_numbers():
     assert [round_number(x) for x in (0.37, 1.0, 7.0, 0.0199)] == pytest.approx([0.2, 1, 5, 0.01])
+    assert all(0 < round_number(x) < 1e-300 for x in (0.0, 5e-324))  # of what has no size
 
 
 def test_legends_are_shown_for_every_visible_layer_that_has_one():

@@ -18,7 +18,7 @@ from geokit.fields.grid_field import GridField
 from geokit.fields.images import fit_image
 from geokit.fields.storage import save_field
 from geokit.fields.surface_fit import fit_points
-from geokit.geometry import PointCloud, signed_distance
+from geokit.geometry import Mesh, PointCloud, signed_distance
 from tests.viewer.shapes import ball, bean
 
 
@@ -129,6 +129,18 @@ def test_a_slice_of_a_mesh_shows_its_signed_distances():
     assert open_cut.grid().min() >= 0
     assert open_cut.legend().low >= 0
     assert set(open_cut.segments()) == {"lines"}
+
+
+@pytest.mark.parametrize("where", [0.0, 7.0, -1e7])
+def test_around_a_shape_without_an_extent_there_is_a_slice_too(viewer, where):
+    places = torch.full((3, 3), where, dtype=torch.float64)
+    for shape in (Mesh(places, torch.tensor([[0, 1, 2]])), PointCloud(places)):
+        cut = SliceLayer("cut", DistanceTo(shape))
+        viewer.add(cut)
+        wanted = np.linalg.norm(cut.places() - where, axis=-1)
+        np.testing.assert_allclose(cut.grid(), wanted, rtol=1e-5)
+        low, high = cut.reach(0)
+        assert low < where < high
 
 
 def test_an_image_field_opens_as_a_picture(viewer, image, tmp_path):

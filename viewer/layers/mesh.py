@@ -14,12 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geokit.errors import InvalidInput
 from geokit.geometry import Bvh, Mesh, ray_cast
 from geokit.geometry.render_mesh import CLAY
 from geokit.geometry.shading import linear_from_srgb
 from geokit.geometry.topology import half_edges
 from geokit.io.gltf_write import write_glb
 
+from ..background import Background
+from ..colors import from_picker, in_bytes
 from ..drawables import Drawable, Segments, Shading, Triangles
 from ..frame import ViewFrame, as_array
 from ..lines import add_lines
@@ -62,6 +65,7 @@ class MeshLayer(Layer):
         self._painted: NDArray[np.float64] | None = None
         self._legend: Legend | None = None
         self._lines: dict[str, Segments] = {}
+        self._box: tuple[Mesh, bytes, NDArray[np.float64]] | None = None
         self._turns = count()
 
     @cached_property
@@ -98,8 +102,11 @@ class MeshLayer(Layer):
         return self._legend
 
     def bounds(self) -> NDArray[np.float64]:
-        """The box around the vertices where they are shown."""
-        return box_of(self.placed(self.shape.vertices))
+        """The box around the vertices where they are shown; kept until they are others or stand elsewhere."""
+        stand = self.turn.tobytes() + self.offset.tobytes()
+        if self._box is None or self._box[0] is not self.shape or self._box[1] != stand:
+            self._box = self.shape, stand, box_of(self.placed(self.shape.vertices))
+        return self._box[2].copy()
 
     def placed(self, places: Tensor | NDArray[np.float64]) -> NDArray[np.float64]:
         """Places of the mesh (..., 3) where they are shown."""
@@ -140,8 +147,7 @@ class MeshLayer(Layer):
             ends, colors = mesh.vertices.numpy()[edges], self._painted[edges].mean(1)
             return [add_lines(scene, name, Segments(ends, colors, 1.0), frame)]
         if self.shading == "wireframe":
-            color = tuple(round(255 * c) for c in self.color)
-            return [scene.add_mesh_simple(name, view, mesh.faces.numpy(), color=color, wireframe=True)]
+            return [scene.add_mesh_simple(name, view, mesh.faces.numpy(), color=in_bytes(self.color), wireframe=True)]
         mesh = mesh.replace(vertices=torch.from_numpy(view).double())
         normals = mesh.vertex_normals() if mesh.normals is None else mesh.normals
         mesh = mesh.replace(normals=None if self.shading == "flat" else normals)
@@ -162,14 +168,16 @@ class MeshLayer(Layer):
         """How it is shaded and coloured."""
         shading = gui.add_dropdown("Shading", SHADINGS, initial_value=self.shading)
         own = gui.add_checkbox("Its own colours", self.own_colors) if self.own_colors else None
-        color = gui.add_rgb("Colour", tuple(round(255 * c) for c in self.color))
+        color = gui.add_rgb("Colour", in_bytes(self.color))
 
         @viewer.guarded(shading, own, color)
         def _(_: Any) -> None:
+            before = self._look()
             self.shading = shading.value
             self.own_colors = own is not None and own.value
-            self.color = tuple(c / 255 for c in color.value)
-            self.redraw()
+            self.color = from_picker(color.value, self.color)
+            if self._look() != before:
+                self.redraw()
 
         from ..values_panel import ValuesPanel  # with all that it can compute
 
@@ -177,12 +185,33 @@ class MeshLayer(Layer):
         hint = "a plane that shows how far places are from this mesh"
         cut = gui.add_button("Add a slice of distances", color="gray", hint=hint)
 
+        work = Background(viewer, every=True)
+
         @viewer.guarded(cut)
-        def _(_: Any) -> None:
+        def _(event: Any) -> None:
             from ..values import DistanceTo
             from .slice import SliceLayer
 
-            viewer.add(SliceLayer(f"{self.name} slice", DistanceTo(self.shown())))
+            shape, mesh = self.shape, self.shown()
+
+            def made() -> SliceLayer:
+                layer = SliceLayer(f"{self.name} slice", DistanceTo(mesh))
+                layer.picture()  # so that its values are there when it is drawn
+                return layer
+
+            def show(layer: SliceLayer) -> None:
+                if viewer.layers.get(self.name) is not self or self.shape is not shape:
+                    raise InvalidInput(f"{self.name} changed while its slice was computed; add the slice again")
+                viewer.add(layer)
+
+            work.ask(f"a slice of distances to {self.name}", made, show, event.client)
+
+        self.slicing = work
+
+    def _look(self) -> tuple[Any, ...]:
+        """What the drawn surface depends on, of what the controls say."""
+        plain = self._painted is None and (self.shading == "wireframe" or not self.own_colors)
+        return self.shading, self.own_colors, self.color if plain else None
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
         """The face that the ray meets first."""

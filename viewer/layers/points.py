@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from geokit.geometry import PointCloud
 from geokit.geometry.render_mesh import CLAY
 
-from ..colors import legend_of, numbers_to_colors
+from ..colors import from_picker, in_bytes, legend_of, numbers_to_colors
 from ..drawables import Drawable, Points
 from ..frame import ViewFrame
 from .layer import Layer, Legend, Pick, box_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import viser
 
 _REACH = 2.0  # of a click, in diameters of a point
+_COLORS, _PLAIN, _AXES, _NORMALS = "colors", "one colour", ("x", "y", "z"), "normals"
 
 
 class PointsLayer(Layer):
@@ -43,10 +44,15 @@ class PointsLayer(Layer):
 
     def attributes(self) -> list[str]:
         """What the colours can say, the best first."""
-        there = ["colors"] if self.shape.colors is not None else []
-        there += ["one colour", "x", "y", "z"]
-        there += ["normals"] if self.shape.normals is not None else []
-        return there + self.feature_names
+        there = [_COLORS] if self.shape.colors is not None else []
+        there += [_PLAIN, *_AXES]
+        there += [_NORMALS] if self.shape.normals is not None else []
+        return there + self._shown_names()
+
+    def _shown_names(self) -> list[str]:
+        """Of the features: a name that means something else already says that it comes from the file."""
+        taken = (_COLORS, _PLAIN, *_AXES, _NORMALS)
+        return [f"{name} (file)" if name in taken else name for name in self.feature_names]
 
     @cached_property
     def _points(self) -> NDArray[np.float64]:
@@ -66,14 +72,15 @@ class PointsLayer(Layer):
     def colors(self) -> NDArray[np.float64]:
         """(N, 3) sRGB in [0, 1] of the attribute; sets the legend."""
         self._legend = None
-        if self.attribute == "colors" and self.shape.colors is not None:
+        if self.attribute == _COLORS and self.shape.colors is not None:
             return self.shape.colors.detach().cpu().double().numpy()
-        if self.attribute == "normals" and self.shape.normals is not None:
+        if self.attribute == _NORMALS and self.shape.normals is not None:
             return (self.shape.normals.detach().cpu().double().numpy() + 1) / 2
-        if self.attribute in "xyz":
-            values = self._points[:, "xyz".index(self.attribute)]
-        elif self.attribute in self.feature_names and self.shape.features is not None:
-            values = self.shape.features[:, self.feature_names.index(self.attribute)].detach().cpu().double().numpy()
+        named = self._shown_names()
+        if self.attribute in _AXES:
+            values = self._points[:, _AXES.index(self.attribute)]
+        elif self.attribute in named and self.shape.features is not None:
+            values = self.shape.features[:, named.index(self.attribute)].detach().cpu().double().numpy()
         else:
             return np.tile(np.asarray(self.color, np.float64), (len(self.shape), 1))
         self._legend = legend_of(self.attribute, values)
@@ -96,11 +103,17 @@ class PointsLayer(Layer):
                 f"/{self.name}",
                 frame.to_view(self._points),
                 (self.colors() * 255).round().astype(np.uint8),
-                point_size=self.size / 2 * frame.scale,  # viser draws points twice as wide as this number
+                point_size=_drawn(self.size, frame),
                 point_shape="rounded",
                 precision="float32",
             )
         ]
+
+    def resize(self, size: float) -> None:
+        """Draw the points with another diameter; the browser keeps their places and colours."""
+        self.size = size
+        for node in self._nodes:
+            cast("viser.PointCloudHandle", node).point_size = _drawn(size, self._frame)
 
     def drawables(self) -> list[Drawable]:
         """The points as they are shown."""
@@ -110,14 +123,21 @@ class PointsLayer(Layer):
         """Size and colours."""
         size = gui.add_slider("Size", 0.1, 5.0, 0.1, 1.0, hint="in the distance that points have from each other")
         attribute = gui.add_dropdown("Colour by", self.attributes(), initial_value=self.attribute)
-        color = gui.add_rgb("Colour", tuple(round(255 * c) for c in self.color))
+        color = gui.add_rgb("Colour", in_bytes(self.color))
         first = self.size
 
         @viewer.guarded(size, attribute, color)
         def _(_: Any) -> None:
-            self.size, self.attribute = first * size.value, attribute.value
-            self.color = tuple(c / 255 for c in color.value)
-            self.redraw()
+            if self.size != first * size.value:
+                self.resize(first * size.value)
+            before = self._look()
+            self.attribute, self.color = attribute.value, from_picker(color.value, self.color)
+            if self._look() != before:
+                self.redraw()
+
+    def _look(self) -> tuple[Any, ...]:
+        """What the drawn colours depend on."""
+        return self.attribute, self.color if self.attribute == _PLAIN else None
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
         """The first point whose disc the ray meets, if it is large enough to be met, else one very near to it."""
@@ -127,7 +147,7 @@ class PointsLayer(Layer):
         i, distance = found
         place = self._points[i]
         values = {"point": f"{i:,}"}
-        for k, name in enumerate(self.feature_names):
+        for k, name in enumerate(self._shown_names()):
             values[name] = f"{float(self.shape.features[i, k]):.6g}"  # type: ignore[index]
         return Pick(self, place, distance, i, None, values)
 
@@ -140,6 +160,11 @@ class PointsLayer(Layer):
         import torch
 
         return self.shape[torch.from_numpy(mask)]
+
+
+def _drawn(size: float, frame: ViewFrame) -> float:
+    """A diameter as viser takes it: it draws points twice as wide as its number."""
+    return size / 2 * frame.scale
 
 
 def _numbered(cloud: PointCloud) -> list[str]:

@@ -56,7 +56,7 @@ class SliceLayer(PictureLayer):
         self.title = "distance" if isinstance(shape, DistanceField | DistanceTo) else "value"
         self.step = round_number(float((self.box[1] - self.box[0]).max()) / _STEPS)
         self.position = self._middle(self.axis)
-        self._grid: tuple[tuple[int, float], NDArray[np.float64]] | None = None
+        self._grid: tuple[Any, NDArray[np.float64]] | None = None
 
     @cached_property
     def box(self) -> NDArray[np.float64]:
@@ -65,7 +65,9 @@ class SliceLayer(PictureLayer):
             return self.shape.bounds.detach().cpu().double().numpy()
         target = self.shape.target
         around = box_of((target.vertices if isinstance(target, Mesh) else target.points).detach().cpu())
-        margin = _AROUND * float(np.linalg.norm(around[1] - around[0]))
+        # Around a shape without an extent there is a box too.
+        extent = float(np.linalg.norm(around[1] - around[0])) or max(1.0, float(np.abs(around).max()))
+        margin = _AROUND * extent
         return around + np.array([[-margin], [margin]])
 
     @cached_property
@@ -102,8 +104,10 @@ class SliceLayer(PictureLayer):
 
     def move(self, axis: int, position: float) -> None:
         """Put the plane elsewhere; what lies outside of the box is put on its side."""
-        low, high = self.box[:, axis]
-        self.axis, self.position = axis, float(np.clip(position, low, high))
+        self.axis, self.position = self._inside(axis, position)
+
+    def _inside(self, axis: int, position: float) -> tuple[int, float]:
+        return axis, float(np.clip(position, *self.box[:, axis]))
 
     def reach(self, axis: int) -> tuple[float, float]:
         """The lowest and the highest multiple of `step` inside the box."""
@@ -117,28 +121,37 @@ class SliceLayer(PictureLayer):
         low, high = self.reach(axis)
         return self._rounded(round((low + high) / 2 / self.step))
 
-    def corners(self) -> NDArray[np.float64]:
-        """Of the rectangle where the plane cuts the box."""
-        u, v = (k for k in range(3) if k != self.axis)
-        placed = np.full((4, 3), self.position)
+    @property
+    def plane(self) -> tuple[int, float]:
+        """(axis, position)."""
+        return self.axis, self.position
+
+    def corners(self, plane: tuple[int, float] | None = None) -> NDArray[np.float64]:
+        """Of the rectangle where a plane (axis, position), by default the one that is shown, cuts the box."""
+        axis, position = plane or self.plane
+        u, v = (k for k in range(3) if k != axis)
+        placed = np.full((4, 3), position)
         placed[:, u], placed[:, v] = self.box[[0, 1, 1, 0], u], self.box[[0, 0, 1, 1], v]
         return placed
 
-    def places(self) -> NDArray[np.float64]:
-        """(H, W, 3) the middles of the pixels, the first row on top."""
-        corner, right, _, upper = self.corners()
+    def places(self, plane: tuple[int, float] | None = None) -> NDArray[np.float64]:
+        """(H, W, 3) the middles of the pixels of a plane, the first row on top."""
+        corner, right, _, upper = self.corners(plane)
         sides = [float(np.linalg.norm(side - corner)) for side in (right, upper)]
         width, height = (max(2, round(_PIXELS * side / max(sides))) for side in sides)
         u, v = (np.arange(width) + 0.5) / width, 1 - (np.arange(height) + 0.5) / height
         return corner + u[None, :, None] * (right - corner) + v[:, None, None] * (upper - corner)
 
     def grid(self) -> NDArray[np.float64]:
-        """(H, W) the values at `places`; kept until the plane moves."""
-        key = (self.axis, self.position)
-        if self._grid is None or self._grid[0] != key:
-            places = self.places()
-            self._grid = key, self.values(places.reshape(-1, 3)).reshape(places.shape[:2])
+        """(H, W) the values at `places` of the plane that is shown; kept until it moves."""
+        if self._grid is None or self._grid[0] != (self.plane, self.values):
+            self._grid = self._computed(self.plane)
         return self._grid[1]
+
+    def _computed(self, plane: tuple[int, float]) -> tuple[Any, NDArray[np.float64]]:
+        """The values on any plane, after what they are of."""
+        places, values = self.places(plane), self.values
+        return (plane, values), values(places.reshape(-1, 3)).reshape(places.shape[:2])
 
     def picture(self) -> NDArray[np.float64]:
         """The values as colours."""
@@ -182,28 +195,28 @@ class SliceLayer(PictureLayer):
         lines = gui.add_slider("Isolines", 0, 40, 1, self.lines)
         work = Background(viewer)
 
-        def show(_: Any) -> None:
-            if viewer.layers.get(self.name) is self:
-                self.redraw(_OVERLAP)
-
+        @viewer.guarded(position, lines)
         def ask(event: Any) -> None:
-            self.lines = int(lines.value)
-            self.move(_AXES.index(axis.value), float(position.value))
-            work.ask(f"a slice of {self.name}", self.grid, show, event.client)
+            plane, count = self._inside(_AXES.index(axis.value), float(position.value)), int(lines.value)
 
-        @axis.on_update
+            def show(found: tuple[Any, NDArray[np.float64]]) -> None:  # until then all stays as it is
+                if viewer.layers.get(self.name) is self:
+                    self.lines, self._grid = count, found
+                    self.move(*plane)
+                    self.redraw(_OVERLAP)
+
+            work.ask(f"a slice of {self.name}", lambda: self._computed(plane), show, event.client)
+
+        @viewer.guarded(axis)
         def _(event: Any) -> None:
             number = _AXES.index(axis.value)
             position.min, position.max = self.reach(number)
             middle = self._middle(number)
-            self.move(number, middle)
             if position.value == middle:
                 ask(event)
             else:
                 position.value = middle
 
-        position.on_update(ask)
-        lines.on_update(ask)
         self.work = work
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geokit.errors import InvalidInput
+
+from ..background import Background
 from ..layers.layer import Pick
 from .measurement import Measurement, draw_dots, measure
 
@@ -31,6 +36,7 @@ class MeasureTool:
         self._picks: list[Pick] = []
         self._dots: list[Any] = []
         self._next = 1
+        self.work = Background(viewer, every=True)  # a way along a large mesh takes seconds
         gui = viewer.server.gui
         with viewer.tab("Tools"), gui.add_folder("Measure", expand_by_default=False):
             self.active = gui.add_checkbox("Click points", False)
@@ -50,9 +56,20 @@ class MeasureTool:
         if len(self._picks) < _KINDS[self.kind.value]:
             self._show_progress()
             return
-        picks, self._picks = self._picks, []
+        # On copies of their layers, which stay as they are while the scene changes.
+        layers = {pick.layer: copy(pick.layer) for pick in self._picks}
+        picks = [replace(pick, layer=layers[pick.layer]) for pick in self._picks]
+        self._picks = []
         self._show_progress()
-        self.add(measure(picks))
+
+        def show(found: Measurement) -> None:
+            there = list(self._viewer.layers.values())
+            changed = [now.name for layer, now in layers.items() if layer not in there or layer.shape is not now.shape]
+            if changed:
+                raise InvalidInput(f"{changed[0]} changed while it was measured; measure again")
+            self.add(found)
+
+        self.work.ask("a measurement", lambda: measure(picks), show, client)
 
     def add(self, measurement: Measurement) -> None:
         """Draw and list a measurement."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,20 +31,30 @@ def in_rectangle(
     return (depth > 0) & (share >= low).all(1) & (share <= high).all(1)
 
 
-def unhidden(points: NDArray[np.float64], camera: Cameras, drawables: Sequence[Drawable]) -> NDArray[np.bool_]:
-    """(N,) whether nothing that is drawn hides the points (N, 3) from the camera."""
-    width, height = camera.sizes[0]
-    camera = camera.scaled(min(1.0, (_LARGEST / (width * height)) ** 0.5))
-    nearest = seen_depth(drawables, camera)
-    # The deepest of the pixels around: on a slope the middle of a face is not where its pixel's centre looks.
-    finite = torch.where(torch.isfinite(nearest), nearest, -torch.inf)
-    around = max_pool2d(finite[None, None], 3, 1, 1)[0, 0]
-    limit = torch.where(torch.isfinite(around), around, torch.inf).numpy()
-    pixels, depth = project(points, camera)
-    width, height = camera.sizes[0]
-    inside = (depth > 0) & (pixels >= 0).all(1) & (pixels < (width, height)).all(1)
-    x, y = (np.where(inside, pixels[:, axis], 0).astype(int) for axis in (0, 1))
-    return inside & (depth <= limit[y, x] * (1 + _BEHIND))
+@dataclass(frozen=True)
+class Sight:
+    """What hides things from a camera. limit: (H, W) the depth in its picture up to which nothing is hidden."""
+
+    camera: Cameras
+    limit: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, camera: Cameras, drawables: Sequence[Drawable]) -> Sight:
+        """By what is drawn, rendered once."""
+        width, height = camera.sizes[0]
+        camera = camera.scaled(min(1.0, (_LARGEST / (width * height)) ** 0.5))
+        nearest = seen_depth(drawables, camera)
+        # The deepest of the pixels around: on a slope the middle of a face is not where its pixel's centre looks.
+        finite = torch.where(torch.isfinite(nearest), nearest, -torch.inf)
+        around = max_pool2d(finite[None, None], 3, 1, 1)[0, 0]
+        return cls(camera, torch.where(torch.isfinite(around), around, torch.inf).numpy())
+
+    def unhidden(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(N,) whether points (N, 3) of the world are in the picture and nothing hides them."""
+        pixels, depth = project(points, self.camera)
+        inside = (depth > 0) & (pixels >= 0).all(1) & (pixels < self.camera.sizes[0]).all(1)
+        x, y = (np.where(inside, pixels[:, axis], 0).astype(int) for axis in (0, 1))
+        return inside & (depth <= self.limit[y, x] * (1 + _BEHIND))
 
 
 def project(points: NDArray[np.float64], camera: Cameras) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import zipfile
+from copy import copy
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,12 @@ from geokit.pipelines.convert import check_target, formats_of, write_shape
 from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder, scene_file
 
+from ..jobs import Jobs
 from ..layers.layer import Layer
 from .choice import LayerChoice
 from .places import free_path, size_in_words, typed_path
 
 if TYPE_CHECKING:
-    import viser
-
     from ..viewer import Viewer
 
 _JSON = ".json"
@@ -44,6 +44,7 @@ class SaveTool:
             self.save = gui.add_button("Save")
             self.download = gui.add_button("Download")
             self.reload = gui.add_button("Read its file again", visible=False)
+        self._jobs = Jobs(viewer, lambda: self._busy(True), lambda: self._busy(False))
         viewer.guarded(self.choice.handle)(lambda _: self._suggest())
         viewer.guarded(self.format)(lambda _: self._suggest_name())
         viewer.guarded(self.save)(self._save)
@@ -58,22 +59,40 @@ class SaveTool:
         return self.choice.layers()[0]
 
     def _save(self, event: Any) -> None:
-        target = typed_path(self.path.value)
-        said = save_layer(self.layer, target, self.replace.value)
-        self.replace.value = False
-        self._viewer.notify(getattr(event, "client", None), said)
-        self._suggest_name()
+        # Copies stay as they are while the scene changes.
+        target, layer, replace = typed_path(self.path.value), copy(self.layer), self.replace.value
+
+        def work() -> None:
+            said = save_layer(layer, target, replace)
+            with self._viewer.lock:
+                self.replace.value = False
+                self._viewer.notify(event.client, said)
+                self._suggest_name()
+
+        self._jobs.start(work, event.client)
 
     def _download(self, event: Any) -> None:
-        name, content = layer_as_download(self.layer, self.format.value)
-        clients: list[viser.ClientHandle] = [event.client] if event.client else []
-        for client in clients:
-            client.send_file_download(name, content)
+        layer, ending, client = copy(self.layer), self.format.value, event.client
+        if client is not None:
+            self._jobs.start(lambda: client.send_file_download(*layer_as_download(layer, ending)), client)
 
     def _reload(self, event: Any) -> None:
         layer = self.layer
-        self._viewer.edit({layer: read_again(layer)}, f"read {layer.name} again")
-        self._viewer.notify(getattr(event, "client", None), f"read {layer.source} again: {layer.shape}")
+        now = copy(layer)
+
+        def work() -> None:
+            shape = read_again(now)
+            with self._viewer.lock:
+                if self._viewer.layers.get(layer.name) is not layer or layer.shape is not now.shape:
+                    raise InvalidInput(f"{layer.name} changed while its file was read; read it again")
+                self._viewer.edit({layer: shape}, f"read {layer.name} again")
+            self._viewer.notify(event.client, f"read {layer.source} again: {layer.shape}")
+
+        self._jobs.start(work, event.client)
+
+    def _busy(self, busy: bool) -> None:
+        for button in (self.save, self.download, self.reload):
+            button.disabled = busy
 
     def _keep_up(self) -> None:
         with self._viewer.lock:

@@ -15,7 +15,7 @@ from geokit.geometry import Cameras
 from geokit.geometry.color_bytes import color_bytes
 
 from ..jobs import Jobs
-from ..render_scene import WHITE, render_drawables, visible_drawables
+from ..render_scene import WHITE, render_drawables, scene_drawables
 
 if TYPE_CHECKING:
     import viser
@@ -37,7 +37,7 @@ class ScreenshotTool:
         gui = viewer.server.gui
         with viewer.tab("Save"), gui.add_folder("Screenshot"):
             self.by = gui.add_dropdown(
-                "Drawn by", ("geokit", "browser"), hint="the browser also draws labels, frusta and handles"
+                "Drawn by", ("geokit", "browser"), hint="the browser also draws labels, photographs and what tools mark"
             )
             self.size = gui.add_dropdown("Size", tuple(_SIZES))
             self.width = gui.add_number("Width", 1920, min=1, max=LARGEST, step=1, visible=False)
@@ -69,7 +69,7 @@ class ScreenshotTool:
         client = event.client
         width, height = self.wanted_size(client)
         camera = self._viewer.camera_of(client, width, height)
-        drawables = visible_drawables(self._viewer.layers.values())
+        drawables = scene_drawables(self._viewer)
         transparent, by_browser = self.transparent.value, self.by.value == "browser"
 
         def take() -> None:

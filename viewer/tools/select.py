@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 from geokit.errors import InvalidInput
 from geokit.geometry.topology import connected_components
 
+from ..background import Background
 from ..layers.layer import Layer, Pick
 from ..layers.mesh import MeshLayer
 from ..layers.splats import SplatsLayer
 from ..render_scene import visible_drawables
 from .choice import LayerChoice, counted, delete_elements, has_elements
-from .on_screen import in_rectangle, unhidden
+from .on_screen import Sight, in_rectangle
 from .selection import MODES, Mode, Selection
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class SelectTool:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self.selection = Selection(viewer)
+        self.work = Background(viewer, every=True)
         gui = viewer.server.gui
         with viewer.tab("Tools"), gui.add_folder("Select", expand_by_default=False):
             self.choice = LayerChoice(viewer, has_elements)
@@ -64,18 +67,29 @@ class SelectTool:
         self._show()
 
     def select_rectangle(self, event: viser.SceneRectSelectEvent, mode: Mode | None = None) -> None:
-        """The elements whose middle is inside a rectangle of a client's page."""
-        camera = self._viewer.camera_of(event.client)
-        masks = {}
-        for layer in self.choice.layers():
-            elements = layer.elements()
-            assert elements is not None
-            masks[layer] = in_rectangle(elements, camera, event.screen_min, event.screen_max)
-            if self.seen.value and masks[layer].any():
-                found = np.flatnonzero(masks[layer])
-                shown = unhidden(elements[found], camera, visible_drawables(self._viewer.layers.values()))
-                masks[layer][found[~shown]] = False
-        self.select(masks, mode)
+        """The elements whose middle is inside a rectangle of a client's page, as soon as they are found."""
+        camera, chosen = self._viewer.camera_of(event.client), mode or self.mode.value
+        # Copies stay as they are while the scene changes.
+        layers = {layer: copy(layer) for layer in self.choice.layers()}
+        hiding = visible_drawables(self._viewer.layers.values()) if self.seen.value else None
+
+        def find() -> dict[Layer, NDArray[np.bool_]]:
+            sight = None if hiding is None else Sight.of(camera, hiding)
+            masks = {}
+            for layer, now in layers.items():
+                elements = now.elements()
+                assert elements is not None
+                masks[layer] = in_rectangle(elements, camera, event.screen_min, event.screen_max)
+                if sight is not None:
+                    found = np.flatnonzero(masks[layer])
+                    masks[layer][found[~sight.unhidden(elements[found])]] = False
+            return masks
+
+        def show(masks: dict[Layer, NDArray[np.bool_]]) -> None:
+            there = list(self._viewer.layers.values())
+            self.select({a: mask for a, mask in masks.items() if a in there and a.shape is layers[a].shape}, chosen)
+
+        self.work.ask("what is in the rectangle", find, show, event.client)
 
     def select_piece(self, pick: Pick, client: viser.ClientHandle | None = None) -> None:
         """The faces that are connected with the one that was clicked."""

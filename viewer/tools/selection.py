@@ -52,7 +52,3 @@ class Selection:
         if stale:
             self.apply({layer: mask for layer, mask in self._masks.items() if layer not in stale})
         return bool(stale)
-
-    def redraw(self) -> None:
-        """Draw the dots again where the view's coordinates put them now."""
-        self._overlay.show(self._masks)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from geokit.errors import InvalidInput
 
 from ..jobs import Jobs
-from ..render_scene import visible_drawables
+from ..render_scene import scene_drawables
 from .places import free_path, size_in_words, typed_path
 from .screenshot import LARGEST, geokit_picture
 from .video import FOLDER, FORMATS, check_video, write_video
@@ -77,7 +77,7 @@ class VideoControls:
         cameras = self._path.frames(size, fps)
         if len(cameras) > _MOST:
             raise InvalidInput(f"{len(cameras)} frames are too many, a video has up to {_MOST}; choose fewer seconds")
-        drawables = visible_drawables(self._viewer.layers.values())
+        drawables = scene_drawables(self._viewer)
         client = event.client
         target = Path(f"video{'' if kind == FOLDER else kind}") if download else typed_path(self.file.value)
         overwrite = self.replace.value and not download

@@ -9,7 +9,7 @@ from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.points import PointsLayer
 from geokit.viewer.layers.splats import SplatsLayer
 from geokit.viewer.tools.directions import axis_name
-from geokit.viewer.tools.on_screen import in_rectangle, project, unhidden
+from geokit.viewer.tools.on_screen import Sight, in_rectangle, project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,7 +94,7 @@ def test_the_rectangle_holds_the_points_that_are_drawn_in_it(seed):
 def test_what_is_hidden_is_not_seen():
     layer = MeshLayer("ball", ball())
     camera = frame_camera(layer.shape.vertices, (1.0, 0.3, 0.2), (0.0, 0.0, 1.0), 320, 240)
-    seen = unhidden(layer.elements(), camera, layer.drawables())
+    seen = Sight.of(camera, layer.drawables()).unhidden(layer.elements())
     towards = camera.centers[0].numpy() - layer.elements()
     facing = (layer.shape.face_normals().numpy() * towards).sum(1) / np.linalg.norm(towards, axis=1)
     assert seen[facing > 0.15].all()
@@ -113,13 +113,16 @@ def test_rectangles_replace_add_and_remove(viewer):
     masks = []
     for drawn in (left, top):
         tool.select_rectangle(drawn, "replace")
+        assert tool.work.wait(20)
         masks.append(tool.selection.masks[layer])
     a, b = masks
     assert 0.3 < a.mean() < 0.7
     assert (a != b).any()
     tool.select_rectangle(left, "add")
+    assert tool.work.wait(20)
     assert (tool.selection.masks[layer] == (a | b)).all()
     tool.select_rectangle(top, "remove")
+    assert tool.work.wait(20)
     assert (tool.selection.masks[layer] == (a & ~b)).all()
     tool.turn.value = "Invert"
     assert (tool.selection.masks[layer] == ~(a & ~b)).all()
@@ -140,9 +143,11 @@ def test_only_what_is_seen_is_selected_when_asked(viewer):
     client = client_of(viewer, frame_camera(layer.shape.vertices, (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), 320, 240))
     everything = event(client, screen_min=(0.0, 0.0), screen_max=(1.0, 1.0))
     tool.select_rectangle(everything)
+    assert tool.work.wait(20)
     assert tool.selection.masks[layer].all()
     tool.seen.value = True
     tool.select_rectangle(everything)
+    assert tool.work.wait(20)
     assert 0.35 < tool.selection.masks[layer].mean() < 0.55
     tool.keep.value = True
     assert float(layer.shape.vertices[:, 2].min()) > -0.2

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from geokit.viewer.layers.points import PointsLayer
 from geokit.viewer.layers.splats import SplatsLayer
 from geokit.viewer.render_scene import render_layers
 from geokit.viewer.tools.places import free_path, size_in_words, typed_path
-from geokit.viewer.tools.save import layer_as_download, layer_formats, read_again, save_layer
+from geokit.viewer.tools.save import SaveTool, layer_as_download, layer_formats, read_again, save_layer
 from PIL import Image
 
 from geokit.errors import GeokitError, InvalidInput, UnreadableFile
@@ -25,6 +26,11 @@ from geokit.pipelines.camera_files import named_cameras
 from geokit.pipelines.open_shape import open_shape
 from tests.viewer.browser import until
 from tests.viewer.tools.scenes import ball, client_of, cloud, event, splats
+
+
+def press(tool: SaveTool, button: Any) -> None:
+    button.value = True
+    until(lambda: not tool._jobs.running, "it does not end", 20)
 
 
 def test_every_offered_format_holds_the_layer(tmp_path):
@@ -72,24 +78,24 @@ def test_the_panel_saves_beside_the_source_and_replaces_only_when_told(viewer, t
     said = []
     viewer.notify = lambda client, text, bad=False: said.append((text, bad))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ball.obj"]
-    tool.save.value = True
+    press(tool, tool.save)
     assert "1,280 faces" in said[-1][0]
     assert tool.path.value == str(tmp_path / "ball_edited_2.obj")
     tool.path.value = str(tmp_path / "ball.obj")
-    tool.save.value = True
+    press(tool, tool.save)
     assert said[-1][1]
     assert "exists already" in said[-1][0]
     assert (tmp_path / "ball.obj").read_bytes() == original
     (layer,) = viewer.layers.values()
     viewer.edit({layer: layer.kept(layer.elements()[:, 2] > 0)}, "kept the top")
     tool.replace.value = True
-    tool.save.value = True
+    press(tool, tool.save)
     assert len(open_shape(tmp_path / "ball.obj").shape) == len(layer.shape) < 1280
     assert not tool.replace.value  # asked for once, done once
     tool.format.value = ".spz" if ".spz" in tool.format.options else ".stl"
     assert tool.path.value == str(tmp_path / "ball_edited.stl")
     tool.path.value = str(tmp_path / "ball.xyzzy")
-    tool.save.value = True
+    press(tool, tool.save)
     assert "does not end like a file of a shape" in said[-1][0]
 
 
@@ -130,7 +136,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(viewer, tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "ball.ply", "", "a\0b.ply"):
         tool.path.value = str(path)
-        tool.save.value = True
+        press(tool, tool.save)
         assert said[-1][1], path
         assert "\n" not in said[-1][0]
 
@@ -140,6 +146,7 @@ def test_the_download_is_the_file(viewer):
     viewer.add(layer)
     client = client_of(viewer, frame_camera(layer.shape.points))
     viewer.parts["SaveTool"]._download(event(client))
+    until(lambda: not viewer.parts["SaveTool"]._jobs.running, "the download does not end", 20)
     ((name, content),) = client.files
     assert name == "cloud.ply"
     assert content == layer_as_download(layer, ".ply")[1]
@@ -164,14 +171,14 @@ def test_a_file_is_read_again_and_that_can_be_undone(viewer, tmp_path):
     tool = viewer.parts["SaveTool"]
     assert tool.reload.visible
     save_points(path, cloud(50, seed=1))
-    tool.reload.value = True
+    press(tool, tool.reload)
     assert len(layer.shape) == 50
     assert viewer.undo() == "read scan again"
     assert len(layer.shape) == 100
     path.unlink()
     said = []
     viewer.notify = lambda client, text, bad=False: said.append((text, bad))
-    tool.reload.value = True
+    press(tool, tool.reload)
     assert said[-1][1]
     assert "does not exist" in said[-1][0]
     assert len(layer.shape) == 100
@@ -193,7 +200,7 @@ def test_points_with_other_features_can_be_read_again(viewer, tmp_path):
     (layer,) = viewer.layers.values()
     layer.attribute = "c"
     save_points(path, cloud(60, seed=2, features=1), ["a"])
-    viewer.parts["SaveTool"].reload.value = True
+    press(viewer.parts["SaveTool"], viewer.parts["SaveTool"].reload)
     assert len(layer.shape) == 60
     assert layer.colors().shape == (60, 3)
     save_layer(layer, tmp_path / "again.ply")

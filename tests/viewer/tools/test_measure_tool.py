@@ -108,6 +108,7 @@ def test_measurements_are_drawn_listed_and_removed(viewer, sphere):
     assert "first" in tool.status.content
     for where in (TOP, SIDE, TOP, FRONT):
         tool.click(pick_at(sphere, *where), None)
+    assert tool.work.wait(20)
     assert list(tool.measurements) == [1, 2]
     assert "1. distance 1.41" in tool.list.content
     assert "along the surface 1.5" in tool.list.content
@@ -134,6 +135,7 @@ def test_another_kind_of_measurement_keeps_the_clicks(viewer, sphere):
     assert tool.active.value
     for where in (TOP, SIDE, FRONT):
         tool.click(pick_at(sphere, *where), None)
+    assert tool.work.wait(20)
     assert tool.measurements[1].text == "angle 60.00°"
     assert tool.measurements[1].label == "60.00°"
 
