@@ -109,12 +109,17 @@ class MeshLayer(Layer):
         """Places of the world (..., 3) in the mesh's own coordinates: what `placed` takes back."""
         return (as_array(places) - self.offset) @ np.linalg.inv(self.turn).T
 
+    @property
+    def scale(self) -> float:
+        """How many times larger than it is the mesh is shown."""
+        return float(np.linalg.det(self.turn)) ** (1 / 3)
+
     def shown(self) -> Mesh:
         """The mesh with the colours that are shown, where it is shown."""
         mesh = self.shape.to(torch.float64)
         if self.offset.any() or (self.turn != np.eye(3)).any():
-            turn = torch.from_numpy(self.turn)
-            normals = None if mesh.normals is None else mesh.normals @ turn.T / turn.det() ** (1 / 3)
+            turn = torch.from_numpy(self.turn / self.scale)
+            normals = None if mesh.normals is None else mesh.normals @ turn.T
             mesh = mesh.replace(vertices=torch.from_numpy(self.placed(mesh.vertices)), normals=normals)
         if self._painted is not None:
             return mesh.replace(colors=torch.from_numpy(self._painted), uv=None, texture=None)
