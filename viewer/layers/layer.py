@@ -13,10 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geokit.errors import InvalidInput
 from geokit.pipelines.standing import up_direction
 
+from ..attributes import Attributes
 from ..frame import ViewFrame, as_array
 from ..retired import Retired
+from ..turning import TURNED, turned_shape
 
 if TYPE_CHECKING:
     import viser
@@ -104,6 +107,15 @@ class Layer(ABC):
     def placed(self, places: Tensor | NDArray[np.float64]) -> NDArray[np.float64]:
         """Places of the shape (..., 3) where they are shown."""
         return as_array(places)
+
+    def turned(self, matrix: NDArray[np.float64]) -> Attributes:
+        """The attributes, `shape` among them, with which the layer follows when all is moved by a rigid (4, 4).
+
+        Raises `InvalidInput` for a layer that cannot follow.
+        """
+        if not isinstance(self.shape, TURNED):
+            raise InvalidInput(f"{self.name} is of a kind ({self.kind}) that cannot be turned, so nothing was turned")
+        return {"shape": turned_shape(self.shape, matrix)}
 
     def upwards(self) -> NDArray[np.float64] | None:
         """(3,) the direction that is up, where the layer knows it."""

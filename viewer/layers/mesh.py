@@ -20,6 +20,7 @@ from geokit.geometry.shading import linear_from_srgb
 from geokit.geometry.topology import half_edges
 from geokit.io.gltf_write import write_glb
 
+from ..attributes import Attributes
 from ..drawables import Drawable, Segments, Shading, Triangles
 from ..frame import ViewFrame, as_array
 from ..lines import add_lines
@@ -114,10 +115,24 @@ class MeshLayer(Layer):
         """How many times larger than it is the mesh is shown."""
         return float(np.linalg.det(self.turn)) ** (1 / 3)
 
+    @property
+    def _aside(self) -> bool:
+        """Whether it is shown elsewhere than its vertices are."""
+        return bool(self.offset.any() or (self.turn != np.eye(3)).any())
+
+    def turned(self, matrix: NDArray[np.float64]) -> Attributes:
+        """The moved mesh, shown where it was shown, moved."""
+        follows = super().turned(matrix)
+        if self._aside:
+            rotation, shift = matrix[:3, :3], matrix[:3, 3]
+            turn = rotation @ self.turn @ rotation.T
+            follows |= {"turn": turn, "offset": rotation @ self.offset + shift - turn @ shift}
+        return follows
+
     def shown(self) -> Mesh:
         """The mesh with the colours that are shown, where it is shown."""
         mesh = self.shape.to(torch.float64)
-        if self.offset.any() or (self.turn != np.eye(3)).any():
+        if self._aside:
             turn = torch.from_numpy(self.turn / self.scale)
             normals = None if mesh.normals is None else mesh.normals @ turn.T
             mesh = mesh.replace(vertices=torch.from_numpy(self.placed(mesh.vertices)), normals=normals)
