@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,13 +51,15 @@ class Layer(ABC):
     """One thing in the scene: a name, a shape, and how it is drawn.
 
     `shape` is what exports write; it is never changed in place, only replaced (`Viewer.edit`, which can be undone).
-    Nodes in the browser live below "/NAME". All coordinates are the world's, unless a name says view.
+    read: what its file holds now, as attributes for it; None where it is not all of one file. Nodes in the browser live
+    below "/NAME". All coordinates are the world's, unless a name says view.
     """
 
     kind: str = ""  # what a user calls it: mesh, points, splats, cameras, ...
 
     def __init__(self, name: str, shape: Any, source: Path | None = None) -> None:
         self.name, self.shape, self.source = name, shape, source
+        self.read: Callable[[], Attributes] | None = None
         self.visible = True
         self._nodes: list[viser.SceneNodeHandle] = []
         self._retired = Retired()

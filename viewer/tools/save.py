@@ -13,9 +13,8 @@ from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.pipelines.camera_files import save_cameras
 from geokit.pipelines.convert import check_target, formats_of, write_shape
-from geokit.pipelines.open_shape import open_shape
-from geokit.pipelines.run_folder import RunFolder, scene_file
 
+from ..attributes import Attributes, give
 from ..layers.layer import Layer
 from .choice import LayerChoice
 from .places import free_path, size_in_words, typed_path
@@ -71,7 +70,12 @@ class SaveTool:
 
     def _reload(self, event: Any) -> None:
         layer = self.layer
-        self._viewer.edit({layer: read_again(layer)}, f"read {layer.name} again")
+        before = give({layer: read_again(layer)})
+
+        def back() -> None:
+            give(before)
+
+        self._viewer.history.push(f"read {layer.name} again", back)
         self._viewer.notify(getattr(event, "client", None), f"read {layer.source} again: {layer.shape}")
 
     def _keep_up(self) -> None:
@@ -93,7 +97,7 @@ class SaveTool:
             self.format.options = formats
         own = source.suffix.lower() if source else ""
         self.format.value = own if own in formats else formats[0]
-        self.reload.visible = source is not None
+        self.reload.visible = self._suggested.read is not None
         self._suggest_name()
 
     def _suggest_name(self) -> None:
@@ -151,21 +155,19 @@ def layer_as_download(layer: Layer, ending: str) -> tuple[str, bytes]:
         return f"{stem}.zip", packed.getvalue()
 
 
-def read_again(layer: Layer) -> Any:
-    """The shape in the layer's own file as it is now. Raises `UnreadableFile` where it is gone, damaged or holds
-    another kind of shape."""
-    if layer.source is None:
-        raise InvalidInput(f"{layer.name} was not read from a file")
-    path = layer.source
-    if path.is_dir() and RunFolder(path).config.is_file():
-        path = scene_file(path)
-    shape = open_shape(path, drop_nonfinite=True).shape
+def read_again(layer: Layer) -> Attributes:
+    """What the layer's own file holds now, as attributes for it. Raises `UnreadableFile` where it is gone, damaged or
+    holds another kind of shape, and `InvalidInput` for a layer that is not all of one file."""
+    if layer.read is None:
+        raise InvalidInput(f"{layer.name} is not all of one file, so it cannot be read again")
+    found = layer.read()
+    shape = found["shape"]
     if type(shape) is not type(layer.shape):
         raise UnreadableFile(
-            f"{path} holds a {type(shape).__name__} now, but {layer.name} is a {type(layer.shape).__name__}; "
+            f"{layer.source} holds a {type(shape).__name__} now, but {layer.name} is a {type(layer.shape).__name__}; "
             "open it in a new viewer"
         )
-    return shape
+    return found
 
 
 def _rows(layer: Layer) -> str:
