@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ class CameraTour:
             self.chosen[0].set_aside(None)
         self.chosen = layer, i
         layer.set_aside(i)
-        name = next(name for name, camera in self._names.items() if camera == self.chosen)
+        name = next((name for name, camera in self._names.items() if camera == self.chosen), _NONE)
         if self.dropdown.value != name:
             self.dropdown.value = name
         if client is not None:
@@ -104,11 +105,10 @@ class CameraTour:
                 return
             self._known = known
             several = len(layers) > 1
-            self._names = {
-                f"{layer.name}: {name}" if several else name: (layer, i)
-                for layer in layers
-                for i, name in enumerate(layer.shape.names)
-            }
+            cameras = [(layer, i) for layer in layers for i in range(len(layer.shape))]
+            names = [layer.shape.names[i] for layer, i in cameras]
+            shown = [f"{layer.name}: {name}" for (layer, _), name in zip(cameras, names)] if several else names
+            self._names = dict(zip(told_apart(shown, _NONE), cameras))
             self.dropdown.options = (_NONE, *self._names)
             self.folder.visible = bool(self._names)
             if self.chosen not in self._names.values():
@@ -181,8 +181,8 @@ class CameraTour:
         splats = [one for one in self.viewer.layers.values() if isinstance(one, SplatsLayer) and one.visible]
         if not splats:
             raise InvalidInput("no splats are shown that could be compared with the photographs; make some visible")
-        capture, now = layer.capture, copy(splats[0])  # which stays as it is while the scene changes
-        return lambda: compared(now, capture, i)
+        capture, cameras, now = layer.capture, layer.shape, copy(splats[0])  # as it is while the scene changes
+        return lambda: compared(now, capture, cameras, i)
 
     def _show(self, comparison: Comparison | None) -> None:
         self.comparison = comparison
@@ -199,6 +199,19 @@ class CameraTour:
         self.image.image = shown.picture(self.kind.value, self.wipe.value / 100)
         height, width = shown.rendering.shape[:2]
         self.score.content = f"PSNR {shown.score.psnr:.2f} dB, SSIM {shown.score.ssim:.3f} at {width} x {height}"
+
+
+def told_apart(names: Iterable[str], *taken: str) -> list[str]:
+    """The names, in their order, with a number behind each that is `taken` or was there before: a, b, a (2)."""
+    used, numbers, different = set(taken), Counter[str](), list[str]()
+    for name in names:
+        free = name
+        while free in used:
+            numbers[name] += 1
+            free = f"{name} ({numbers[name] + 1})"
+        used.add(free)
+        different.append(free)
+    return different
 
 
 def _all_seen(camera: Cameras, aspect: float) -> Cameras:

@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 from geokit.errors import GeokitError, InvalidInput, UnreadableFile
-from geokit.geometry import Mesh, PointCloud
+from geokit.geometry import PointCloud
 from geokit.geometry.neighbors import nearest_neighbors
 from geokit.io import Capture, load_capture
 from geokit.io.capture import brings_poses
@@ -17,6 +17,7 @@ from geokit.pipelines.saved_scene import checkpoint_splats
 from geokit.pipelines.settings import Settings, load_settings
 from geokit.splatting import TrainConfig
 
+from .file_layers import file_layer
 from .layers.cameras import CamerasLayer
 from .layers.layer import Layer
 from .layers.mesh import MeshLayer
@@ -68,7 +69,9 @@ def run_layers(path: Path, name: str) -> list[Layer]:
 def checkpoint_layer(path: Path, name: str) -> SplatsLayer:
     """The splats of a checkpoint of geokit reconstruct; `UnreadableFile` for other checkpoints."""
     splats, config = checkpoint_splats(path)
-    return trained(SplatsLayer(name, splats, path), config)
+    layer = trained(SplatsLayer(name, splats, path), config)
+    layer.read = lambda: {"shape": checkpoint_splats(path)[0]}
+    return layer
 
 
 def trained(layer: SplatsLayer, config: TrainConfig) -> SplatsLayer:
@@ -82,7 +85,7 @@ def _scene(folder: RunFolder, settings: Settings, name: str) -> SplatsLayer:
         return checkpoint_layer(folder.checkpoint, name)
     opened = open_shape(scene_file(folder.root), drop_nonfinite=True)
     _tell(opened.messages)
-    return trained(SplatsLayer(name, opened.shape, folder.splats), settings.train)  # type: ignore[arg-type]
+    return trained(file_layer(folder.splats, name, opened), settings.train)  # type: ignore[arg-type]
 
 
 def _mesh(file: Path) -> list[Layer]:
@@ -90,11 +93,11 @@ def _mesh(file: Path) -> list[Layer]:
     try:
         if file.suffix.lower() == ".ply" and is_splat_ply(file):
             return []
-        shape = open_shape(file, drop_nonfinite=True).shape
+        layer = file_layer(file, file.stem)
     except GeokitError as error:
         _tell([str(error)])
         return []
-    return [MeshLayer(file.stem, shape, file)] if isinstance(shape, Mesh) else []
+    return [layer] if isinstance(layer, MeshLayer) else []
 
 
 def _capture_of(settings: Settings) -> Capture:

@@ -1,6 +1,6 @@
 """A photograph against the rendering of its camera, as one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geokit.geometry import Cameras
 from geokit.io import Capture
 from geokit.pipelines.colormap import inferno
 from geokit.pipelines.evaluate import WORST_SHOWN, Score, compare
@@ -52,12 +53,13 @@ class Comparison:
         return (shown.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
-def compared(splats: SplatsLayer, capture: Capture, i: int) -> Comparison:
+def compared(splats: SplatsLayer, capture: Capture, cameras: Cameras, i: int) -> Comparison:
     """Photograph `i` against the splats as they were trained, at most `LONGEST` pixels wide and high.
 
-    Raises `UnreadableFile` when the photograph cannot be read.
+    cameras: where those of the capture are now; they may have been turned together with the splats. Raises
+    `UnreadableFile` when the photograph cannot be read.
     """
     config = TrainConfig(antialiased=splats.antialiased, background=splats.background)
-    view = posed_pictures(capture.at_most(LONGEST), [i], splats.background)
+    view = posed_pictures(replace(capture, cameras=cameras).at_most(LONGEST), [i], splats.background)
     ((score, photograph, rendering),) = compare(splats.shape, view, config)
     return Comparison(score, photograph, rendering)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.io import Capture
-from geokit.io.point_clouds import read_columns
-from geokit.pipelines.open_shape import open_shape
 from geokit.pipelines.run_folder import RunFolder
 
 from .captures import capture_layers, checkpoint_layer, open_capture, run_layers
+from .file_layers import file_layer
 from .layers.cameras import CamerasLayer
 from .layers.layer import Layer
 from .layers.mesh import MeshLayer
@@ -79,12 +74,7 @@ def _of_path(path: Path, name: str | None) -> list[Layer]:
         return capture_layers(open_capture(path), path.resolve().parent.name)
     if ending == ".safetensors":
         return [checkpoint_layer(path, name)]
-    opened = open_shape(path, drop_nonfinite=True)
-    if isinstance(opened.shape, Splats):
-        return [SplatsLayer(name, opened.shape, path)]
-    if isinstance(opened.shape, Mesh):
-        return [MeshLayer(name, opened.shape, path, _attributes(path, len(opened.shape.vertices)))]
-    return [PointsLayer(name, opened.shape, path, opened.feature_names)]
+    return [file_layer(path, name)]
 
 
 def layers_of_field(name: str, field: Field, source: Path | None = None) -> list[Layer]:
@@ -111,13 +101,3 @@ def layers_of_field(name: str, field: Field, source: Path | None = None) -> list
     if isinstance(field, DistanceField) and field.signed:
         layers.insert(0, MeshLayer(name, field.mesh(_CUBES), source))
     return layers
-
-
-def _attributes(path: Path, vertices: int) -> dict[str, NDArray[np.float64]]:
-    """The numbers of a mesh's vertices that a .ply holds besides places, normals and colours."""
-    if path.suffix.lower() != ".ply":
-        return {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is left out has been told of
-        extras = read_columns(path).extras
-    return {name: np.asarray(some, np.float64) for name, some in extras.items() if len(some) == vertices}

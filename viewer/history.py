@@ -6,16 +6,18 @@ from typing import Any
 
 from torch import Tensor
 
+from .attributes import Attributes
+
 _HELD = 2_000_000_000  # bytes of former shapes that are kept for undoing
 
 
 @dataclass
 class Edit:
-    """what: was done. back: takes it back. before: the layers that were changed, with the shapes they had."""
+    """what: was done. back: takes it back. before: the layers that were changed, with what they had."""
 
     what: str
-    back: Callable[[], None]
-    before: dict[Hashable, Any]
+    back: Callable[[], object]
+    before: dict[Hashable, Attributes]
 
 
 class History:
@@ -34,8 +36,8 @@ class History:
         """What was done last, if anything."""
         return self._done[-1].what if self._done else None
 
-    def push(self, what: str, back: Callable[[], None], before: Mapping[Any, Any]) -> None:
-        """Remember `what` was done, how to take it `back`, and the changed layers with the shapes they had `before`."""
+    def push(self, what: str, back: Callable[[], object], before: Mapping[Any, Attributes]) -> None:
+        """Remember `what` was done, how to take it `back`, and the changed layers with what they had `before`."""
         self._done.append(Edit(what, back, dict(before)))
         while len(self._done) > 1 and self.held() > self._limit:
             del self._done[0]
@@ -54,7 +56,7 @@ class History:
 
     def held(self) -> int:
         """Bytes of the former shapes."""
-        shapes = [shape for edit in self._done for shape in edit.before.values()]
+        shapes = [shape for edit in self._done for had in edit.before.values() for shape in had.values()]
         parts = [part for shape in shapes for part in getattr(shape, "__dict__", {}).values()]
         storages = [part.untyped_storage() for part in parts if isinstance(part, Tensor)]
         return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())

@@ -49,14 +49,19 @@ def _shortest_turn(start: Array, end: Array) -> Array:
     return np.eye(3) + cross + cross @ cross / (1 + float(start @ end))
 
 
-def offset_beside(first: Array, second: Array, up: Array, apart: float) -> Array:
-    """(3,) moves places second (N2, 3) to the right of first (N1, 3), as the viewer sees them at first, on one ground.
+def rightwards(up: Array) -> Array:
+    """(3,) unit, to the right of who looks at a scene with this `up` (3,) at first."""
+    right = np.cross(up, np.asarray(view_direction(up)))
+    return right / np.linalg.norm(right)
 
-    apart: between the middles, in units of the distance at which they would touch; at 0 one stands in the other.
+
+def offset_beside(first: Array, second: Array, up: Array, right: Array, apart: float) -> Array:
+    """(3,) moves places second (N2, 3) from first (N1, 3) to the right, on one ground.
+
+    up, right: (3,) perpendicular, right of length one. apart: between the middles, in units of the distance at which
+    they would touch; at 0 one stands in the other.
     """
     up = up / np.linalg.norm(up)
-    right = np.cross(up, np.asarray(view_direction(up)))
-    right /= np.linalg.norm(right)
     axes = np.stack([right, up, np.cross(right, up)])
     low1, high1, low2, high2 = (f(points @ axes.T, 0) for points in (first, second) for f in (np.min, np.max))
     move = (low1 + high1 - low2 - high2) / 2

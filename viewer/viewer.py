@@ -13,6 +13,7 @@ import numpy as np
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras
 
+from .attributes import Attributes, give
 from .clicks import Clicks, first_hit
 from .frame import ViewFrame
 from .history import History
@@ -99,12 +100,14 @@ class Viewer:
 
         Raises `InvalidInput` for a layer that is `locked`.
         """
+        self.change({layer: {"shape": shape} for layer, shape in shapes.items()}, what)
+
+    def change(self, attributes: Mapping[Layer, Attributes], what: str) -> None:
+        """As `edit`, of any attributes of layers: their shapes and what goes with them."""
         with self.lock:
-            self.check_editable(shapes)
-            before = {layer: layer.shape for layer in shapes}
-            for layer, shape in shapes.items():
-                layer.replace(shape)
-            self.history.push(what, lambda: self._restore(before), before)
+            self.check_editable(attributes)
+            before = give(attributes)
+            self.history.push(what, lambda: give(before), before)
         self.changed()
 
     def check_editable(self, layers: Iterable[Layer]) -> None:
@@ -296,10 +299,6 @@ class Viewer:
     def _distance(self, camera: Cameras) -> float:
         """From a camera to the middle of what is shown, along its axis; in world units."""
         return distance_to_middle(self.layers.values(), camera)
-
-    def _restore(self, shapes: Mapping[Layer, Any]) -> None:
-        for layer, shape in shapes.items():
-            layer.replace(shape)
 
     def _click(self, event: Any) -> None:
         """Tell who asked what the ray of a click meets first."""

@@ -75,7 +75,7 @@ def watch(viewer, monkeypatch) -> Callable[..., list[bool]]:
 
 
 def slice_button(viewer: Viewer, layer: MeshLayer) -> Any:
-    handles = viewer._folders[layer.name]._children.values()
+    handles = viewer.folders[layer.name]._children.values()
     return next(handle for handle in handles if getattr(handle, "label", "") == "Add a slice of distances")
 
 
@@ -108,7 +108,7 @@ def test_a_plane_that_moves_is_computed_beside_the_scene_and_shown_where_it_was_
     assert layer.slicing.wait(PATIENCE)
     cut = viewer.layers["ball slice"]
     assert isinstance(cut, SliceLayer)
-    slider = next(h for h in viewer._folders[cut.name]._children.values() if getattr(h, "label", "") == "Position")
+    slider = next(h for h in viewer.folders[cut.name]._children.values() if getattr(h, "label", "") == "Position")
     before: list[float] = []
     free = watch(SliceLayer, "_computed", lambda: before.append(cut.position))
     for position in (0.25, 0.5):

@@ -16,6 +16,7 @@ from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.splats import SplatsLayer
 
 from geokit.errors import InvalidInput, UnreadableFile
+from geokit.geometry import Cameras, look_at
 from geokit.io import load_capture, save_checkpoint
 from geokit.io.meshes import save_mesh
 from geokit.pipelines.evaluate import render_picture
@@ -280,6 +281,38 @@ def test_the_comparison_is_the_photograph_the_render_and_their_difference(tour, 
     tour._draw()
     assert (tour.image.image == shown.picture("difference")).all()
     assert not tour.wipe.visible
+
+
+def test_turned_splats_are_compared_from_the_turned_cameras(tour, viewer):
+    cameras = cameras_of(viewer.layers.values())
+    tour.compare.value = True
+    tour.go_to(cameras, 3, None)
+    assert tour.work.wait(60)
+    before = tour.comparison
+    viewer.parts["UpAxisTool"].axes.value = "-x"
+    viewer.parts["UpAxisTool"].turn.value = "+y up"
+    tour.go_to(cameras, 3, None)
+    assert tour.work.wait(60)
+    assert tour.comparison is not before
+    assert (tour.comparison.rendering - before.rendering).abs().max() < 1e-3
+    assert tour.comparison.score.psnr == pytest.approx(before.score.psnr, abs=0.01)
+
+
+def test_cameras_of_the_same_name_can_be_told_apart_and_all_be_chosen(viewer):
+    poses = look_at(torch.eye(4, 3) + 1, torch.zeros(3), torch.tensor([0.0, 0.3, 1.0]))
+    twins = CamerasLayer("a", Cameras(poses, torch.eye(3).repeat(4, 1, 1), ((2, 2),) * 4, ("x", "none", "x", "x (2)")))
+    viewer.add(twins)
+    tour = viewer.parts["CameraTour"]
+    assert tuple(tour.dropdown.options) == ("none", "x", "none (2)", "x (2)", "x (2) (2)")
+    client = Client()
+    for i, name in enumerate(tour.dropdown.options[1:]):
+        tour.dropdown._impl.value = name
+        tour._choose(event(client))
+        assert tour.chosen == (twins, i)
+        tour.go_to(twins, i, client)
+        assert tour.dropdown.value == name
+    viewer.add(CamerasLayer("b", twins.shape))
+    assert len(set(tour.dropdown.options)) == 9
 
 
 def test_what_cannot_be_compared_is_one_sentence_and_unchecks(viewer, capture, tour):

@@ -13,9 +13,9 @@ def cloud(count: int, seed: int = 0) -> PointCloud:
 def test_the_oldest_edits_are_forgotten_beyond_the_limit_and_never_the_last():
     history, done = History(limit=3000), []
     for name in "abc":
-        history.push(name, lambda name=name: done.append(name), {name: cloud(100)})
+        history.push(name, lambda name=name: done.append(name), {name: {"shape": cloud(100)}})
     assert (len(history), history.held()) == (2, 2400)
-    history.push("large", lambda: done.append("large"), {"d": cloud(1000)})
+    history.push("large", lambda: done.append("large"), {"d": {"shape": cloud(1000)}})
     assert (len(history), history.last) == (1, "large")
     assert history.undo() == "large"
     assert history.undo() is None
@@ -25,14 +25,14 @@ def test_the_oldest_edits_are_forgotten_beyond_the_limit_and_never_the_last():
 def test_what_shapes_share_counts_once():
     history, shape = History(limit=3000), cloud(100)
     for number in range(10):
-        history.push(f"moved {number}", lambda: None, {"a": PointCloud(shape.points)})
+        history.push(f"moved {number}", lambda: None, {"a": {"shape": PointCloud(shape.points)}})
     assert len(history) == 10
     assert history.held() == 1200
 
 
 def test_edits_of_others_survive_a_layer_that_goes():
     history = History()
-    history.push("both", lambda: None, {"a": cloud(1), "b": cloud(1)})
-    history.push("one", lambda: None, {"a": cloud(1)})
+    history.push("both", lambda: None, {"a": {"shape": cloud(1)}, "b": {"shape": cloud(1)}})
+    history.push("one", lambda: None, {"a": {"shape": cloud(1)}})
     history.forget("a")
     assert history.last == "both"

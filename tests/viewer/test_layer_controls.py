@@ -35,7 +35,7 @@ def said(viewer, monkeypatch) -> list[tuple[str, bool]]:
 
 
 def control(viewer: Viewer, layer: Any, label: str) -> Any:
-    handles = viewer._folders[layer.name]._children.values()
+    handles = viewer.folders[layer.name]._children.values()
     return next(handle for handle in handles if getattr(handle, "label", "") == label)
 
 

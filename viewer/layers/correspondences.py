@@ -17,11 +17,12 @@ from geokit.spectral.match_quality import reached
 from geokit.spectral.match_shape import vertex_areas
 
 from ..asking import Asked, answer, ask
+from ..attributes import Attributes
 from ..colors import numbers_to_colors
 from ..drawables import Drawable, Points, Segments
 from ..frame import ViewFrame
 from ..map_colors import PALE, Coloring, error_legend, place_colors, plain
-from ..side_by_side import differs, offset_beside, turn_alike
+from ..side_by_side import differs, offset_beside, rightwards, turn_alike
 from .layer import Layer, united, upwards
 from .mesh import MeshLayer
 
@@ -65,6 +66,7 @@ class CorrespondencesLayer(Layer):
         self.collection: Collection | None = None
         self.pair = ""
         self.up = upwards(first.elements())
+        self.right = rightwards(self.up)
         self._shown_as: tuple[object, ...] = ()
         images = self._places(first)[shape.p2p_21.numpy()]
         self._alike = turn_alike(first.shape, second.shape, images, self.up, upwards(second.elements()))
@@ -114,12 +116,32 @@ class CorrespondencesLayer(Layer):
 
     # What is shown.
 
+    def replace(self, shape: PointMap) -> None:
+        """Show another map between the two, beside each other as they are now."""
+        for name in ("errors", "reached"):
+            self.__dict__.pop(name, None)
+        self.shape = shape
+        if self.fits:
+            self.place()
+        else:
+            self.redraw()
+
+    def turned(self, matrix: NDArray[np.float64]) -> Attributes:
+        """The same map, with the directions along which the shapes stand turned."""
+        rotation = matrix[:3, :3]
+        return {
+            "shape": self.shape,
+            "up": rotation @ self.up,
+            "right": rotation @ self.right,
+            "_alike": rotation @ self._alike @ rotation.T,
+        }
+
     def place(self) -> None:
         """Put the second shape beside the first."""
         self.second.turn = self._alike if self.aligned else np.eye(3)
         self.second.offset = np.zeros(3)
         first, second = (layer.placed(layer.shape.vertices) for layer in (self.first, self.second))
-        self.second.offset = offset_beside(first, second, self.up, self.apart)
+        self.second.offset = offset_beside(first, second, self.up, self.right, self.apart)
         self.second.redraw()
         self.redraw()
 
@@ -221,6 +243,7 @@ class CorrespondencesLayer(Layer):
 
         if viewer.up is not None and not np.allclose(viewer.up, self.up):
             self.up = np.asarray(viewer.up, np.float64)
+            self.right = rightwards(self.up)
             self.place()
         self.panel = MapPanel(self, gui, viewer)
 

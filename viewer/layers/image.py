@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from geokit.errors import InvalidInput
 from geokit.fields.field import Field
 
+from ..attributes import Attributes
 from ..colors import legend_of, numbers_to_colors
 from .layer import Legend, Pick
 from .picture import PictureLayer
@@ -26,6 +27,7 @@ _ALL = "colours"
 class ImageLayer(PictureLayer):
     """A picture in the plane y = 0 of the world: x to the right, z up, one unit a pixel; its lower left corner is at 0.
 
+    turn: (3, 3) turns it about the origin out of this plane.
     channel: the one that is shown, as numbers with a legend; None for all of them as colours, of fields of 1 (grey), 3
     and 4 (with alpha) channels. Raises `InvalidInput` for a field that is not one of a plane.
     """
@@ -38,6 +40,7 @@ class ImageLayer(PictureLayer):
         if shape.dimension != 2:
             raise InvalidInput(f"an image is a field of a plane, got one of {shape.dimension} dimensions")
         self.channel = None if shape.channels in (1, 3, 4) else 0
+        self.turn = np.eye(3)
         self._raster: NDArray[np.float64] | None = None
 
     def replace(self, shape: Field) -> None:
@@ -58,7 +61,11 @@ class ImageLayer(PictureLayer):
     def corners(self) -> NDArray[np.float64]:
         """As large as the image has pixels."""
         width, height = (self.shape.bounds[1] - self.shape.bounds[0]).tolist()
-        return np.array([[0, 0, 0], [width, 0, 0], [width, 0, height], [0, 0, height]], np.float64)
+        return np.array([[0, 0, 0], [width, 0, 0], [width, 0, height], [0, 0, height]], np.float64) @ self.turn.T
+
+    def turned(self, matrix: NDArray[np.float64]) -> Attributes:
+        """The same image, standing in a turned plane."""
+        return {"shape": self.shape, "turn": matrix[:3, :3] @ self.turn}
 
     def picture(self) -> NDArray[np.float64]:
         """All channels, or one of them as numbers."""

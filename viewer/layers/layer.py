@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geokit.errors import InvalidInput
 from geokit.pipelines.standing import up_direction
 
+from ..attributes import Attributes
 from ..frame import ViewFrame, as_array
 from ..retired import Retired
+from ..turning import TURNED, turned_shape
 
 if TYPE_CHECKING:
     import viser
@@ -48,13 +51,15 @@ class Layer(ABC):
     """One thing in the scene: a name, a shape, and how it is drawn.
 
     `shape` is what exports write; it is never changed in place, only replaced (`Viewer.edit`, which can be undone).
-    Nodes in the browser live below "/NAME". All coordinates are the world's, unless a name says view.
+    read: what its file holds now, as attributes for it; None where it is not all of one file. Nodes in the browser live
+    below "/NAME". All coordinates are the world's, unless a name says view.
     """
 
     kind: str = ""  # what a user calls it: mesh, points, splats, cameras, ...
 
     def __init__(self, name: str, shape: Any, source: Path | None = None) -> None:
         self.name, self.shape, self.source = name, shape, source
+        self.read: Callable[[], Attributes] | None = None
         self.visible = True
         self.locked = ""  # why the shape may not be edited now, as a user reads it
         self._nodes: list[viser.SceneNodeHandle] = []
@@ -105,6 +110,15 @@ class Layer(ABC):
     def placed(self, places: Tensor | NDArray[np.float64]) -> NDArray[np.float64]:
         """Places of the shape (..., 3) where they are shown."""
         return as_array(places)
+
+    def turned(self, matrix: NDArray[np.float64]) -> Attributes:
+        """The attributes, `shape` among them, with which the layer follows when all is moved by a rigid (4, 4).
+
+        Raises `InvalidInput` for a layer that cannot follow.
+        """
+        if not isinstance(self.shape, TURNED):
+            raise InvalidInput(f"{self.name} is of a kind ({self.kind}) that cannot be turned, so nothing was turned")
+        return {"shape": turned_shape(self.shape, matrix)}
 
     def upwards(self) -> NDArray[np.float64] | None:
         """(3,) the direction that is up, where the layer knows it."""

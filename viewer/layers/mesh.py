@@ -21,6 +21,7 @@ from geokit.geometry.shading import linear_from_srgb
 from geokit.geometry.topology import half_edges
 from geokit.io.gltf_write import write_glb
 
+from ..attributes import Attributes
 from ..background import Background
 from ..colors import from_picker, in_bytes
 from ..drawables import Drawable, Segments, Shading, Triangles
@@ -116,12 +117,31 @@ class MeshLayer(Layer):
         """Places of the world (..., 3) in the mesh's own coordinates: what `placed` takes back."""
         return (as_array(places) - self.offset) @ np.linalg.inv(self.turn).T
 
+    @property
+    def scale(self) -> float:
+        """How many times larger than it is the mesh is shown."""
+        return float(np.linalg.det(self.turn)) ** (1 / 3)
+
+    @property
+    def _aside(self) -> bool:
+        """Whether it is shown elsewhere than its vertices are."""
+        return bool(self.offset.any() or (self.turn != np.eye(3)).any())
+
+    def turned(self, matrix: NDArray[np.float64]) -> Attributes:
+        """The moved mesh, shown where it was shown, moved."""
+        follows = super().turned(matrix)
+        if self._aside:
+            rotation, shift = matrix[:3, :3], matrix[:3, 3]
+            turn = rotation @ self.turn @ rotation.T
+            follows |= {"turn": turn, "offset": rotation @ self.offset + shift - turn @ shift}
+        return follows
+
     def shown(self) -> Mesh:
         """The mesh with the colours that are shown, where it is shown."""
         mesh = self.shape.to(torch.float64)
-        if self.offset.any() or (self.turn != np.eye(3)).any():
-            turn = torch.from_numpy(self.turn)
-            normals = None if mesh.normals is None else mesh.normals @ turn.T / turn.det() ** (1 / 3)
+        if self._aside:
+            turn = torch.from_numpy(self.turn / self.scale)
+            normals = None if mesh.normals is None else mesh.normals @ turn.T
             mesh = mesh.replace(vertices=torch.from_numpy(self.placed(mesh.vertices)), normals=normals)
         if self._painted is not None:
             return mesh.replace(colors=torch.from_numpy(self._painted), uv=None, texture=None)

@@ -12,17 +12,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geokit.errors import InvalidInput
 from geokit.fields.distance_field import DistanceField
 from geokit.fields.field import Field
-from geokit.geometry import Mesh
+from geokit.geometry import Mesh, PointCloud
 from geokit.geometry.level_lines import level_lines
 from geokit.pipelines.colormap import diverging, viridis
 
+from ..attributes import Attributes
 from ..background import Background
 from ..colors import legend_of, numbers_to_colors, usual_limits
 from ..drawables import Segments
 from ..numbers import round_number
 from ..painting import INK
+from ..turning import turned_shape
 from ..values import DistanceTo
 from .layer import Legend, Pick, box_of
 from .picture import PictureLayer
@@ -57,18 +60,15 @@ class SliceLayer(PictureLayer):
         self.step = round_number(float((self.box[1] - self.box[0]).max()) / _STEPS)
         self.position = self._middle(self.axis)
         self._grid: tuple[Any, NDArray[np.float64]] | None = None
+        self._controls: tuple[Any, Any] | None = None  # of the axis and the position
+        self._quiet = False
 
     @cached_property
     def box(self) -> NDArray[np.float64]:
         """(2, 3) where values are shown."""
         if isinstance(self.shape, Field):
             return self.shape.bounds.detach().cpu().double().numpy()
-        target = self.shape.target
-        around = box_of((target.vertices if isinstance(target, Mesh) else target.points).detach().cpu())
-        # Around a shape without an extent there is a box too.
-        extent = float(np.linalg.norm(around[1] - around[0])) or max(1.0, float(np.abs(around).max()))
-        margin = _AROUND * extent
-        return around + np.array([[-margin], [margin]])
+        return _box_around(self.shape.target)
 
     @cached_property
     def values(self) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
@@ -101,6 +101,23 @@ class SliceLayer(PictureLayer):
             self.__dict__.pop(name, None)
         self._grid = None
         super().replace(shape)
+        self._tell_controls()
+
+    def turned(self, matrix: NDArray[np.float64]) -> Attributes:
+        """The distances to the moved shape, across the axis that is nearest to the moved plane's normal.
+
+        Raises `InvalidInput` for a field, whose axes are those of its file.
+        """
+        if isinstance(self.shape, Field):
+            raise InvalidInput(
+                f"{self.name} shows a field, which cannot be turned, so nothing was; choose what is up under 'Up is'"
+            )
+        target = turned_shape(self.shape.target, matrix)
+        rotation, middle = matrix[:3, :3], self.corners().mean(0)
+        axis = int(np.argmax(np.abs(rotation[:, self.axis])))
+        position = float((rotation @ middle + matrix[:3, 3])[axis])
+        low, high = _box_around(target)[:, axis]
+        return {"shape": DistanceTo(target), "axis": axis, "position": float(np.clip(position, low, high))}
 
     def move(self, axis: int, position: float) -> None:
         """Put the plane elsewhere; what lies outside of the box is put on its side."""
@@ -197,6 +214,8 @@ class SliceLayer(PictureLayer):
 
         @viewer.guarded(position, lines)
         def ask(event: Any) -> None:
+            if self._quiet and event.client is None:  # it tells where the plane is, and asks for nothing
+                return
             plane, count = self._inside(_AXES.index(axis.value), float(position.value)), int(lines.value)
 
             def show(found: tuple[Any, NDArray[np.float64]]) -> None:  # until then all stays as it is
@@ -209,6 +228,8 @@ class SliceLayer(PictureLayer):
 
         @viewer.guarded(axis)
         def _(event: Any) -> None:
+            if self._quiet and event.client is None:
+                return
             number = _AXES.index(axis.value)
             position.min, position.max = self.reach(number)
             middle = self._middle(number)
@@ -217,7 +238,20 @@ class SliceLayer(PictureLayer):
             else:
                 position.value = middle
 
-        self.work = work
+        self.work, self._controls = work, (axis, position)
+
+    def _tell_controls(self) -> None:
+        """Where the plane is now, if it was put there by others."""
+        if self._controls is None:
+            return
+        axis, position = self._controls
+        self._quiet = True
+        try:
+            axis.value = _AXES[self.axis]
+            position.min, position.max = self.reach(self.axis)
+            position.value = self.position
+        finally:
+            self._quiet = False
 
     def pick(self, origin: NDArray[np.float64], direction: NDArray[np.float64]) -> Pick | None:
         """The value where the ray meets the plane."""
@@ -226,3 +260,11 @@ class SliceLayer(PictureLayer):
             return None
         place = origin + found[0] * direction
         return Pick(self, place, found[0], values={self.title: f"{float(self.values(place[None])[0]):.6g}"})
+
+
+def _box_around(target: Mesh | PointCloud) -> NDArray[np.float64]:
+    """(2, 3) where distances to a shape are shown."""
+    around = box_of((target.vertices if isinstance(target, Mesh) else target.points).detach().cpu())
+    # Around a shape without an extent there is a box too.
+    margin = _AROUND * (float(np.linalg.norm(around[1] - around[0])) or max(1.0, float(np.abs(around).max())))
+    return around + np.array([[-margin], [margin]])

@@ -11,7 +11,7 @@ from geokit.geometry import Cameras
 from geokit.pipelines.camera_files import save_cameras
 
 from ..jobs import Jobs
-from .directions import turned_shape
+from ..turning import turned_shape
 from .path_frames import PathViews
 from .places import free_path, typed_path
 from .video_controls import VideoControls

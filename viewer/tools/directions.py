@@ -1,33 +1,17 @@
-"""Directions, the rotations between them, and shapes turned by these."""
+"""Directions, and the rotations between them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
-from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.geometry.rotations import matrix_from_axis_angle
-from geokit.geometry.splat_transforms import transform_splats
-from geokit.geometry.transforms import transform
 
 AXES = ("+x", "-x", "+y", "-y", "+z", "-z")
-TURNED = (Mesh, PointCloud, Splats, Cameras)
-
-
-def turned_shape(shape: Any, matrix: NDArray[np.float64]) -> Any:
-    """A shape moved by a rigid (4, 4)."""
-    motion = torch.from_numpy(matrix)
-    if isinstance(shape, Splats):
-        return transform_splats(shape, motion)
-    if isinstance(shape, Cameras):
-        poses = shape.world_to_camera @ torch.linalg.inv(motion).to(shape.world_to_camera)
-        return Cameras(poses, shape.K, shape.sizes, shape.names)
-    return transform(shape, motion)
 
 
 def up_of_ground(points: NDArray[np.float64], eye: NDArray[np.float64]) -> NDArray[np.float64]:

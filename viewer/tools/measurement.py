@@ -29,23 +29,25 @@ _ABOVE = 0.002  # of the mesh's size: a way is drawn so much above it, not to be
 class Measurement:
     """points: (2, 3) the ends, or (3, 3) with the corner of an angle in the middle, in the world.
 
-    way: along the surface from end to end, where both lie on one mesh and are connected, and
-    above it by how much it is drawn, in world units. unit: of lengths, in words.
+    way: along the surface from end to end, where both lie on one mesh and are connected: its places and normals in the
+    world, its length in `unit`; it is drawn higher by `above`, in world units. unit: of lengths, in words. scale: how
+    many world units it has, where a shape is shown larger or smaller than it is.
     """
 
     points: NDArray[np.float64]
     unit: str
     way: SurfaceWay | None = None
     above: float = 0.0
+    scale: float = 1.0
 
     @property
     def straight(self) -> float:
-        """The distance of the ends."""
-        return float(np.linalg.norm(self.points[-1] - self.points[0]))
+        """The distance of the ends, in `unit`."""
+        return float(np.linalg.norm(self.points[-1] - self.points[0])) / self.scale
 
     @property
     def along(self) -> float | None:
-        """The length of the way along the surface."""
+        """The length of the way along the surface, in `unit`."""
         return None if self.way is None else self.way.length
 
     @property
@@ -104,15 +106,21 @@ def draw_dots(scene: viser.SceneApi, points: NDArray[np.float32], name: str) -> 
 
 
 def measure(picks: Sequence[Pick]) -> Measurement:
-    """Between two places, or the angle at the second of three."""
+    """Between two places, or the angle at the second of three; on one mesh in its own unit, however it is shown."""
     points = np.stack([pick.point for pick in picks])
-    units = {unit_of(pick.layer.source) if pick.layer.source else "the file's own" for pick in picks}
-    unit = units.pop() if len(units) == 1 else "the files' own"
     first, last = picks[0], picks[-1]
     if len(picks) == 2 and first.layer is last.layer and isinstance(first.layer, MeshLayer):
         layer, mesh = first.layer, first.layer.shape.to("cpu").to(torch.float64)
         way = surface_way(mesh, (first.element, last.element), (first.weights, last.weights))
         if way is not None:
-            way = replace(way, places=way.places + layer.offset)
-        return Measurement(points, unit, way, _ABOVE * mesh.extent)
-    return Measurement(points, unit)
+            way = replace(way, places=layer.placed(way.places), normals=way.normals @ layer.turn.T / layer.scale)
+        return Measurement(points, _unit(picks), way, _ABOVE * mesh.extent * layer.scale, layer.scale)
+    return Measurement(points, _unit(picks))
+
+
+def _unit(picks: Sequence[Pick]) -> str:
+    layers = {pick.layer for pick in picks}
+    if len(layers) > 1 and any(isinstance(layer, MeshLayer) and not np.isclose(layer.scale, 1) for layer in layers):
+        return "as shown, a shape is scaled"
+    units = {unit_of(layer.source) if layer.source else "the file's own" for layer in layers}
+    return units.pop() if len(units) == 1 else "the files' own"

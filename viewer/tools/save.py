@@ -15,9 +15,8 @@ from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.io.meshes import mesh_files
 from geokit.pipelines.camera_files import save_cameras
 from geokit.pipelines.convert import check_target, formats_of, write_shape
-from geokit.pipelines.open_shape import open_shape
-from geokit.pipelines.run_folder import RunFolder, scene_file
 
+from ..attributes import Attributes
 from ..jobs import Jobs
 from ..layers.layer import Layer
 from .choice import LayerChoice
@@ -81,11 +80,11 @@ class SaveTool:
         now = copy(layer)
 
         def work() -> None:
-            shape = read_again(now)
+            found = read_again(now)
             with self._viewer.lock:
                 if self._viewer.layers.get(layer.name) is not layer or layer.shape is not now.shape:
                     raise InvalidInput(f"{layer.name} changed while its file was read; read it again")
-                self._viewer.edit({layer: shape}, f"read {layer.name} again")
+                self._viewer.change({layer: found}, f"read {layer.name} again")
             self._viewer.notify(event.client, f"read {layer.source} again: {layer.shape}")
 
         self._jobs.start(work, event.client)
@@ -113,7 +112,7 @@ class SaveTool:
             self.format.options = formats
         own = source.suffix.lower() if source else ""
         self.format.value = own if own in formats else formats[0]
-        self.reload.visible = source is not None
+        self.reload.visible = self._suggested.read is not None
         self._suggest_name()
 
     def _suggest_name(self) -> None:
@@ -174,21 +173,19 @@ def layer_as_download(layer: Layer, ending: str) -> tuple[str, bytes]:
         return f"{stem}.zip", packed.getvalue()
 
 
-def read_again(layer: Layer) -> Any:
-    """The shape in the layer's own file as it is now. Raises `UnreadableFile` where it is gone, damaged or holds
-    another kind of shape."""
-    if layer.source is None:
-        raise InvalidInput(f"{layer.name} was not read from a file")
-    path = layer.source
-    if path.is_dir() and RunFolder(path).config.is_file():
-        path = scene_file(path)
-    shape = open_shape(path, drop_nonfinite=True).shape
+def read_again(layer: Layer) -> Attributes:
+    """What the layer's own file holds now, as attributes for it. Raises `UnreadableFile` where it is gone, damaged or
+    holds another kind of shape, and `InvalidInput` for a layer that is not all of one file."""
+    if layer.read is None:
+        raise InvalidInput(f"{layer.name} is not all of one file, so it cannot be read again")
+    found = layer.read()
+    shape = found["shape"]
     if type(shape) is not type(layer.shape):
         raise UnreadableFile(
-            f"{path} holds a {type(shape).__name__} now, but {layer.name} is a {type(layer.shape).__name__}; "
+            f"{layer.source} holds a {type(shape).__name__} now, but {layer.name} is a {type(layer.shape).__name__}; "
             "open it in a new viewer"
         )
-    return shape
+    return found
 
 
 def _rows(layer: Layer) -> str:

@@ -11,20 +11,11 @@ from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
 
+from ..attributes import Attributes, give
 from ..frame import ViewFrame
 from ..layers.cameras import CamerasLayer
 from ..layers.layer import Layer, Pick
-from .directions import (
-    AXES,
-    TURNED,
-    axis_name,
-    axis_vector,
-    rigid,
-    rotation_between,
-    turned_shape,
-    unit,
-    up_of_ground,
-)
+from .directions import AXES, axis_name, axis_vector, rigid, rotation_between, unit, up_of_ground
 
 if TYPE_CHECKING:
     import viser
@@ -60,7 +51,8 @@ class UpAxisTool:
     def turn_shapes(self, target: NDArray[np.float64]) -> None:
         """Turn all shapes about the origin, so that what is up becomes `target` (3,); one edit.
 
-        Clients turn along, so what they see stays. Raises `InvalidInput` where up is there already.
+        Clients turn along, so what they see stays. Raises `InvalidInput`, and turns nothing, where up is there already
+        or a layer cannot be turned.
         """
         viewer = self._viewer
         if viewer.frame is None:
@@ -68,16 +60,15 @@ class UpAxisTool:
         up = unit(np.array([0.0, 0.0, 1.0]) if viewer.up is None else viewer.up)
         if float(up @ target) > 1 - 1e-12:
             raise InvalidInput("up is this direction already; there is nothing to turn")
+        viewer.check_editable(viewer.layers.values())
         rotation = rotation_between(up, target)
-        turned = [layer for layer in viewer.layers.values() if isinstance(layer.shape, TURNED)]
-        before = {layer: layer.shape for layer in turned}
-        after = {layer: turned_shape(layer.shape, rigid(rotation)) for layer in turned}
+        after = {layer: layer.turned(rigid(rotation)) for layer in viewer.layers.values()}
+        before = self._turn(after, rotation)
 
         def back() -> None:
-            self._replace(before, rotation.T)
+            self._turn(before, rotation.T)
             self._set_view(up, rotation.T)
 
-        self._replace(after, rotation)
         viewer.history.push(f"turned the shapes, {axis_name(target)} is up", back, before)
         self._set_view(target, rotation)
 
@@ -91,18 +82,21 @@ class UpAxisTool:
             self.set_up(up_of_ground(points, eye))
         self._show()
 
-    def _replace(self, shapes: dict[Layer, Any], rotation: NDArray[np.float64]) -> None:
-        """Show turned shapes; the middle of the view turns along, so that they stay in it."""
+    def _turn(self, layers: dict[Layer, Attributes], rotation: NDArray[np.float64]) -> dict[Layer, Attributes]:
+        """Show turned layers, and return what they were; the middle of the view turns along, so that they stay in
+        it."""
         viewer = self._viewer
         assert viewer.frame is not None
         x, y, z = (float(value) for value in rotation @ viewer.frame.center)
         viewer.frame = ViewFrame((x, y, z), viewer.frame.scale)
         for layer in viewer.layers.values():
             layer.reframe(viewer.frame)
-            layer.replace(shapes.get(layer, layer.shape))
+        added = {layer: {"shape": layer.shape} for layer in viewer.layers.values() if layer not in layers}
+        before = give({**layers, **added})
         for part in viewer.parts.values():
             if hasattr(part, "moved"):
                 part.moved(rigid(rotation))
+        return {layer: before[layer] for layer in layers}
 
     def _set_view(self, up: NDArray[np.float64], motion: NDArray[np.float64]) -> None:
         """Up, and the clients' cameras turned by `motion` (3, 3) about the middle of the scene."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.points import PointsLayer
+from geokit.viewer.tools.directions import rotation_between
 from geokit.viewer.tools.measurement import measure
 from geokit.viewer.tools.on_screen import project
 from geokit.viewer.tools.surface_way import surface_way
@@ -62,6 +63,24 @@ def test_what_is_moved_aside_is_measured_where_it_stands(viewer, sphere):
     found = measure(picks)
     assert found.along == pytest.approx(np.pi / 2, rel=1e-2)
     assert np.linalg.norm(found.way.places - [4, 0, 0], axis=1) == pytest.approx(1, abs=0.01)
+
+
+def test_what_is_turned_and_scaled_is_measured_in_its_own_unit(viewer, sphere):
+    turn = rotation_between(np.array([0.0, 0, 1]), np.array([0.6, 0, 0.8]))
+    sphere.turn, sphere.offset = 5 * turn, np.array([40.0, 7, -3])
+    origins, towards = (sphere.placed(np.array([9.0 * unit for unit in np.eye(3)[[2, 1]]])), -turn.T[[2, 1]])
+    found = measure([pick_at(sphere, *ray) for ray in zip(origins, towards)])
+    assert found.straight == pytest.approx(2**0.5, rel=2e-3)
+    assert found.along == pytest.approx(np.pi / 2, rel=1e-2)
+    assert found.unit == "the file's own"
+    way = found.way
+    assert np.linalg.norm(way.places - sphere.offset, axis=1) == pytest.approx(5, abs=0.05)
+    assert way.places[[0, -1]] == pytest.approx(found.points, abs=1e-6)
+    assert way.normals == pytest.approx((way.places - sphere.offset) / 5, abs=0.1)
+    assert found.above == pytest.approx(5 * 0.002 * sphere.shape.extent)
+    other = MeshLayer("other", ball())
+    viewer.add(other)
+    assert "scaled" in measure([pick_at(sphere, origins[0], towards[0]), pick_at(other, *TOP)]).unit
 
 
 def test_on_one_face_the_way_is_straight(sphere):

@@ -4,15 +4,23 @@ import numpy as np
 import pytest
 import torch
 from geokit.viewer.layers.cameras import CamerasLayer
+from geokit.viewer.layers.correspondences import CorrespondencesLayer
+from geokit.viewer.layers.image import ImageLayer
+from geokit.viewer.layers.mesh import MeshLayer
+from geokit.viewer.layers.slice import SliceLayer
 from geokit.viewer.layers.splats import SplatsLayer
-from geokit.viewer.tools.directions import AXES, axis_name, axis_vector, rotation_between, up_of_ground
+from geokit.viewer.matching import map_layers
+from geokit.viewer.tools.directions import AXES, axis_name, axis_vector, rotation_between, unit, up_of_ground
+from geokit.viewer.values import DistanceTo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geokit.errors import InvalidInput
+from geokit.fields.grid_field import GridField
+from geokit.fields.images import fit_image
 from geokit.geometry import Cameras, frame_camera, look_at
 from geokit.splatting import render
-from tests.viewer.tools.scenes import client_of, pick_at, splats, three_layers
+from tests.viewer.tools.scenes import ball, client_of, pick_at, splats, three_layers
 
 
 def around(eyes: torch.Tensor, up: torch.Tensor) -> Cameras:
@@ -55,6 +63,89 @@ def test_turned_splats_look_the_same_from_the_turned_camera(viewer):
     after = render(layer.shape, cameras.shape).image
     assert before.max() > 0.2
     assert (before - after).abs().max() < 2e-4
+
+
+def places_of(layer) -> np.ndarray:
+    return layer.placed(layer.shape.vertices)
+
+
+@pytest.mark.parametrize("name", ["+z", "-x", "+y"])
+def test_a_matched_pair_turns_as_it_stands_and_back(viewer, name):
+    first, turn = ball(level=1), rotation_between(axis_vector("+x"), unit([1.0, 2.0, 3.0]))
+    first = first.replace(vertices=first.vertices * torch.tensor([1.0, 2.0, 1.4]))
+    second = first.replace(vertices=3 * first.vertices @ torch.from_numpy(turn).T + 7)
+    viewer.add(*map_layers(first, second, torch.arange(len(first.vertices))))
+    pair = next(layer for layer in viewer.layers.values() if isinstance(layer, CorrespondencesLayer))
+    tool = viewer.parts["UpAxisTool"]
+    tool.axes.value = name
+    before = [places_of(layer) for layer in (pair.first, pair.second)] + [pair.segments().ends]
+    target = "+y up" if name != "+y" else "+z up"
+    tool.turn.value = target
+    rotation = rotation_between(axis_vector(name), axis_vector(target[:2]))
+
+    def stands(rotation: np.ndarray) -> None:
+        after = [places_of(layer) for layer in (pair.first, pair.second)] + [pair.segments().ends]
+        for one, other in zip(before, after):
+            assert other == pytest.approx(one @ rotation.T, abs=1e-9)
+
+    stands(rotation)
+    pair.place()  # as the slider of the distance apart does: nothing jumps
+    stands(rotation)
+    assert pair.second.own_places(places_of(pair.second)) == pytest.approx(pair.second.shape.vertices.numpy())
+    pair.panel.aligned.value = False
+    pair.panel.aligned.value = True
+    stands(rotation)
+    pair.panel.apart.value = 2.0
+    viewer.undo()
+    pair.panel.apart.value = 1.2
+    stands(np.eye(3))
+    assert pair.first.shape is first
+
+
+def test_slices_and_images_turn_with_the_shapes(viewer):
+    mesh = ball(center=(3.0, 0.0, 0.0))
+    cut, image = SliceLayer("cut", DistanceTo(mesh)), ImageLayer("image", fit_image(torch.rand(8, 12, 3)))
+    viewer.add(MeshLayer("ball", mesh), cut, image)
+    cut.move(0, 3.5)
+    old, corners, middle = cut.shape, image.corners(), cut.corners().mean(0)
+    tool = viewer.parts["UpAxisTool"]
+    tool.axes.value = "+x"
+    tool.turn.value = "+z up"
+    rotation = rotation_between(axis_vector("+x"), axis_vector("+z"))
+    assert (cut.axis, cut.position) == (2, pytest.approx(3.5))
+    assert cut.corners().mean(0) == pytest.approx(rotation @ middle)
+    assert cut.values(np.array([[0.0, 0.0, 3.0]])) == pytest.approx(-1, abs=0.02)
+    axis, position = cut._controls
+    assert (axis.value, position.value) == ("z", pytest.approx(3.5))
+    assert image.corners() == pytest.approx(corners @ rotation.T)
+    viewer.undo()
+    assert cut.shape is old
+    assert (cut.axis, cut.position, axis.value, position.value) == (0, 3.5, "x", 3.5)
+    assert image.corners() == pytest.approx(corners, abs=0)
+
+
+def test_a_plane_across_no_axis_any_more_goes_across_the_nearest(viewer):
+    cut = SliceLayer("cut", DistanceTo(ball()))
+    viewer.add(cut)
+    viewer.parts["UpAxisTool"].set_up(np.array([0.1, 0.2, 1.0]))
+    viewer.parts["UpAxisTool"].turn.value = "+z up"
+    assert cut.axis == 2
+    assert abs(cut.position) < 1e-9
+    assert abs(cut.grid().min() + 1) < 0.03
+
+
+def test_a_field_refuses_and_nothing_is_turned(viewer):
+    layer = MeshLayer("ball", ball())
+    field = GridField(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), 1, [[4, 4, 4]])
+    viewer.add(layer, SliceLayer("depths", field))
+    before = layer.shape
+    tool = viewer.parts["UpAxisTool"]
+    tool.axes.value = "+x"
+    with pytest.raises(InvalidInput, match="depths shows a field, which cannot be turned"):
+        tool.turn_shapes(axis_vector("+z"))
+    assert layer.shape is before
+    assert axis_name(viewer.up) == "+x"
+    assert len(viewer.history) == 0
 
 
 def test_up_comes_from_three_clicks_on_the_ground(viewer):
