@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import sys
+import time
 import warnings
 import webbrowser
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FIRST_PORT = 8080
 _TRIES = 100
+_WORDS_TAKE = 0.2  # seconds to a page on this machine
 EXPOSED = (
     "the viewer listens on {host}: everybody who reaches this machine over the network can look, edit and save, there "
     "is no password; to look from elsewhere leave --host out and forward the port: ssh -L {port}:127.0.0.1:{port} HERE"
@@ -53,6 +55,22 @@ def start_server(host: str = "127.0.0.1", port: int | None = None) -> "viser.Vis
         server._websock_server.unregister_handler(message)
     server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
     return server
+
+
+def say_goodbye(server: "viser.ViserServer", sentence: str) -> None:
+    """Tell those whose page is open why the server is about to stop; the sentence stays on the page."""
+    clients = server.get_clients().values()
+    for client in clients:
+        client.add_notification("geokit could not show this", sentence, auto_close_seconds=None, color="red")
+        client.flush()
+    if clients:
+        time.sleep(_WORDS_TAKE)
+
+
+def stop_server(server: "viser.ViserServer") -> None:
+    """Serve no more; a second time does nothing."""
+    with contextlib.redirect_stdout(io.StringIO()):  # viser's own goodbye
+        server.stop()
 
 
 def free_port(host: str, port: int | None) -> tuple[str, int]:

@@ -1,9 +1,17 @@
 """Show shapes with one call."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .content import layers_of
+from .layers.layer import Layer
+from .server import start_server
 from .viewer import Viewer
+
+if TYPE_CHECKING:
+    import viser
 
 
 def show(
@@ -18,7 +26,12 @@ def show(
     Raises `InvalidInput` for what cannot be shown and `UnreadableFile` for damaged files, before anything is served.
     """
     layers = [layer for thing in things for layer in layers_of(thing)]
-    viewer = Viewer(host, port, up)
-    viewer.server.gui.main_panel.dock_right()  # beside the scene, not over it
+    return fill(start_server(host, port), layers, up)
+
+
+def fill(server: viser.ViserServer, layers: Sequence[Layer], up: tuple[float, float, float] | None = None) -> Viewer:
+    """A viewer of `layers` in a server that serves already; see `show`."""
+    server.gui.main_panel.dock_right()  # beside the scene, not over it
+    viewer = Viewer(up=up, server=server)
     viewer.add(*layers)
     return viewer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from .layer_folders import LayerFolders
 from .layers.layer import Layer, Pick, united
 from .lights import light_scene
 from .mishaps import sentence
-from .server import page_address, start_server
+from .server import page_address, start_server, stop_server
 
 if TYPE_CHECKING:
     import viser
@@ -35,13 +34,19 @@ _NOTEBOOK_HEIGHT = 560  # pixels
 class Viewer:
     """A server with layers.
 
-    host, port: see `start_server`. up: upwards in the world; found from the first shape when None. Everything here may
-    be called from any thread; `lock` is held while the scene changes. All clients see the same scene, each through a
-    camera of its own.
+    host, port: see `start_server`. server: one that serves already, in place of them. up: upwards in the world; found
+    from the first shape when None. Everything here may be called from any thread; `lock` is held while the scene
+    changes. All clients see the same scene, each through a camera of its own.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int | None = None, up: tuple[float, float, float] | None = None):
-        self.server = start_server(host, port)
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        up: tuple[float, float, float] | None = None,
+        server: viser.ViserServer | None = None,
+    ):
+        self.server = start_server(host, port) if server is None else server
         self.lock = threading.RLock()
         self.layers: dict[str, Layer] = {}
         self.frame: ViewFrame | None = None
@@ -244,8 +249,7 @@ class Viewer:
         self._closed.set()
         for callback in self._closing:
             callback()
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.server.stop()
+        stop_server(self.server)
 
     def __enter__(self) -> Viewer:
         return self
@@ -281,7 +285,10 @@ class Viewer:
         if self.up is None:
             self.up = upward(self.layers.values())
         self.server.scene.set_up_direction(tuple(float(x) for x in self.up))
-        light_scene(self.server.scene, self.aim_first_camera(), self.up)
+        first = self.aim_first_camera()
+        light_scene(self.server.scene, first, self.up)
+        for client in self.server.get_clients().values():  # who came before there was anything
+            self.look(client, first)
 
     def aim_first_camera(self) -> Cameras:
         """Let new clients begin where a layer wants to be seen from, or else where everything is seen; returns that."""

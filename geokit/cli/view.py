@@ -40,33 +40,47 @@ class View:
         # Read when torch is loaded: threads that wait would take the core on which the browser draws.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from geokit.cli.pipes import printing
-        from geokit.errors import InvalidInput
-        from geokit.viewer import show
-        from geokit.viewer.server import open_page
+        from geokit.errors import GeokitError, InvalidInput, UnreadableFile
+        from geokit.viewer.server import open_page, page_address, say_goodbye, start_server, stop_server
 
         if not self.paths:
             raise InvalidInput("there is nothing to view; name files or folders")
-        things: list[Any] = list(self.paths)
-        if self.map is not None or self.truth:
-            from geokit.viewer.matching import named_things
-
-            things = named_things(self.paths, self.map, self.truth)
+        for path in self.paths:
+            if not path.exists():
+                raise UnreadableFile(f"{path} does not exist; check the name")
         if self.export is not None:
-            return self._write_page(things, self.export)
+            return self._write_page(self._things(), self.export)
         if self.overwrite:
             raise InvalidInput("--overwrite replaces the page of --export, which is missing; name one, or leave it out")
-        viewer = show(*things, host=self.host, port=self.port)
+        # The browser loads the page while torch is loaded and the files are read.
+        server = start_server(self.host, self.port)
         try:
+            url = page_address(server.get_host(), server.get_port())
             with printing():
-                print(f"the viewer is at {viewer.url}; end it with Ctrl+C")
+                print(f"the viewer is at {url}; end it with Ctrl+C")
             if not self.no_open:
-                open_page(viewer.url)
-            viewer.wait()
+                open_page(url)
+            from geokit.viewer.content import layers_of
+            from geokit.viewer.show import fill
+
+            layers = [layer for thing in self._things() for layer in layers_of(thing)]
+            with fill(server, layers) as viewer:
+                viewer.wait()
         except KeyboardInterrupt:
             pass
+        except GeokitError as error:
+            say_goodbye(server, str(error))
+            raise
         finally:
-            viewer.close()
+            stop_server(server)
         return 0
+
+    def _things(self) -> list[Any]:
+        if self.map is None and not self.truth:
+            return list(self.paths)
+        from geokit.viewer.matching import named_things
+
+        return named_things(self.paths, self.map, self.truth)
 
     def _write_page(self, things: list[Any], target: Path) -> int:
         from geokit.cli.pipes import printing

@@ -1,5 +1,8 @@
 """Layers come, go, are edited and picked; the page shows what geokit renders."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from geokit.viewer.layers.mesh import MeshLayer
 from geokit.errors import InvalidInput
 from geokit.geometry import Mesh, PointCloud
 from geokit.geometry.render_mesh import render_mesh
-from tests.viewer.browser import picture, ssim
+from tests.viewer.browser import picture, ssim, started, until
 
 
 def sphere(center: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Mesh:
@@ -170,3 +173,44 @@ def test_the_page_shows_a_hostile_name_letter_by_letter(viewer, opened):
     with opened(viewer) as (page, _):
         page.get_by_text(hostile, exact=True).wait_for()
         assert page.locator("img[src=x]").count() == 0
+
+
+def test_who_came_before_the_shapes_sees_them_all_the_same(browser):
+    from geokit.viewer.server import page_address, start_server
+    from geokit.viewer.show import fill
+
+    server = start_server(port=0)
+    page = browser.new_page(viewport={"width": 640, "height": 480})
+    page.goto(page_address(server.get_host(), server.get_port()))
+    until(server.get_clients, "no client came")
+    with fill(server, [MeshLayer("ball", sphere((50.0, 0, 0)))]) as viewer:
+        (client,) = server.get_clients().values()
+        first = np.asarray(server.initial_camera.position)
+        until(lambda: np.allclose(client.camera.position, first, atol=1e-3), "the camera does not come to the shape")
+        shown = next(iter(viewer.layers.values())).shape
+        wanted = render_mesh(shown, viewer.camera_of(client, 640, 480)).image.numpy()
+        until(lambda: ssim(picture(client), wanted) > 0.97, "the ball is not shown", 30)
+    page.close()
+
+
+def test_a_page_that_is_open_is_told_why_nothing_comes(browser, tmp_path):
+    damaged = tmp_path / "damaged.ply"
+    damaged.write_bytes(b"ply\nformat ascii 1.0\nelement vertex 9\n")
+    script = (
+        "import sys, time, geokit.viewer.content as content\n"
+        "read = content.layers_of\n"
+        "def slowly(path): input(); return read(path)\n"
+        "content.layers_of = slowly\n"
+        "from geokit.cli.main import main\n"
+        "sys.exit(main(['view', sys.argv[1], '--port', '0', '--no-open']))"
+    )
+    process = started([sys.executable, "-c", script, str(damaged)], stdin=subprocess.PIPE)
+    page = browser.new_page(viewport={"width": 640, "height": 480})
+    page.goto(process.stdout.readline().split("viewer is at ")[1].split(";")[0])
+    page.locator("canvas").first.wait_for()
+    page.wait_for_timeout(2000)
+    _, err = process.communicate("\n", timeout=60)
+    assert process.returncode == 2
+    assert "damaged.ply" in err
+    page.get_by_text("damaged.ply").first.wait_for()
+    page.close()
