@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from geokit.errors import InvalidInput
-from geokit.geometry.rotations import matrix_from_quaternion
+from geokit.geometry.rotations import matrix_from_quaternion, quaternion_from_matrix
 
 from ..layers.layer import Layer, united
 from .choice import LayerChoice, counted, delete_elements, has_elements
@@ -80,6 +80,15 @@ class CropTool:
         total = {layer: np.ones_like(mask) for layer, mask in masks.items()}
         self.status.content = f"Inside: {counted(masks)}, of {counted(total)}."
         self._overlay.show(masks)
+
+    def moved(self, matrix: NDArray[np.float64]) -> None:
+        """The shapes and the middle of the view were moved by a rigid (4, 4); so is the box."""
+        if self.handles is None:
+            return
+        turn = matrix[:3, :3]
+        rotation = matrix_from_quaternion(torch.from_numpy(np.asarray(self.handles.wxyz, np.float64))).numpy()
+        self.handles.position = turn @ self.handles.position
+        self.handles.wxyz = quaternion_from_matrix(torch.from_numpy(turn @ rotation)).numpy()
 
     def _toggle(self, _: Any) -> None:
         if self.active.value:

@@ -183,3 +183,19 @@ def test_the_smallest_rotation_takes_one_direction_to_the_other(seed):
         assert rotation @ a == pytest.approx(target, abs=1e-9)
         assert np.linalg.det(rotation) == pytest.approx(1)
         assert np.trace(rotation) == pytest.approx(1 + 2 * a @ target, abs=1e-9)
+
+
+def test_the_crop_box_turns_with_what_is_in_it(viewer):
+    layers = three_layers(viewer)
+    crop = viewer.parts["CropTool"]
+    crop.active.value = True
+    crop.handles.position, crop.handles.wxyz = np.array([0.3, -0.1, 0.2]), np.array([0.9, 0.1, 0.3, -0.2])
+    inside = {layer: crop.inside(layer) for layer in layers}
+    viewer.parts["UpAxisTool"].axes.value = "-x"
+    viewer.parts["UpAxisTool"].turn.value = "+y up"
+    for layer in layers:
+        assert 0 < inside[layer].sum() < len(inside[layer])
+        assert (crop.inside(layer) == inside[layer]).mean() > 0.999  # float32 on its sides
+    viewer.undo()
+    for layer in layers:
+        assert (crop.inside(layer) == inside[layer]).mean() > 0.999
