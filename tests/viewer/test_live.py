@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,7 +67,8 @@ class At(Observer):
 
 def watched(viewer: Viewer) -> None:
     """As if a browser were there."""
-    viewer.server.get_clients = lambda: {0: SimpleNamespace(add_notification=lambda *_, **__: None)}
+    someone = SimpleNamespace(add_notification=lambda *_, **__: None, atomic=nullcontext, camera=SimpleNamespace())
+    viewer.server.get_clients = lambda: {0: someone}
 
 
 def scene_of(viewer: Viewer) -> SplatsLayer:
