@@ -1,9 +1,10 @@
 """What was done, and how to take it back."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from .attributes import Attributes
@@ -11,12 +12,12 @@ from .attributes import Attributes
 _HELD = 2_000_000_000  # bytes of former shapes that are kept for undoing
 
 
-@dataclass
+@dataclass(eq=False)
 class Edit:
-    """what: was done. back: takes it back. before: the layers that were changed, with what they had."""
+    """what: was done. before: the layers that were changed, with what they had. back: gives that back to them."""
 
     what: str
-    back: Callable[[], object]
+    back: Callable[[Any], object]
     before: dict[Hashable, Attributes]
 
 
@@ -36,27 +37,41 @@ class History:
         """What was done last, if anything."""
         return self._done[-1].what if self._done else None
 
-    def push(self, what: str, back: Callable[[], object], before: Mapping[Any, Attributes]) -> None:
-        """Remember `what` was done, how to take it `back`, and the changed layers with what they had `before`."""
+    def push(self, what: str, back: Callable[[Any], object], before: Mapping[Any, Attributes]) -> None:
+        """Remember `what` was done to layers, and that `back(before)` takes it back, without those that have gone."""
         self._done.append(Edit(what, back, dict(before)))
         while len(self._done) > 1 and self.held() > self._limit:
             del self._done[0]
 
     def undo(self) -> str | None:
-        """Take the last edit back and return what it was; None where there is none."""
+        """Take the last edit back and return what it was; None where there is none. One that fails stays."""
         if not self._done:
             return None
-        edit = self._done.pop()
-        edit.back()
+        edit = self._done[-1]
+        edit.back(edit.before)
+        self._done.remove(edit)
         return edit.what
 
     def forget(self, layer: Hashable) -> None:
-        """A layer is gone: edits that changed nothing else can no longer be taken back."""
-        self._done = [edit for edit in self._done if set(edit.before) != {layer}]
+        """A layer is gone: edits that changed no other that is there can no longer be taken back."""
+        for edit in self._done:
+            edit.before.pop(layer, None)
+        self._done = [edit for edit in self._done if edit.before]
 
     def held(self) -> int:
-        """Bytes of the former shapes."""
-        shapes = [shape for edit in self._done for had in edit.before.values() for shape in had.values()]
-        parts = [part for shape in shapes for part in getattr(shape, "__dict__", {}).values()]
-        storages = [part.untyped_storage() for part in parts if isinstance(part, Tensor)]
-        return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+        """Bytes of the former shapes and of what went with them."""
+        all_had = [had for edit in self._done for had in edit.before.values()]
+        return sum(dict(found for had in all_had for found in _buffers(had)).values())
+
+
+def _buffers(value: Any) -> Iterator[tuple[int, int]]:
+    """(address, bytes) of all memory of tensors and arrays in attributes, and in the shapes among them."""
+    if isinstance(value, Tensor):
+        yield value.untyped_storage().data_ptr(), value.untyped_storage().nbytes()
+    elif isinstance(value, np.ndarray):
+        yield value.__array_interface__["data"][0], value.nbytes
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _buffers(one)
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        yield from _buffers(vars(value))

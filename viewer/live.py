@@ -41,6 +41,7 @@ class LiveTraining(Observer):
         self._run: RunningTraining | None = None
         self._layer: SplatsLayer | None = None
         self._before: list[Layer] = []  # what is shown until training begins
+        self._locked: list[Layer] = []
         self._pending: tuple[Splats, Status] | None = None
         self._wake = threading.Condition()
         self._due, self._closed, self._broken = 0.0, False, False
@@ -76,6 +77,7 @@ class LiveTraining(Observer):
             self._closed = True
             self._wake.notify_all()
         self._go.set()
+        self._unlock()
 
     def end(self, sentence: str) -> None:
         """Training is over: say so, and show what came out. Called by who called the job."""
@@ -85,7 +87,6 @@ class LiveTraining(Observer):
                 self._wake.wait_for(lambda: self._pending is None or self._closed, timeout=10)
             if self._run is not None and self._layer is not None:
                 self._replace(self._run.splats)
-                self._layer.locked = ""
             self.panel.end(sentence)
 
         self._safely(show)
@@ -113,6 +114,7 @@ class LiveTraining(Observer):
             layers = capture_layers(light, capture.root.resolve().name)
             self._before = [layer for layer in layers if layer.kind == "points"]
             self.viewer.add(*layers)
+            self._lock(*layers)
 
         self._safely(show)
 
@@ -123,7 +125,7 @@ class LiveTraining(Observer):
         def show() -> None:
             layer = trained(SplatsLayer(_SCENE, training.splats), training.config)
             layer.rendered_by = "geokit"
-            layer.locked = "it is in training; wait until that has ended, or stop it"
+            self._lock(layer)
             self.viewer.add(layer)
             for other in [one for one in self.viewer.layers.values() if one in self._before]:
                 self.viewer.remove(other.name)
@@ -190,6 +192,16 @@ class LiveTraining(Observer):
             self._layer.replace(splats)
         self.viewer.changed()
 
+    def _lock(self, *layers: Layer) -> None:
+        """Training goes on from what it has, whatever is edited here."""
+        for layer in layers:
+            layer.locked = "it is in training; wait until that has ended, or stop it"
+        self._locked += layers
+
+    def _unlock(self) -> None:
+        for layer in self._locked:
+            layer.locked = ""
+
     def _rendering_seconds(self) -> float:
         """What the streaming of pictures has cost so far."""
         loop = self.viewer.parts.get("RenderLoop")
@@ -203,6 +215,7 @@ class LiveTraining(Observer):
         except Exception as error:  # of the viewer, which must not cost a run
             self._broken = True
             self._go.set()
+            self._unlock()
             warnings.warn(
                 f"the viewer cannot follow the training any more ({type(error).__name__}: {error}); training goes on",
                 stacklevel=2,

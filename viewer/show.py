@@ -23,15 +23,19 @@ def show(
     It serves in the background until it is closed: `wait()` keeps a script alive, as a context manager it closes at the
     end of the block, and as the last value of a notebook's cell it shows the page there.
     host, port: see `geokit.viewer.server.start_server`. up: upwards in the world; by default found from the shapes.
-    Raises `InvalidInput` for what cannot be shown and `UnreadableFile` for damaged files, before anything is served.
+    Raises `InvalidInput` for what cannot be shown and `UnreadableFile` for damaged files; then nothing is served.
     """
     layers = [layer for thing in things for layer in layers_of(thing)]
     return fill(start_server(host, port), layers, up)
 
 
 def fill(server: viser.ViserServer, layers: Sequence[Layer], up: tuple[float, float, float] | None = None) -> Viewer:
-    """A viewer of `layers` in a server that serves already; see `show`."""
+    """A viewer of `layers` in a server that serves already, and is stopped where they cannot be shown; see `show`."""
     server.gui.main_panel.dock_right()  # beside the scene, not over it
     viewer = Viewer(up=up, server=server)
-    viewer.add(*layers)
+    try:
+        viewer.add(*layers)
+    except BaseException:
+        viewer.close()
+        raise
     return viewer

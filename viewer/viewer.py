@@ -112,7 +112,14 @@ class Viewer:
         with self.lock:
             self.check_editable(attributes)
             before = give(attributes)
-            self.history.push(what, lambda: give(before), before)
+            try:
+                for layer in attributes:
+                    assert self.frame is not None
+                    self.frame.check(layer.name, layer.bounds())
+            except InvalidInput:
+                give(before)
+                raise
+            self.history.push(what, give, before)
         self.changed()
 
     def check_editable(self, layers: Iterable[Layer]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from geokit.viewer import Viewer, camera_tour
 from geokit.viewer.background import Background
@@ -17,6 +18,7 @@ from geokit.viewer.layers.slice import SliceLayer
 from geokit.viewer.layers.splats import SplatsLayer
 from geokit.viewer.tools import measure as measuring
 from geokit.viewer.tools import on_screen, save, select
+from geokit.viewer.values import DistanceTo
 
 from geokit.geometry import frame_camera
 from geokit.io.point_clouds import save_points
@@ -46,7 +48,7 @@ def lock_is_free(viewer: Viewer) -> bool:
     found: list[bool] = []
 
     def attempt() -> None:
-        found.append(viewer.lock.acquire(timeout=1))
+        found.append(viewer.lock.acquire(timeout=10))
         if found[0]:
             viewer.lock.release()
 
@@ -247,3 +249,25 @@ def test_every_click_counts_or_only_the_last_step_of_a_slider(viewer):
         gate.set()
         assert work.wait(PATIENCE)
         assert shown == wanted
+
+
+def test_a_plane_of_what_was_turned_by_then_is_not_shown(viewer, monkeypatch):
+    cut = SliceLayer("cut", DistanceTo(ball()))
+    viewer.add(cut)
+    tool = viewer.parts["UpAxisTool"]
+    tool.axes.value = "+z"
+
+    plain, turned = SliceLayer._computed, threading.Event()
+
+    def turn_once(*given: Any) -> Any:
+        if not turned.is_set():
+            turned.set()
+            viewer.safely(lambda: tool.turn_shapes(np.array([0.0, 1.0, 0.0])))
+        return plain(*given)
+
+    monkeypatch.setattr(SliceLayer, "_computed", turn_once)
+    slider = next(h for h in viewer.folders["cut"]._children.values() if getattr(h, "label", "") == "Position")
+    slider.value = 0.25
+    assert cut.work.wait(PATIENCE)
+    assert turned.is_set()
+    assert cut.plane == (1, pytest.approx(0.0, abs=1e-9))

@@ -133,12 +133,15 @@ def test_pause_holds_the_run_up_on_nobodys_clock_and_resume_lets_it_go(viewer, l
     layer = viewer.layers["training"]
     with pytest.raises(InvalidInput, match="training cannot be changed now: it is in training"):
         viewer.edit({layer: layer.kept(layer.elements()[:, 2] > 0)}, "kept the top")
+    assert all(layer.locked for layer in viewer.layers.values())  # a turn would part the cameras from the splats
     live.resume()
     run.thread.join(60)
     assert run.error is None
     assert RunFolder(output).load_metrics()["seconds"] < 1.0
     assert live.panel.pause.label == "Pause"
     assert [step for step, _, _ in live.panel._curve] == list(range(1, 25))
+    live.end("over")
+    assert not any(layer.locked for layer in viewer.layers.values())
 
 
 def test_stop_saves_everything_and_the_run_goes_on_later(viewer, live, capture, tmp_path):

@@ -214,3 +214,31 @@ def test_a_page_that_is_open_is_told_why_nothing_comes(browser, tmp_path):
     assert "damaged.ply" in err
     page.get_by_text("damaged.ply").first.wait_for()
     page.close()
+
+
+def test_a_show_that_fails_leaves_no_server():
+    from geokit.viewer.server import free_port
+
+    _, port = free_port("127.0.0.1", None)
+    far = Mesh(sphere().vertices * 1e30, sphere().faces)
+    with pytest.raises(InvalidInput, match="farther than can be drawn"):
+        show(far, port=port)
+    assert free_port("127.0.0.1", port) == ("127.0.0.1", port)
+
+
+def test_layers_of_which_one_cannot_be_drawn_all_stay_as_they_were(viewer, monkeypatch):
+    first, second = MeshLayer("first", sphere()), MeshLayer("second", sphere())
+    viewer.add(first, second)
+    before = first.shape, second.shape
+    whole = second.replace
+
+    def fail(shape: Mesh) -> None:
+        if shape is not before[1]:
+            raise MemoryError
+        whole(shape)
+
+    monkeypatch.setattr(second, "replace", fail)
+    with pytest.raises(MemoryError):
+        viewer.edit({first: first.kept(first.elements()[:, 2] > 0), second: sphere((1.0, 0, 0))}, "both")
+    assert (first.shape, second.shape) == before
+    assert len(viewer.history) == 0

@@ -61,6 +61,7 @@ class Layer(ABC):
         self.name, self.shape, self.source = name, shape, source
         self.read: Callable[[], Attributes] | None = None
         self.visible = True
+        self.motion = np.eye(4)  # of the shape since it was read
         self.locked = ""  # why the shape may not be edited now, as a user reads it
         self._nodes: list[viser.SceneNodeHandle] = []
         self._retired = Retired()
@@ -118,7 +119,11 @@ class Layer(ABC):
         """
         if not isinstance(self.shape, TURNED):
             raise InvalidInput(f"{self.name} is of a kind ({self.kind}) that cannot be turned, so nothing was turned")
-        return {"shape": turned_shape(self.shape, matrix)}
+        return {"shape": turned_shape(self.shape, matrix), "motion": matrix @ self.motion}
+
+    def stands_as(self, then: Layer) -> bool:
+        """Whether shape and place are still those of a copy that was made of the layer."""
+        return self.shape is then.shape
 
     def upwards(self) -> NDArray[np.float64] | None:
         """(3,) the direction that is up, where the layer knows it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from itertools import count
@@ -136,6 +137,12 @@ class MeshLayer(Layer):
             follows |= {"turn": turn, "offset": rotation @ self.offset + shift - turn @ shift}
         return follows
 
+    def stands_as(self, then: Layer) -> bool:
+        """Whether shape and place are still those of a copy."""
+        if not (isinstance(then, MeshLayer) and super().stands_as(then)):
+            return False
+        return np.array_equal(self.turn, then.turn) and np.array_equal(self.offset, then.offset)
+
     def shown(self) -> Mesh:
         """The mesh with the colours that are shown, where it is shown."""
         mesh = self.shape.to(torch.float64)
@@ -212,7 +219,7 @@ class MeshLayer(Layer):
             from ..values import DistanceTo
             from .slice import SliceLayer
 
-            shape, mesh = self.shape, self.shown()
+            now, mesh = copy(self), self.shown()
 
             def made() -> SliceLayer:
                 layer = SliceLayer(f"{self.name} slice", DistanceTo(mesh))
@@ -220,7 +227,7 @@ class MeshLayer(Layer):
                 return layer
 
             def show(layer: SliceLayer) -> None:
-                if viewer.layers.get(self.name) is not self or self.shape is not shape:
+                if viewer.layers.get(self.name) is not self or not self.stands_as(now):
                     raise InvalidInput(f"{self.name} changed while its slice was computed; add the slice again")
                 viewer.add(layer)
 

@@ -41,6 +41,7 @@ class PointsLayer(Layer):
         self.size = 0.9 * shape.extent / max(len(shape), 1) ** 0.5 or 1e-6
         self.color = CLAY
         self._legend: Legend | None = None
+        self._menu: Any = None  # of the attributes
 
     def attributes(self) -> list[str]:
         """What the colours can say, the best first."""
@@ -68,6 +69,10 @@ class PointsLayer(Layer):
         if self.attribute not in self.attributes():
             self.attribute = self.attributes()[0]
         super().replace(shape)
+        wanted, menu = self.attribute, self._menu
+        if menu is not None and list(menu.options) != self.attributes():
+            menu.options = self.attributes()  # which may choose another one
+            menu.value = wanted
 
     def colors(self) -> NDArray[np.float64]:
         """(N, 3) sRGB in [0, 1] of the attribute; sets the legend."""
@@ -122,7 +127,7 @@ class PointsLayer(Layer):
     def controls(self, gui: viser.GuiApi, viewer: Any) -> None:
         """Size and colours."""
         size = gui.add_slider("Size", 0.1, 5.0, 0.1, 1.0, hint="in the distance that points have from each other")
-        attribute = gui.add_dropdown("Colour by", self.attributes(), initial_value=self.attribute)
+        attribute = self._menu = gui.add_dropdown("Colour by", self.attributes(), initial_value=self.attribute)
         color = gui.add_rgb("Colour", in_bytes(self.color))
         first = self.size
 

@@ -42,6 +42,8 @@ _OVERLAP = 0.3  # seconds that the former picture stays
 _CHUNK = 1 << 17
 _AXES = "xyz"
 
+_Grid = tuple[Any, NDArray[np.float64]]  # values (H, W), after the plane and the function that they are of
+
 
 class SliceLayer(PictureLayer):
     """Values on a plane across an axis. shape: a `Field` of space with one channel, or the distances to a shape.
@@ -59,7 +61,7 @@ class SliceLayer(PictureLayer):
         self.title = "distance" if isinstance(shape, DistanceField | DistanceTo) else "value"
         self.step = round_number(float((self.box[1] - self.box[0]).max()) / _STEPS)
         self.position = self._middle(self.axis)
-        self._grid: tuple[Any, NDArray[np.float64]] | None = None
+        self._grid: _Grid | None = None
         self._controls: tuple[Any, Any] | None = None  # of the axis and the position
         self._quiet = False
 
@@ -162,12 +164,16 @@ class SliceLayer(PictureLayer):
     def grid(self) -> NDArray[np.float64]:
         """(H, W) the values at `places` of the plane that is shown; kept until it moves."""
         if self._grid is None or self._grid[0] != (self.plane, self.values):
-            self._grid = self._computed(self.plane)
+            self._grid = self._work(self.plane)()
         return self._grid[1]
 
-    def _computed(self, plane: tuple[int, float]) -> tuple[Any, NDArray[np.float64]]:
-        """The values on any plane, after what they are of."""
+    def _work(self, plane: tuple[int, float]) -> Callable[[], _Grid]:
+        """What computes the values on a plane, and says what they are of; needs nothing more of the layer."""
         places, values = self.places(plane), self.values
+        return lambda: SliceLayer._computed(plane, places, values)
+
+    @staticmethod
+    def _computed(plane: tuple[int, float], places: NDArray[np.float64], values: Any) -> _Grid:
         return (plane, values), values(places.reshape(-1, 3)).reshape(places.shape[:2])
 
     def picture(self) -> NDArray[np.float64]:
@@ -218,13 +224,15 @@ class SliceLayer(PictureLayer):
                 return
             plane, count = self._inside(_AXES.index(axis.value), float(position.value)), int(lines.value)
 
-            def show(found: tuple[Any, NDArray[np.float64]]) -> None:  # until then all stays as it is
-                if viewer.layers.get(self.name) is self:
+            shape, work_of = self.shape, self._work(plane)
+
+            def show(found: _Grid) -> None:  # until then all stays as it is
+                if viewer.layers.get(self.name) is self and self.shape is shape:
                     self.lines, self._grid = count, found
                     self.move(*plane)
                     self.redraw(_OVERLAP)
 
-            work.ask(f"a slice of {self.name}", lambda: self._computed(plane), show, event.client)
+            work.ask(f"a slice of {self.name}", work_of, show, event.client)
 
         @viewer.guarded(axis)
         def _(event: Any) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geokit.errors import InvalidInput
 
 from ..background import Background
-from ..layers.layer import Pick
+from ..layers.layer import Layer, Pick
 from .measurement import Measurement, draw_dots, measure
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class MeasureTool:
         self.measurements: dict[int, Measurement] = {}
         self._nodes: dict[int, list[Any]] = {}
         self._picks: list[Pick] = []
+        self._layers: dict[Layer, Layer] = {}  # that were clicked, as they were then: copies, which nobody changes
         self._dots: list[Any] = []
         self._next = 1
         self.work = Background(viewer, every=True)  # a way along a large mesh takes seconds
@@ -52,21 +53,17 @@ class MeasureTool:
 
     def click(self, pick: Pick, client: viser.ClientHandle) -> None:
         """The next place; the last one completes the measurement."""
-        self._picks.append(pick)
+        now = self._layers.setdefault(pick.layer, copy(pick.layer))
+        self._picks.append(replace(pick, layer=now))
+        self._check()
         if len(self._picks) < _KINDS[self.kind.value]:
             self._show_progress()
             return
-        # On copies of their layers, which stay as they are while the scene changes.
-        layers = {pick.layer: copy(pick.layer) for pick in self._picks}
-        picks = [replace(pick, layer=layers[pick.layer]) for pick in self._picks]
-        self._picks = []
-        self._show_progress()
+        picks, layers = self._picks, self._layers
+        self._begin()
 
         def show(found: Measurement) -> None:
-            there = list(self._viewer.layers.values())
-            changed = [now.name for layer, now in layers.items() if layer not in there or layer.shape is not now.shape]
-            if changed:
-                raise InvalidInput(f"{changed[0]} changed while it was measured; measure again")
+            self._refuse_changed(layers)
             self.add(found)
 
         self.work.ask("a measurement", lambda: measure(picks), show, client)
@@ -89,7 +86,8 @@ class MeasureTool:
         self._show_list()
 
     def moved(self, matrix: NDArray[np.float64]) -> None:
-        """The shapes were moved by a rigid (4, 4); so is what was measured on them."""
+        """The shapes were moved by a rigid (4, 4); so is what was measured on them. What was begun is not."""
+        self._begin()
         frame, scene = self._viewer.frame, self._viewer.server.scene
         assert frame is not None
         for number, measurement in self.measurements.items():
@@ -99,12 +97,28 @@ class MeasureTool:
             self._nodes[number] = self.measurements[number].draw(scene, frame, f"{_PLACE}/{number}")
 
     def _start(self, _: Any) -> None:
-        self._picks = []
+        self._begin()
         if self.active.value:
             self._viewer.clicks.claim(self.click, self._stop)
         else:
             self._viewer.clicks.release(self.click)
+
+    def _begin(self) -> None:
+        self._picks, self._layers = [], {}
         self._show_progress()
+
+    def _check(self) -> None:
+        try:
+            self._refuse_changed(self._layers)
+        except InvalidInput:
+            self._begin()
+            raise
+
+    def _refuse_changed(self, layers: dict[Layer, Layer]) -> None:
+        there = list(self._viewer.layers.values())
+        changed = [now.name for layer, now in layers.items() if layer not in there or not layer.stands_as(now)]
+        if changed:
+            raise InvalidInput(f"{changed[0]} changed while it was measured; measure again")
 
     def _stop(self) -> None:
         self.active.value = False

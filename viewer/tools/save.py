@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.io.meshes import mesh_files
@@ -19,6 +21,7 @@ from geokit.pipelines.convert import check_target, formats_of, write_shape
 from ..attributes import Attributes
 from ..jobs import Jobs
 from ..layers.layer import Layer
+from ..turning import turned_shape
 from .choice import LayerChoice
 from .places import free_path, size_in_words, typed_path
 
@@ -82,7 +85,7 @@ class SaveTool:
         def work() -> None:
             found = read_again(now)
             with self._viewer.lock:
-                if self._viewer.layers.get(layer.name) is not layer or layer.shape is not now.shape:
+                if self._viewer.layers.get(layer.name) is not layer or not layer.stands_as(now):
                     raise InvalidInput(f"{layer.name} changed while its file was read; read it again")
                 self._viewer.change({layer: found}, f"read {layer.name} again")
             self._viewer.notify(event.client, f"read {layer.source} again: {layer.shape}")
@@ -174,8 +177,11 @@ def layer_as_download(layer: Layer, ending: str) -> tuple[str, bytes]:
 
 
 def read_again(layer: Layer) -> Attributes:
-    """What the layer's own file holds now, as attributes for it. Raises `UnreadableFile` where it is gone, damaged or
-    holds another kind of shape, and `InvalidInput` for a layer that is not all of one file."""
+    """What the layer's own file holds now, turned as the layer was, as attributes for it.
+
+    Raises `UnreadableFile` where it is gone, damaged or holds another kind of shape, and `InvalidInput` for a layer
+    that is not all of one file.
+    """
     if layer.read is None:
         raise InvalidInput(f"{layer.name} is not all of one file, so it cannot be read again")
     found = layer.read()
@@ -185,6 +191,8 @@ def read_again(layer: Layer) -> Attributes:
             f"{layer.source} holds a {type(shape).__name__} now, but {layer.name} is a {type(layer.shape).__name__}; "
             "open it in a new viewer"
         )
+    if not np.array_equal(layer.motion, np.eye(4)):  # it was turned with all others since
+        found["shape"] = turned_shape(shape, layer.motion)
     return found
 
 

@@ -87,7 +87,11 @@ class SelectTool:
 
         def show(masks: dict[Layer, NDArray[np.bool_]]) -> None:
             there = list(self._viewer.layers.values())
-            self.select({a: mask for a, mask in masks.items() if a in there and a.shape is layers[a].shape}, chosen)
+            changed = [layer for layer, now in layers.items() if layer not in there or not layer.stands_as(now)]
+            if len(changed) < len(layers):
+                self.select({layer: mask for layer, mask in masks.items() if layer not in changed}, chosen)
+            if changed:
+                raise InvalidInput(f"{changed[0].name} changed while the rectangle was looked through; draw it again")
 
         self.work.ask("what is in the rectangle", find, show, event.client)
 

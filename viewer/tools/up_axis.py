@@ -65,8 +65,11 @@ class UpAxisTool:
         after = {layer: layer.turned(rigid(rotation)) for layer in viewer.layers.values()}
         before = self._turn(after, rotation)
 
-        def back() -> None:
-            self._turn(before, rotation.T)
+        def back(former: dict[Layer, Attributes]) -> None:
+            # What came since was put beside the turned shapes, or made of them.
+            since = [layer for layer in viewer.layers.values() if layer not in former]
+            viewer.check_editable(since)
+            self._turn({**former, **{layer: layer.turned(rigid(rotation.T)) for layer in since}}, rotation.T)
             self._set_view(up, rotation.T)
 
         viewer.history.push(f"turned the shapes, {axis_name(target)} is up", back, before)
@@ -91,12 +94,12 @@ class UpAxisTool:
         viewer.frame = ViewFrame((x, y, z), viewer.frame.scale)
         for layer in viewer.layers.values():
             layer.reframe(viewer.frame)
-        added = {layer: {"shape": layer.shape} for layer in viewer.layers.values() if layer not in layers}
-        before = give({**layers, **added})
+        before = give(layers)
+        self._picks = []
         for part in viewer.parts.values():
             if hasattr(part, "moved"):
                 part.moved(rigid(rotation))
-        return {layer: before[layer] for layer in layers}
+        return before
 
     def _set_view(self, up: NDArray[np.float64], motion: NDArray[np.float64]) -> None:
         """Up, and the clients' cameras turned by `motion` (3, 3) about the middle of the scene."""

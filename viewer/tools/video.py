@@ -102,6 +102,7 @@ def _write_mp4(target: Path, frames: Frames, fps: float, size: tuple[int, int]) 
 
 def _write_folder(target: Path, frames: Frames) -> None:
     """NNNN.png, first into a hidden folder beside it, which then takes the place of an older one as a whole."""
+    target = target.resolve()  # of a link, the folder that it leads to
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:

@@ -290,6 +290,56 @@ def test_reading_again_is_offered_where_it_works_and_only_there(viewer, opened_t
     assert offered == {"run", "surface", RunFolder(Path("run")).checkpoint.stem}
 
 
+def test_a_file_that_is_read_again_is_turned_as_the_scene_was(viewer, tmp_path):
+    save_mesh(tmp_path / "ball.ply", ball())
+    viewer.add(*layers_of(tmp_path / "ball.ply"))
+    (layer,) = viewer.layers.values()
+    viewer.parts["UpAxisTool"].axes.value = "-x"
+    viewer.parts["UpAxisTool"].turn.value = "+y up"
+    turned = layer.shape.vertices
+    tool = viewer.parts["SaveTool"]
+    press(tool, tool.reload)
+    assert viewer.history.last == "read ball again"
+    assert torch.allclose(layer.shape.vertices, turned, atol=1e-6)
+    viewer.undo()
+    viewer.undo()
+    press(tool, tool.reload)
+    assert torch.allclose(layer.shape.vertices, open_shape(tmp_path / "ball.ply").shape.vertices)
+
+
+def test_a_file_that_is_now_too_far_away_changes_nothing(viewer, tmp_path):
+    save_points(tmp_path / "scan.ply", cloud(50))
+    viewer.add(*layers_of(tmp_path / "scan.ply"))
+    (layer,) = viewer.layers.values()
+    before, said = layer.shape, []
+    viewer.notify = lambda client, text, bad=False: said.append(text)
+    save_points(tmp_path / "scan.ply", PointCloud(cloud(50).points * 1e30))
+    tool = viewer.parts["SaveTool"]
+    press(tool, tool.reload)
+    assert "farther than can be drawn" in said[-1]
+    assert layer.shape is before
+    assert len(viewer.history) == 0
+
+
+def test_the_list_of_colours_follows_the_file(viewer, tmp_path):
+    save_points(tmp_path / "scan.ply", cloud(50, features=2), ["a", "b"])
+    viewer.add(*layers_of(tmp_path / "scan.ply"))
+    (layer,) = viewer.layers.values()
+    menu = layer._menu
+    menu.value = "b"
+    save_points(tmp_path / "scan.ply", cloud(50, features=2), ["wind", "rain"])
+    tool = viewer.parts["SaveTool"]
+    press(tool, tool.reload)
+    assert {"wind", "rain"} < set(menu.options)
+    assert "b" not in menu.options
+    assert menu.value == layer.attribute
+    menu.value = "rain"
+    assert layer.attribute == "rain"
+    viewer.undo()
+    assert {"a", "b"} < set(menu.options)
+    assert menu.value == layer.attribute
+
+
 def test_screenshots_are_what_geokit_renders_at_the_size_that_was_asked(viewer):
     layer = MeshLayer("ball", ball())
     viewer.add(layer)

@@ -10,6 +10,7 @@ from geokit.viewer.tools.measurement import measure
 from geokit.viewer.tools.on_screen import project
 from geokit.viewer.tools.surface_way import surface_way
 
+from geokit.errors import InvalidInput
 from geokit.geometry import Mesh
 from tests.viewer.browser import picture, until
 from tests.viewer.tools.scenes import ball, cloud, pick_at, settled
@@ -196,3 +197,26 @@ def test_two_clicks_in_the_page_measure(viewer, opened):
             return (drawn[..., 2] - drawn[..., 0] > 0.3).sum() > 40
 
         until(blue, "the way is not drawn", 30)
+
+
+@pytest.mark.parametrize("how", ["turned", "cut"])
+def test_clicks_before_and_after_a_change_are_not_mixed(viewer, how):
+    layer = MeshLayer("ball", ball())
+    viewer.add(layer)
+    tool, said = viewer.parts["MeasureTool"], []
+    viewer.notify = lambda client, text, bad=False: said.append(text)
+    tool.active.value = True
+    tool.click(pick_at(layer, [0, 0, 5], [0, 0, -1]), None)
+    assert len(tool._picks) == 1
+    if how == "turned":
+        viewer.parts["UpAxisTool"].axes.value = "-x"
+        viewer.parts["UpAxisTool"].turn.value = "+y up"
+    else:
+        viewer.edit({layer: layer.kept(layer.elements()[:, 2] < 0.2)}, "cut")
+        with pytest.raises(InvalidInput, match="ball changed while it was measured"):
+            tool.click(pick_at(layer, [5, 0.01, 0], [-1, 0, 0]), None)
+    assert tool._picks == []
+    for origin in ([0.1, 0.1, -5], [0.2, 0.1, -5]):
+        tool.click(pick_at(layer, origin, [0, 0, 1]), None)
+    assert tool.work.wait(60)
+    assert tool.measurements[1].along == pytest.approx(0.1, abs=0.02)

@@ -199,3 +199,29 @@ def test_the_crop_box_turns_with_what_is_in_it(viewer):
     viewer.undo()
     for layer in layers:
         assert (crop.inside(layer) == inside[layer]).mean() > 0.999
+
+
+def test_what_came_after_a_turn_is_turned_back_with_the_rest(viewer):
+    mesh = MeshLayer("ball", ball())
+    viewer.add(mesh)
+    viewer.parts["UpAxisTool"].axes.value = "-x"
+    viewer.parts["UpAxisTool"].turn.value = "+y up"
+    cut, copied = SliceLayer("cut", DistanceTo(mesh.shape)), MeshLayer("copy", mesh.shape)
+    viewer.add(cut, copied)
+    assert viewer.undo() is not None
+    assert torch.allclose(copied.shape.vertices, mesh.shape.vertices, atol=1e-9)
+    assert torch.allclose(cut.shape.target.vertices, mesh.shape.vertices, atol=1e-9)
+
+
+def test_an_undo_that_is_refused_can_be_done_later(viewer):
+    viewer.add(MeshLayer("ball", ball()))
+    viewer.parts["UpAxisTool"].axes.value = "-x"
+    viewer.parts["UpAxisTool"].turn.value = "+y up"
+    field = SliceLayer("field", GridField(torch.tensor([[-1.0] * 3, [1.0] * 3]), 1, [[4, 4, 4]]))
+    viewer.add(field)
+    with pytest.raises(InvalidInput, match="field shows a field, which cannot be turned"):
+        viewer.undo()
+    assert axis_name(viewer.up) == "+y"
+    viewer.remove("field")
+    assert viewer.undo() is not None
+    assert axis_name(viewer.up) == "-x"
