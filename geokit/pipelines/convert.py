@@ -65,9 +65,13 @@ def check_target(target: Path, overwrite: bool) -> None:
 
 
 def check_free(shape: Shape, target: Path, overwrite: bool) -> None:
-    """Raise `InvalidInput` where one of the files that the shape becomes (an .obj has its texture beside it) is there
-    already, unless `overwrite`."""
-    _check_missing(mesh_files(target, shape) if isinstance(shape, Mesh) else [target], overwrite)
+    """Raise `InvalidInput` where one of `files_of` the shape is there already, unless `overwrite`."""
+    _check_missing(files_of(shape, target), overwrite)
+
+
+def files_of(shape: object, target: Path) -> list[Path]:
+    """The files that a shape becomes as `target`: an .obj has its texture beside it."""
+    return mesh_files(target, shape) if isinstance(shape, Mesh) else [target]
 
 
 def _check_missing(files: list[Path], overwrite: bool) -> None:

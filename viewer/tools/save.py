@@ -14,9 +14,8 @@ import numpy as np
 
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
-from geokit.io.meshes import mesh_files
 from geokit.pipelines.camera_files import save_cameras
-from geokit.pipelines.convert import check_target, formats_of, write_shape
+from geokit.pipelines.convert import check_target, files_of, formats_of, write_shape
 
 from ..attributes import Attributes
 from ..jobs import Jobs
@@ -143,8 +142,7 @@ def save_layer(layer: Layer, target: Path, overwrite: bool = False) -> str:
     Raises `InvalidInput` for an ending that cannot hold it and, unless `overwrite`, a file that is there already (a
     texture goes beside an .obj).
     """
-    files = mesh_files(target, layer.shape) if isinstance(layer.shape, Mesh) else [target]
-    there = [file for file in files if file.exists()]
+    there = [file for file in files_of(layer.shape, target) if file.exists()]
     if there and not overwrite:
         raise InvalidInput(f"{there[0]} exists already; choose another name, or tick 'Replace the file'")
     lost: list[str] = []

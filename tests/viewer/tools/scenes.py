@@ -13,9 +13,11 @@ from geokit.viewer.layers.layer import Pick
 from geokit.viewer.layers.mesh import MeshLayer
 from geokit.viewer.layers.points import PointsLayer
 from geokit.viewer.layers.splats import SplatsLayer
+from geokit.viewer.tools.save import SaveTool
 
 from geokit.geometry import Cameras, Mesh, PointCloud, Splats
 from geokit.geometry.rotations import quaternion_from_matrix
+from tests.viewer.browser import until
 
 
 def ball(center: tuple[float, float, float] = (0.0, 0.0, 0.0), level: int = 3, radius: float = 1.0) -> Mesh:
@@ -94,3 +96,9 @@ def three_layers(viewer: Viewer) -> tuple[MeshLayer, PointsLayer, SplatsLayer]:
     layers = MeshLayer("ball", ball()), PointsLayer("cloud", cloud()), SplatsLayer("splats", splats())
     viewer.add(*layers)
     return layers
+
+
+def press(tool: SaveTool, button: Any) -> None:
+    """Click a button of the tab Save and wait until what it does is done."""
+    button.value = True
+    until(lambda: not tool._jobs.running, "it does not end", 20)

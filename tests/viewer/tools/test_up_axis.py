@@ -208,7 +208,7 @@ def test_what_came_after_a_turn_is_turned_back_with_the_rest(viewer):
     viewer.parts["UpAxisTool"].turn.value = "+y up"
     cut, copied = SliceLayer("cut", DistanceTo(mesh.shape)), MeshLayer("copy", mesh.shape)
     viewer.add(cut, copied)
-    assert viewer.undo() is not None
+    assert viewer.undo() == "turned the shapes, +y is up"
     assert torch.allclose(copied.shape.vertices, mesh.shape.vertices, atol=1e-9)
     assert torch.allclose(cut.shape.target.vertices, mesh.shape.vertices, atol=1e-9)
 
@@ -223,5 +223,5 @@ def test_an_undo_that_is_refused_can_be_done_later(viewer):
         viewer.undo()
     assert axis_name(viewer.up) == "+y"
     viewer.remove("field")
-    assert viewer.undo() is not None
+    assert viewer.undo() == "turned the shapes, +y is up"
     assert axis_name(viewer.up) == "-x"
