@@ -30,3 +30,7 @@ class MissingDependency(GeokitError, ImportError):
 
 class NumericalFailure(GeokitError, ArithmeticError):
     """A computation that did not converge or produced values that are not finite."""
+
+
+class OutOfMemory(GeokitError, MemoryError):
+    """More memory than the device has left."""

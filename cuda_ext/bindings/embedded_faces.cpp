@@ -5,8 +5,6 @@
 
 namespace {
 
-using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 }  // namespace
 

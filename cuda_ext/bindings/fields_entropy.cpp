@@ -5,10 +5,8 @@
 
 namespace {
 
-using Ints = nb::ndarray<const int32_t, nb::c_contig, nb::device::cpu>;
-using IntsOut = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
 
-gk::Planes planes_of(const Ints& parents, int64_t rows, int64_t columns) {
+gk::Planes planes_of(const Ids& parents, int64_t rows, int64_t columns) {
   if (parents.ndim() != 2 || int64_t(parents.shape(1)) != gk::kParents || rows < 0 || columns < 0)
     throw std::invalid_argument("parents must be (planes, 3), and rows and columns at least 0");
   const int64_t count = int64_t(parents.shape(0));
@@ -22,7 +20,7 @@ gk::Planes planes_of(const Ints& parents, int64_t rows, int64_t columns) {
 }  // namespace
 
 void bind_fields_entropy(nb::module_& m) {
-  define(m, "encode_planes", [](Ints values, Ints parents) {
+  define(m, "encode_planes", [](Ids values, Ids parents) {
     if (values.ndim() != 3) throw std::invalid_argument("values must be (planes, rows, columns)");
     const gk::Planes planes = planes_of(parents, int64_t(values.shape(1)), int64_t(values.shape(2)));
     if (int64_t(values.shape(0)) != planes.count) throw std::invalid_argument("there must be parents for every plane");
@@ -33,7 +31,7 @@ void bind_fields_entropy(nb::module_& m) {
     }
     return nb::bytes(reinterpret_cast<const char*>(code.data()), code.size());
   });
-  define(m, "decode_planes", [](nb::bytes code, Ints parents, IntsOut out) {
+  define(m, "decode_planes", [](nb::bytes code, Ids parents, IdsOut out) {
     if (out.ndim() != 3) throw std::invalid_argument("out must be (planes, rows, columns)");
     const gk::Planes planes = planes_of(parents, int64_t(out.shape(1)), int64_t(out.shape(2)));
     if (int64_t(out.shape(0)) != planes.count) throw std::invalid_argument("there must be parents for every plane");

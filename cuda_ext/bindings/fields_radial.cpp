@@ -8,8 +8,6 @@
 
 namespace {
 
-using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 gk::PairLists lists_of(const Longs& offsets, const Ids& ids, int64_t lists) {
   const int64_t* first = GK_DATA(offsets, lists + 1);

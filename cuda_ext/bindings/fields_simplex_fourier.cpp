@@ -5,11 +5,10 @@
 
 namespace {
 
-using Doubles = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
-using Sizes = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
+using Doubles = Array<double>;
 
 // `sizes` of a grid's three axes, with modes (2, 3), their first frequencies and their steps; or K, with modes (K, 3).
-gk::Frequencies frequencies(const Doubles& modes, const Sizes& sizes) {
+gk::Frequencies frequencies(const Doubles& modes, const Longs& sizes) {
   gk::Frequencies at{sizes.size() == 3, {1, 1, 1}, {}, {}, modes.data()};
   if (!at.grid && sizes.size() != 1) throw std::invalid_argument("sizes are those of three axes or of one list");
   for (size_t i = 0; i < sizes.size(); ++i) {
@@ -32,14 +31,14 @@ template <class T> gk::SimplexInput<T> simplices(const Array<T>& places, const A
 }
 
 template <class T> void bind(nb::module_& m) {
-  define(m, "simplex_fourier", [](Array<T> places, Array<T> weights, Doubles modes, Sizes sizes, Output<T> out) {
+  define(m, "simplex_fourier", [](Array<T> places, Array<T> weights, Doubles modes, Longs sizes, Output<T> out) {
     const auto in = simplices<T>(places, weights);
     const gk::Frequencies at = frequencies(modes, sizes);
     T* result = GK_DATA(out, in.channels * at.count() * 2);
     nb::gil_scoped_release release;
     gk::simplex_fourier(in, at, result);
   });
-  define(m, "simplex_fourier_backward", [](Array<T> places, Array<T> weights, Doubles modes, Sizes sizes, Array<T> out_bar,
+  define(m, "simplex_fourier_backward", [](Array<T> places, Array<T> weights, Doubles modes, Longs sizes, Array<T> out_bar,
                                            std::optional<Output<T>> places_bar, Output<T> weights_bar) {
     const auto in = simplices<T>(places, weights);
     const gk::Frequencies at = frequencies(modes, sizes);

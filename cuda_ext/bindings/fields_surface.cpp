@@ -8,8 +8,6 @@
 
 namespace {
 
-using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 template <class T>
 gk::SplineFit<T> spline_fit(const Ids& around, const Ids& centers, const Ids& cell_of, const Longs& offsets,

@@ -6,10 +6,9 @@
 
 namespace {
 
-using Offsets = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
 
 template <class T> void bind_fronts(nb::module_& m) {
-  define(m, "march_fronts", [](Ids offsets, Ids ids, Array<T> shapes, Offsets seed_offsets, Ids seeds, Array<T> starts, Output<T> distances) {
+  define(m, "march_fronts", [](Ids offsets, Ids ids, Array<T> shapes, Longs seed_offsets, Ids seeds, Array<T> starts, Output<T> distances) {
     const int64_t vertices = int64_t(offsets.size()) - 1, corners = int64_t(ids.size()) / gk::kFrontIds;
     const int64_t columns = int64_t(seed_offsets.size()) - 1;
     if (vertices < 0 || columns < 0) throw std::invalid_argument("offsets must hold at least one number");

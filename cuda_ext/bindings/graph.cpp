@@ -6,8 +6,6 @@
 
 namespace {
 
-using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 gk::Groups groups_of(const Longs& offsets, const Longs& order) {
   const int64_t count = int64_t(offsets.size()) - 1;

@@ -5,15 +5,13 @@
 
 namespace {
 
-using FaceArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using FaceOutput = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 int64_t rows_of(int64_t size, int64_t columns, const char* name) {
   if (size % columns) throw std::invalid_argument(std::string(name) + " must hold a multiple of " + std::to_string(columns) + " values");
   return size / columns;
 }
 
-template <class T> gk::BvhMesh<T> mesh_of(const Array<T>& vertices, const FaceArray& faces) {
+template <class T> gk::BvhMesh<T> mesh_of(const Array<T>& vertices, const Longs& faces) {
   return {rows_of(int64_t(vertices.size()), 3, "vertices"), rows_of(int64_t(faces.size()), 3, "faces"), vertices.data(), faces.data()};
 }
 
@@ -27,7 +25,7 @@ gk::Bvh<T> tree_of(const Array<T>& boxes, const Ids& children, const Array<T>& t
 }
 
 template <class T> void bind_build(nb::module_& m) {
-  define(m, "bvh_plan", [](Array<T> vertices, FaceArray faces, double scale, Output<T> scratch_boxes, IdsOut scratch_links,
+  define(m, "bvh_plan", [](Array<T> vertices, Longs faces, double scale, Output<T> scratch_boxes, IdsOut scratch_links,
                            IdsOut order) {
     const auto mesh = mesh_of<T>(vertices, faces);
     T* boxes = GK_DATA(scratch_boxes, 12 * mesh.face_count);
@@ -39,7 +37,7 @@ template <class T> void bind_build(nb::module_& m) {
     }
     return nb::make_tuple(counts.nodes, counts.blocks);
   });
-  define(m, "bvh_fill", [](Array<T> vertices, FaceArray faces, double scale, Array<T> scratch_boxes, Ids scratch_links, Ids order,
+  define(m, "bvh_fill", [](Array<T> vertices, Longs faces, double scale, Array<T> scratch_boxes, Ids scratch_links, Ids order,
                            Output<T> boxes, IdsOut children, Output<T> triangles, IdsOut face_ids) {
     const auto mesh = mesh_of<T>(vertices, faces);
     const T* planned = GK_DATA(scratch_boxes, 12 * mesh.face_count);
@@ -57,7 +55,7 @@ template <class T> void bind_build(nb::module_& m) {
 
 template <class T> void bind_queries(nb::module_& m) {
   define(m, "bvh_closest", [](Array<T> queries, Array<T> boxes, Ids children, Array<T> triangles, Ids face_ids, double scale,
-                              Output<T> points, Output<T> distances, FaceOutput found, Output<T> weights) {
+                              Output<T> points, Output<T> distances, LongsOut found, Output<T> weights) {
     const auto tree = tree_of<T>(boxes, children, triangles, face_ids, scale);
     const int64_t count = rows_of(int64_t(queries.size()), 3, "queries");
     T *p = GK_DATA(points, 3 * count), *d = GK_DATA(distances, count), *w = GK_DATA(weights, 3 * count);
@@ -65,7 +63,7 @@ template <class T> void bind_queries(nb::module_& m) {
     nb::gil_scoped_release release;
     gk::bvh_closest(tree, count, queries.data(), p, d, f, w);
   });
-  define(m, "bvh_closest_backward", [](Array<T> queries, Array<T> vertices, FaceArray faces, FaceArray found, Array<T> weights,
+  define(m, "bvh_closest_backward", [](Array<T> queries, Array<T> vertices, Longs faces, Longs found, Array<T> weights,
                                        Array<T> points_bar, Array<T> distances_bar, Array<T> weights_bar,
                                        Output<T> queries_bar, Output<T> vertices_bar) {
     const auto mesh = mesh_of<T>(vertices, faces);
@@ -87,7 +85,7 @@ template <class T> void bind_queries(nb::module_& m) {
     gk::bvh_winding(tree, of_nodes, T(beta), count, queries.data(), out);
   });
   define(m, "bvh_ray_cast", [](Array<T> origins, Array<T> directions, Array<T> boxes, Ids children, Array<T> triangles,
-                               Ids face_ids, double scale, Output<T> t, FaceOutput found, Output<T> weights) {
+                               Ids face_ids, double scale, Output<T> t, LongsOut found, Output<T> weights) {
     const auto tree = tree_of<T>(boxes, children, triangles, face_ids, scale);
     const int64_t count = rows_of(int64_t(origins.size()), 3, "origins");
     const T* d = GK_DATA(directions, 3 * count);

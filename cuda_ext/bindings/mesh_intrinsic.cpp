@@ -5,8 +5,6 @@
 
 namespace {
 
-using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 gk::FaceList face_list(const Longs& faces, int64_t vertices) {
   const int64_t size = int64_t(faces.size());
@@ -64,7 +62,7 @@ void bind_mesh_intrinsic(nb::module_& m) {
     gk::edge_entries(in, o, c, s, d);
   });
   define(m, "local_stars", [](Array<double> places, Array<double> normals, Longs neighbors, LongsOut stars,
-                              nb::ndarray<int8_t, nb::c_contig, nb::device::cpu> closed) {
+                              Output<int8_t> closed) {
     const int64_t points = int64_t(places.size()) / 3, k = points ? int64_t(neighbors.size()) / points : 0;
     const gk::StarInput in = {points, k, GK_DATA(places, 3 * points), GK_DATA(normals, 3 * points), GK_DATA(neighbors, k * points)};
     int64_t* s = GK_DATA(stars, k * points);

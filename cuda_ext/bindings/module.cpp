@@ -6,7 +6,8 @@
 
 namespace nb = nanobind;
 
-void bind_splatting(nb::module_& m);
+void bind_splats(nb::module_& m);
+void bind_rasterizer(nb::module_& m);
 void bind_image(nb::module_& m);
 void bind_optimize(nb::module_& m);
 void bind_neighbors(nb::module_& m);
@@ -43,7 +44,8 @@ const char* cpu_level() {
 NB_MODULE(_native, m) {
   m.def("cpu_level", &cpu_level, "The instruction set that the kernels use on this machine.");
   m.def("thread_count", &gk::thread_count, "Threads that a kernel called now would use.");
-  bind_splatting(m);
+  bind_splats(m);
+  bind_rasterizer(m);
   bind_image(m);
   bind_optimize(m);
   bind_neighbors(m);

@@ -8,8 +8,6 @@
 
 namespace {
 
-using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 constexpr int64_t kMostPoints = 2147483647;
 

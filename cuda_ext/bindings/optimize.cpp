@@ -13,12 +13,12 @@ template <class T> void bind_adam(nb::module_& m) {
     const gk::AdamStep<T> s = {rows, columns, GK_DATA(gradient, rows * columns), rates.data(), T(beta1), T(beta2), T(epsilon), step,
                                GK_DATA(parameter, rows * columns), GK_DATA(first_moment, size), GK_DATA(second_moment, size)};
     nb::gil_scoped_release release;
-    gk::adam_step(s);
+    kernels::adam_step(s);
   });
 }
 
 }  // namespace
 
-void bind_optimize(nb::module_& m) {
+void GK_BIND(optimize)(nb::module_& m) {
   bind_adam<float>(m), bind_adam<double>(m);
 }

@@ -7,8 +7,6 @@
 
 namespace {
 
-using Longs = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using LongsOut = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
 gk::SparsePattern pattern_of(const Longs& offsets, const Longs& columns) {
   const int64_t n = int64_t(offsets.size()) - 1;

@@ -20,6 +20,18 @@ template <class V> GK_HD void set_limits(Camera<V>& camera, V width, V height) {
   camera.limit_bottom = (height - camera.cy + V(0.15) * height) / camera.fy;
 }
 
+// The camera of a row-major pose (4, 4) and intrinsics fx fy cx cy, for a picture of that size.
+template <class V, class T> GK_HD Camera<V> read_camera(const T* world_to_camera, const T* intrinsics, T width, T height) {
+  Camera<V> camera;
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) camera.rotation[i][j] = V(world_to_camera[4 * i + j]);
+    camera.translation[i] = V(world_to_camera[4 * i + 3]);
+  }
+  camera.fx = V(intrinsics[0]), camera.fy = V(intrinsics[1]), camera.cx = V(intrinsics[2]), camera.cy = V(intrinsics[3]);
+  set_limits(camera, V(width), V(height));
+  return camera;
+}
+
 // What one point sees of a camera.
 template <class V> struct AffineView {
   Vec3<V> point;     // in camera axes

@@ -48,4 +48,14 @@ template <class V> GK_HD Vec2<V> multiply(const Sym2<V>& a, const Vec2<V>& x) {
   return {a.xx * x.x + a.xy * x.y, a.xy * x.x + a.yy * x.y};
 }
 
+// d / |d| of a vector of any length but zero, and its VJP.
+template <class V> GK_HD Vec3<V> unit_of(const V* d, V& inverse_norm) {
+  inverse_norm = V(1) / square_root(maximum(d[0] * d[0] + d[1] * d[1] + d[2] * d[2], V(1e-24)));
+  return {d[0] * inverse_norm, d[1] * inverse_norm, d[2] * inverse_norm};
+}
+template <class V> GK_HD Vec3<V> unit_vjp(const Vec3<V>& unit, const V& inverse_norm, const Vec3<V>& bar) {
+  const V radial = bar.x * unit.x + bar.y * unit.y + bar.z * unit.z;
+  return {(bar.x - radial * unit.x) * inverse_norm, (bar.y - radial * unit.y) * inverse_norm, (bar.z - radial * unit.z) * inverse_norm};
+}
+
 }  // namespace gk

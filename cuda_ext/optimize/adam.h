@@ -15,4 +15,9 @@ template <class T> struct AdamStep {
 
 template <class T> void adam_step(const AdamStep<T>& s);
 
+// The same on the GPU, asynchronously on the current stream.
+namespace cuda {
+template <class T> void adam_step(const AdamStep<T>& s);
+}  // namespace cuda
+
 }  // namespace gk

@@ -17,4 +17,11 @@ template <class T> void harmonics_forward(const HarmonicsInput<T>& in, T* colors
 template <class T>
 void harmonics_backward(const HarmonicsInput<T>& in, const T* colors_bar, T* directions_bar, T* coeffs_bar);
 
+// The same on the GPU, asynchronously on the current stream.
+namespace cuda {
+template <class T> void harmonics_forward(const HarmonicsInput<T>& in, T* colors);
+template <class T>
+void harmonics_backward(const HarmonicsInput<T>& in, const T* colors_bar, T* directions_bar, T* coeffs_bar);
+}  // namespace cuda
+
 }  // namespace gk

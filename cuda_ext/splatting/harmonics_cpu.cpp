@@ -7,18 +7,13 @@
 namespace gk {
 namespace {
 
-template <class T> GK_INLINE Vec3<T> unit(const T* d, T& inverse_norm) {
-  inverse_norm = T(1) / square_root(maximum(d[0] * d[0] + d[1] * d[1] + d[2] * d[2], T(1e-24)));
-  return {d[0] * inverse_norm, d[1] * inverse_norm, d[2] * inverse_norm};
-}
-
 template <int Degree, class T> GK_INLINE void forward_rows(const HarmonicsInput<T>& in, T* colors, int64_t begin, int64_t end) {
   constexpr int count = sh_count(Degree);
   for (int64_t i = begin; i < end; ++i) {
     T color[3] = {0, 0, 0};
     if (!in.visible || in.visible[i]) {
       T basis[count], inverse_norm;
-      sh_basis<Degree>(unit(in.directions + 3 * i, inverse_norm), basis);
+      sh_basis<Degree>(unit_of(in.directions + 3 * i, inverse_norm), basis);
       const T* c = in.coeffs + 3 * in.stored * i;
       for (int b = 0; b < count; ++b)
         for (int channel = 0; channel < 3; ++channel) color[channel] += basis[b] * c[3 * b + channel];
@@ -41,7 +36,7 @@ GK_INLINE void backward_rows(const HarmonicsInput<T>& in, const T* colors_bar, T
       continue;
     }
     T basis[count], basis_bar[count], inverse_norm;
-    const Vec3<T> d = unit(in.directions + 3 * i, inverse_norm);
+    const Vec3<T> d = unit_of(in.directions + 3 * i, inverse_norm);
     sh_basis<Degree>(d, basis);
     const T* c = in.coeffs + 3 * in.stored * i;
     const T* bar = colors_bar + 3 * i;
@@ -50,10 +45,8 @@ GK_INLINE void backward_rows(const HarmonicsInput<T>& in, const T* colors_bar, T
       basis_bar[b] = dot(c + 3 * b, bar);
     }
     const Vec3<T> g = sh_basis_vjp<Degree>(d, basis_bar);
-    const T radial = g.x * d.x + g.y * d.y + g.z * d.z;
-    d_bar[0] = (g.x - radial * d.x) * inverse_norm;
-    d_bar[1] = (g.y - radial * d.y) * inverse_norm;
-    d_bar[2] = (g.z - radial * d.z) * inverse_norm;
+    const Vec3<T> pulled = unit_vjp(d, inverse_norm, g);
+    d_bar[0] = pulled.x, d_bar[1] = pulled.y, d_bar[2] = pulled.z;
   }
 }
 

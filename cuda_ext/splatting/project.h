@@ -51,4 +51,12 @@ template <class T>
 void project_backward(const ProjectInput<T>& in, const T* depths, const ProjectCotangent<T>& bar,
                       const ProjectGradient<T>& grad);
 
+// The same on the GPU, asynchronously on the current stream.
+namespace cuda {
+template <class T> void project_forward(const ProjectInput<T>& in, const ProjectOutput<T>& out);
+template <class T>
+void project_backward(const ProjectInput<T>& in, const T* depths, const ProjectCotangent<T>& bar,
+                      const ProjectGradient<T>& grad);
+}  // namespace cuda
+
 }  // namespace gk

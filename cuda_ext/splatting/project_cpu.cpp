@@ -5,23 +5,10 @@
 #include "../cpu/aligned.h"
 #include "../cpu/lanes.h"
 #include "../cpu/parallel.h"
-#include "../math/camera.h"
-#include "../math/gabor.h"
+#include "../math/seen_splat.h"
 
 namespace gk {
 namespace {
-
-template <class T> GK_INLINE Camera<Lanes<T>> broadcast_camera(const ProjectInput<T>& in) {
-  Camera<Lanes<T>> camera;
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) camera.rotation[i][j] = Lanes<T>(in.world_to_camera[4 * i + j]);
-    camera.translation[i] = Lanes<T>(in.world_to_camera[4 * i + 3]);
-  }
-  camera.fx = in.intrinsics[0], camera.fy = in.intrinsics[1];
-  camera.cx = in.intrinsics[2], camera.cy = in.intrinsics[3];
-  set_limits(camera, Lanes<T>(T(in.width)), Lanes<T>(T(in.height)));
-  return camera;
-}
 
 // Rows [begin, begin + count) of an (N, D) array, turned so that each component lies in one run of memory; turning a
 // whole block at once keeps the scalar stores far from the vector loads. The padding repeats the last row.
@@ -56,48 +43,27 @@ template <class T> struct Inputs {
   }
 };
 
-template <class T> struct Splats16 {
-  Vec3<Lanes<T>> mean;
-  Lanes<T> scales[3];
-  Rotation<Lanes<T>> rotation;
-  AffineView<Lanes<T>> view;
-  ProjectedGaussian<Lanes<T>> gaussian;
-};
-
 template <class T>
-GK_INLINE void view_splats(const ProjectInput<T>& in, const Camera<Lanes<T>>& camera, const Inputs<T>& inputs, int64_t i,
-                           Splats16<T>& s) {
+GK_INLINE SeenSplat<Lanes<T>> see_sixteen(const ProjectInput<T>& in, const Camera<Lanes<T>>& camera, const Inputs<T>& inputs, int64_t i) {
   using L = Lanes<T>;
-  s.mean = {inputs.means.at(0, i), inputs.means.at(1, i), inputs.means.at(2, i)};
-  for (int c = 0; c < 3; ++c) s.scales[c] = inputs.scales.at(c, i);
+  const L scales[3] = {inputs.scales.at(0, i), inputs.scales.at(1, i), inputs.scales.at(2, i)};
   const L q[4] = {inputs.quats.at(0, i), inputs.quats.at(1, i), inputs.quats.at(2, i), inputs.quats.at(3, i)};
-  s.rotation = rotation_from_quaternion(q);
-  const Vec3<L> point = to_camera(camera, s.mean);
-  s.view = affine_view(camera, point, select(point.z > L(in.near_plane), point.z, L(T(1))));
-  s.gaussian = project_gaussian(s.rotation.matrix, s.scales, s.view.map, L(in.dilation));
+  return see_splat(camera, {inputs.means.at(0, i), inputs.means.at(1, i), inputs.means.at(2, i)}, q, scales, L(in.near_plane), L(in.dilation));
 }
 
 template <class T>
 GK_INLINE void forward_block(const ProjectInput<T>& in, const ProjectOutput<T>& out, int64_t begin, int64_t count) {
   using L = Lanes<T>;
-  const Camera<L> camera = broadcast_camera(in);
+  const Camera<L> camera = read_camera<L>(in.world_to_camera, in.intrinsics, T(in.width), T(in.height));
   const Inputs<T> inputs(in, begin, count);
   Turned<T> amplitudes(1), means2d(2), depths(1), conics(3), compensation(1), waves2d(3 * in.waves);
   amplitudes.read(in.amplitudes, begin, count);
   const L zero = L(T(0)), width = L(T(in.width)), height = L(T(in.height));
   for (int64_t i = 0; i < count; i += kLanes) {
-    Splats16<T> s;
-    view_splats(in, camera, inputs, i, s);
+    const SeenSplat<L> s = see_sixteen(in, camera, inputs, i);
     const auto& g = s.gaussian;
     const Vec2<L> pixel = project_point(camera, s.view);
-    // The ellipse alpha >= 1/255 reaches sqrt(2 ln(255 amplitude) A_xx) pixels to each side.
-    const L reach2 = T(2) * logarithm(T(255) * amplitudes.at(0, i));
-    const L rx = square_root(maximum(reach2 * g.dilated.xx, zero)), ry = square_root(maximum(reach2 * g.dilated.yy, zero));
-    // Every one of these must be positive; a NaN or an infinity anywhere turns the sum into a NaN and culls the splat.
-    const L across = minimum(minimum(pixel.x + rx, width - (pixel.x - rx)), minimum(pixel.y + ry, height - (pixel.y - ry)));
-    const L shape = minimum(minimum(g.conic.xx, g.conic.yy), minimum(s.view.point.z - in.near_plane, reach2));
-    const L finite = (s.view.point.z + pixel.x + pixel.y + rx + ry + g.conic.xx + g.conic.xy + g.conic.yy) * T(0);
-    const auto seen = minimum(across, shape) + finite > zero;
+    const auto seen = visibility(s, pixel, amplitudes.at(0, i), width, height, L(in.near_plane)) > zero;
     means2d.put(0, i, select(seen, pixel.x, zero)), means2d.put(1, i, select(seen, pixel.y, zero));
     depths.put(0, i, select(seen, s.view.point.z, zero));
     conics.put(0, i, select(seen, g.conic.xx, zero)), conics.put(1, i, select(seen, g.conic.xy, zero));
@@ -117,7 +83,7 @@ template <class T>
 GK_INLINE void backward_block(const ProjectInput<T>& in, const T* depths_in, const ProjectCotangent<T>& bar,
                               const ProjectGradient<T>& grad, int64_t begin, int64_t count) {
   using L = Lanes<T>;
-  const Camera<L> camera = broadcast_camera(in);
+  const Camera<L> camera = read_camera<L>(in.world_to_camera, in.intrinsics, T(in.width), T(in.height));
   const Inputs<T> inputs(in, begin, count);
   Turned<T> depths(1), means2d_bar(2), depths_bar(1), conics_bar(3), compensation_bar(1), waves2d_bar(3 * in.waves);
   depths.read(depths_in, begin, count);
@@ -127,57 +93,25 @@ GK_INLINE void backward_block(const ProjectInput<T>& in, const T* depths_in, con
   waves2d_bar.read(bar.waves2d, begin, count);
   Turned<T> means_bar(3), quats_bar(4), scales_bar(3), frequencies_bar(3 * in.waves);
   const L zero = L(T(0));
-  CameraGradient<L> camera_bar;
-  for (int i = 0; i < 3; ++i) {
-    camera_bar.translation[i] = zero;
-    for (int j = 0; j < 3; ++j) camera_bar.rotation[i][j] = zero;
-  }
-  camera_bar.fx = camera_bar.fy = camera_bar.cx = camera_bar.cy = zero;
+  CameraGradient<L> camera_bar = no_camera_gradient<L>();
   for (int64_t i = 0; i < count; i += kLanes) {
-    Splats16<T> s;
-    view_splats(in, camera, inputs, i, s);
+    const SeenSplat<L> s = see_sixteen(in, camera, inputs, i);
     const auto seen = depths.at(0, i) > zero;
     const auto seen_bar = [&](const Turned<T>& values, int64_t c) GK_INLINE_LAMBDA { return select(seen, values.at(c, i), zero); };
-    Sym2<L> conic_bar = {seen_bar(conics_bar, 0), seen_bar(conics_bar, 1), seen_bar(conics_bar, 2)};
-    Mat23<L> wave_image_bar;
-    Mat3<L> wave_factor_bar;
-    for (int r = 0; r < 3; ++r)
-      for (int c = 0; c < 3; ++c) {
-        wave_factor_bar.m[r][c] = zero;
-        if (r < 2) wave_image_bar.m[r][c] = zero;
-      }
-    for (int64_t k = 0; k < in.waves; ++k) {
-      const Vec3<L> f = inputs.frequency(k, i);
-      const auto wave = project_wave(s.gaussian, f);
-      const Vec3<L> f_bar = wave_vjp(s.gaussian, wave, f, {seen_bar(waves2d_bar, 3 * k), seen_bar(waves2d_bar, 3 * k + 1)},
-                                     seen_bar(waves2d_bar, 3 * k + 2), conic_bar, wave_image_bar, wave_factor_bar);
-      frequencies_bar.put(3 * k, i, select(seen, f_bar.x, zero));
-      frequencies_bar.put(3 * k + 1, i, select(seen, f_bar.y, zero));
-      frequencies_bar.put(3 * k + 2, i, select(seen, f_bar.z, zero));
-    }
-    Mat23<L> image_bar = conic_vjp(s.gaussian, conic_bar, seen_bar(compensation_bar, 0));
-    for (int r = 0; r < 2; ++r)
-      for (int c = 0; c < 3; ++c) image_bar.m[r][c] = image_bar.m[r][c] + wave_image_bar.m[r][c];
-    Mat3<L> rotation_bar;
-    Mat23<L> map_bar;
-    L s_bar[3], q_bar[4];
-    factor_vjp(s.gaussian, s.rotation.matrix, s.scales, s.view.map, image_bar, wave_factor_bar, rotation_bar, s_bar, map_bar);
-    rotation_vjp(s.rotation, rotation_bar, q_bar);
-    // A culled splat may hold anything, even values that are not finite: keep them out of the camera's sums.
-    for (int j = 0; j < 3; ++j) {
-      map_bar.m[0][j] = select(seen, map_bar.m[0][j], zero);
-      map_bar.m[1][j] = select(seen, map_bar.m[1][j], zero);
-    }
-    AffineView<L> view = s.view;
-    view.point = {select(seen, view.point.x, zero), select(seen, view.point.y, zero), select(seen, view.point.z, zero)};
-    view.slope_x = select(seen, view.slope_x, zero), view.slope_y = select(seen, view.slope_y, zero);
-    const Vec3<L> mean = {select(seen, s.mean.x, zero), select(seen, s.mean.y, zero), select(seen, s.mean.z, zero)};
-    const Vec3<L> mean_bar = affine_view_vjp(camera, mean, view, {seen_bar(means2d_bar, 0), seen_bar(means2d_bar, 1)},
-                                             seen_bar(depths_bar, 0), map_bar, camera_bar);
-    means_bar.put(0, i, select(seen, mean_bar.x, zero)), means_bar.put(1, i, select(seen, mean_bar.y, zero));
-    means_bar.put(2, i, select(seen, mean_bar.z, zero));
-    for (int c = 0; c < 3; ++c) scales_bar.put(c, i, select(seen, s_bar[c], zero));
-    for (int c = 0; c < 4; ++c) quats_bar.put(c, i, select(seen, q_bar[c], zero));
+    const SplatBar<L> splat = seen_splat_vjp(
+        camera, s, seen, {seen_bar(means2d_bar, 0), seen_bar(means2d_bar, 1)}, seen_bar(depths_bar, 0),
+        {seen_bar(conics_bar, 0), seen_bar(conics_bar, 1), seen_bar(conics_bar, 2)}, seen_bar(compensation_bar, 0), int(in.waves),
+        [&](int k) GK_INLINE_LAMBDA { return inputs.frequency(k, i); },
+        [&](int k) GK_INLINE_LAMBDA -> WaveBar<L> {
+          return {{seen_bar(waves2d_bar, 3 * k), seen_bar(waves2d_bar, 3 * k + 1)}, seen_bar(waves2d_bar, 3 * k + 2)};
+        },
+        [&](int k, const Vec3<L>& bar) GK_INLINE_LAMBDA {
+          frequencies_bar.put(3 * k, i, bar.x), frequencies_bar.put(3 * k + 1, i, bar.y), frequencies_bar.put(3 * k + 2, i, bar.z);
+        },
+        camera_bar);
+    means_bar.put(0, i, splat.mean.x), means_bar.put(1, i, splat.mean.y), means_bar.put(2, i, splat.mean.z);
+    for (int c = 0; c < 3; ++c) scales_bar.put(c, i, splat.scales[c]);
+    for (int c = 0; c < 4; ++c) quats_bar.put(c, i, splat.quat[c]);
   }
   means_bar.write(grad.means, begin, count), quats_bar.write(grad.quats, begin, count);
   scales_bar.write(grad.scales, begin, count), frequencies_bar.write(grad.frequencies, begin, count);

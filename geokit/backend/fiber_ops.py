@@ -20,7 +20,7 @@ from geokit.errors import InvalidInput
 CHUNK = 1 << 24  # values of a kernel that the formulas in plain torch hold at once
 
 
-@custom_op("geokit::fiber_convolution")
+@custom_op("geokit::fiber_convolution", cuda=lambda *arguments: convolution_by_formula(*arguments))
 def _convolution(features: Tensor, weights: Tensor, profiles: Tensor, edges: list[Tensor]) -> Tensor:
     inputs = plain(padded(features), padded(weights), profiles)
     out = inputs[0].new_empty(_receivers(edges), *inputs[0].shape[1:])
@@ -33,7 +33,7 @@ def _(features: Tensor, weights: Tensor, profiles: Tensor, edges: list[Tensor]) 
     return features.new_empty(_receivers(edges), *features.shape[1:])
 
 
-@custom_op("geokit::fiber_convolution_backward")
+@custom_op("geokit::fiber_convolution_backward", cuda=lambda *arguments: backward_by_formula(*arguments))
 def _backward(
     features: Tensor,
     weights: Tensor,
@@ -98,10 +98,6 @@ def backward_by_formula(
         if by_profiles:
             profiles_bar.append(torch.einsum("elc,eoc->eol", weights[rows], kernel_bar))
     return weights_bar, torch.cat(profiles_bar)
-
-
-torch.library.impl("geokit::fiber_convolution", "cuda", convolution_by_formula)
-torch.library.impl("geokit::fiber_convolution_backward", "cuda", backward_by_formula)
 
 
 def _receivers(edges: Sequence[Tensor]) -> int:

@@ -10,7 +10,7 @@ from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::group_edges")
+@custom_op("geokit::group_edges", cuda=lambda *arguments: group_by_formula(*arguments))
 def _group(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tensor]:
     (keys,) = plain(keys)
     offsets, order = keys.new_empty(groups + 1), torch.empty_like(keys)
@@ -32,9 +32,6 @@ def group_by_formula(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tens
         raise _out_of_range(name, groups, int(wrong[0]), int(keys[wrong[0]]))
     order = torch.argsort(keys, stable=True)
     return torch.searchsorted(keys[order], torch.arange(groups + 1, device=keys.device)), order
-
-
-torch.library.impl("geokit::group_edges", "cuda", group_by_formula)
 
 
 def _out_of_range(name: str, groups: int, place: int, value: int) -> InvalidInput:

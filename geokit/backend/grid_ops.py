@@ -16,7 +16,7 @@ from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::grid_encode")
+@custom_op("geokit::grid_encode", cuda=grid_formulas.encode)
 def _encode(x: Tensor, table: Tensor, levels: list[int], basis: str) -> Tensor:
     inputs = plain(x, table)
     out = x.new_empty(_width(x, table, levels), x.shape[1])
@@ -29,7 +29,7 @@ def _(x: Tensor, table: Tensor, levels: list[int], basis: str) -> Tensor:
     return x.new_empty(_width(x, table, levels), x.shape[1])
 
 
-@custom_op("geokit::grid_encode_backward")
+@custom_op("geokit::grid_encode_backward", cuda=grid_formulas.backward)
 def _backward(
     x: Tensor, table: Tensor, bar: Tensor, levels: list[int], basis: str, by_x: bool, by_table: bool
 ) -> tuple[Tensor, Tensor]:
@@ -47,7 +47,7 @@ def _(
     return _shaped(x, by_x), _shaped(table, by_table)
 
 
-@custom_op("geokit::grid_encode_second")
+@custom_op("geokit::grid_encode_second", cuda=grid_formulas.second)
 def _second(
     x: Tensor,
     table: Tensor,
@@ -82,11 +82,6 @@ def _(
     by_bar: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     return _shaped(x, by_x), _shaped(table, by_table), _shaped(bar, by_bar)
-
-
-torch.library.impl("geokit::grid_encode", "cuda", grid_formulas.encode)
-torch.library.impl("geokit::grid_encode_backward", "cuda", grid_formulas.backward)
-torch.library.impl("geokit::grid_encode_second", "cuda", grid_formulas.second)
 
 
 def _width(x: Tensor, table: Tensor, levels: list[int]) -> int:

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::spherical_harmonics")
+@custom_op("geokit::spherical_harmonics", cuda=True)
 def _harmonics(degree: int, directions: Tensor, coeffs: Tensor, visible: Tensor | None) -> Tensor:
     colors = directions.new_empty(len(directions), 3)
     seen = None if visible is None else visible.contiguous()
-    _native.harmonics_forward(degree, *plain(directions, coeffs), seen, colors)
+    native_of(directions).harmonics_forward(degree, *plain(directions, coeffs), seen, colors)
     return colors
 
 
@@ -23,14 +23,14 @@ def _(degree: int, directions: Tensor, coeffs: Tensor, visible: Tensor | None) -
     return directions.new_empty(directions.shape[0], 3)
 
 
-@custom_op("geokit::spherical_harmonics_backward")
+@custom_op("geokit::spherical_harmonics_backward", cuda=True)
 def _harmonics_backward(
     degree: int, directions: Tensor, coeffs: Tensor, visible: Tensor | None, colors_bar: Tensor
 ) -> tuple[Tensor, Tensor]:
     directions, coeffs, colors_bar = plain(directions, coeffs, colors_bar)
     directions_bar, coeffs_bar = torch.empty_like(directions), torch.empty_like(coeffs)
     seen = None if visible is None else visible.contiguous()
-    _native.harmonics_backward(degree, directions, coeffs, seen, colors_bar, directions_bar, coeffs_bar)
+    native_of(directions).harmonics_backward(degree, directions, coeffs, seen, colors_bar, directions_bar, coeffs_bar)
     return directions_bar, coeffs_bar
 
 

@@ -61,10 +61,8 @@ def _mixing_backward(
     return x_bar, sums[0], sums[1], up_bar, sums[2], down_bar, y_bar.sum(0)
 
 
-_forward = custom_op("geokit::channel_mixing")(_mixing)
-_backward = custom_op("geokit::channel_mixing_backward")(_mixing_backward)
-torch.library.impl("geokit::channel_mixing", "cuda", _mixing)
-torch.library.impl("geokit::channel_mixing_backward", "cuda", _mixing_backward)
+_forward = custom_op("geokit::channel_mixing", cuda=True)(_mixing)
+_backward = custom_op("geokit::channel_mixing_backward", cuda=True)(_mixing_backward)
 
 
 @_forward.register_fake

@@ -1,27 +1,55 @@
-"""The native module, imported after torch so that both share one OpenMP thread pool, and how its operators are made."""
+"""The native layer, and how its operators are made of it.
 
+`geokit._native` computes on the CPU; it is imported after torch so that both share one OpenMP thread pool. What
+computes on a GPU is in `geokit.backend.gpu`.
+"""
+
+import inspect
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.library import CustomOpDef
 
 import geokit._native as _native
+from geokit.backend import gpu
 
-__all__ = ["_native", "custom_op", "plain"]
+__all__ = ["_native", "custom_op", "native_of", "plain"]
+
+Function = Callable[..., Any]
+GPU_FUNCTIONS: dict[str, Function] = {}  # of each operator that has kernels there
+_cpu_kernels: Any = _native  # the tests of the emulated GPU put it here
 
 
-def custom_op(name: str, mutates_args: Iterable[str] = ()) -> Callable[[Callable[..., object]], CustomOpDef]:
-    """`torch.library.custom_op` of a function for the CPU, without its first call importing the compiler of torch.
+def native_of(tensor: Tensor) -> Any:
+    """The kernels for the tensor's device: the native module, or its GPU half on the current stream."""
+    return _cpu_kernels if tensor.device.type == "cpu" else gpu.kernels(tensor.device)
 
-    Torch wraps the functions given to `custom_op` so that torch.compile does not look into them, which imports
-    torch._dynamo when the first is called: 1 to 2 s that no command without torch.compile needs. A function registered
-    by `torch.library.impl` is called by the dispatcher alone, and is as opaque to torch.compile.
+
+def custom_op(
+    name: str, mutates_args: Iterable[str] = (), *, cuda: Function | bool = False
+) -> Callable[[Function], CustomOpDef]:
+    """`torch.library.custom_op` of a function for the CPU, and for GPUs: `cuda` is True where the same function does
+    (it calls `native_of`), or another function; without one the operator carries its tensors to the CPU and back.
+
+    The first call does not import the compiler of torch. Torch wraps the functions given to `custom_op` so that
+    torch.compile does not look into them, which imports torch._dynamo when the first is called: 1 to 2 s that no
+    command without torch.compile needs. A function registered by `torch.library.impl` is called by the dispatcher
+    alone, and is as opaque to torch.compile.
     """
 
-    def register(function: Callable[..., object]) -> CustomOpDef:
+    def register(function: Function) -> CustomOpDef:
         operator = torch.library.custom_op(name, function, mutates_args=mutates_args, device_types=())
         torch.library.impl(name, "cpu", function)
+        parameters = tuple(inspect.signature(function).parameters)
+        if cuda:
+            GPU_FUNCTIONS[name] = function if cuda is True else cuda
+            torch.library.impl(name, "cuda", gpu.on_one_device(GPU_FUNCTIONS[name], name, parameters))
+        elif not mutates_args:
+            torch.library.impl(name, "cuda", gpu.through_the_cpu(function, name, parameters))
+        for other in gpu.DEVICES_WITHOUT_KERNELS:
+            torch.library.impl(name, other, gpu.refusal(name, other))
         return operator
 
     return register

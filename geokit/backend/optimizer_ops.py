@@ -3,11 +3,11 @@
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::adam_step", mutates_args=("parameter", "first_moment", "second_moment"))
+@custom_op("geokit::adam_step", mutates_args=("parameter", "first_moment", "second_moment"), cuda=True)
 def _adam_step(
     parameter: Tensor,
     gradient: Tensor,
@@ -21,7 +21,7 @@ def _adam_step(
 ) -> None:
     gradient, rates = plain(gradient, rates)
     state = (t.detach() for t in (first_moment, second_moment))
-    _native.adam_step(parameter.detach(), gradient, *state, rates, beta1, beta2, epsilon, step)
+    native_of(parameter).adam_step(parameter.detach(), gradient, *state, rates, beta1, beta2, epsilon, step)
 
 
 @_adam_step.register_fake

@@ -11,7 +11,7 @@ from geokit.backend.native import _native, custom_op, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::orientation_convolution")
+@custom_op("geokit::orientation_convolution", cuda=lambda *arguments: plain_convolution(*arguments))
 def _convolution(features: Tensor, kernel: Tensor) -> Tensor:
     inputs = plain(padded(kernel), padded(features))
     out = torch.empty_like(inputs[1])
@@ -19,7 +19,7 @@ def _convolution(features: Tensor, kernel: Tensor) -> Tensor:
     return cut(out, features)
 
 
-@custom_op("geokit::orientation_convolution_backward")
+@custom_op("geokit::orientation_convolution_backward", cuda=lambda *arguments: _plain_kernel_bar(*arguments))
 def _kernel_bar(features: Tensor, out_bar: Tensor) -> Tensor:
     inputs = plain(padded(features), padded(out_bar))
     _, orientations, channels = inputs[0].shape
@@ -35,10 +35,6 @@ def plain_convolution(features: Tensor, kernel: Tensor) -> Tensor:
 
 def _plain_kernel_bar(features: Tensor, out_bar: Tensor) -> Tensor:
     return torch.einsum("npc,noc->poc", out_bar, features)
-
-
-torch.library.impl("geokit::orientation_convolution", "cuda", plain_convolution)
-torch.library.impl("geokit::orientation_convolution_backward", "cuda", _plain_kernel_bar)
 
 
 @_convolution.register_fake

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
 _PROJECT_BLOCK = 1024  # splats a partial camera gradient covers (kProjectBlock)
 
 
-@custom_op("geokit::project")
+@custom_op("geokit::project", cuda=True)
 def _project(
     means: Tensor,
     quats: Tensor,
@@ -28,7 +28,7 @@ def _project(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     outputs = _project_outputs(means, frequencies)
     arrays = plain(means, quats, scales, frequencies, amplitudes, world_to_camera, intrinsics)
-    _native.project_forward(*arrays, width, height, dilation, near, *outputs)
+    native_of(means).project_forward(*arrays, width, height, dilation, near, *outputs)
     return outputs
 
 
@@ -43,7 +43,7 @@ def _(means: Tensor, quats: Tensor, scales: Tensor, frequencies: Tensor, *_rest:
     return _project_outputs(means, frequencies)
 
 
-@custom_op("geokit::project_backward")
+@custom_op("geokit::project_backward", cuda=True)
 def _project_backward(
     means: Tensor,
     quats: Tensor,
@@ -68,7 +68,9 @@ def _project_backward(
     gradients = tuple(torch.empty_like(array) for array in arrays[:4])
     blocks = -(-len(means) // _PROJECT_BLOCK)
     partial = means.new_empty(blocks, 16)
-    _native.project_backward(*arrays, width, height, dilation, near, *plain(depths), *cotangents, *gradients, partial)
+    native_of(means).project_backward(
+        *arrays, width, height, dilation, near, *plain(depths), *cotangents, *gradients, partial
+    )
     camera = partial.sum(0)
     pose_bar = means.new_zeros(4, 4)
     pose_bar[:3, :3] = camera[:9].view(3, 3)

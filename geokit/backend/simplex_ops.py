@@ -17,7 +17,7 @@ from geokit.backend.native import _native, custom_op, plain
 CHUNK = 1 << 20  # pairs of a simplex and a frequency that the formulas in plain torch hold at once
 
 
-@custom_op("geokit::simplex_fourier")
+@custom_op("geokit::simplex_fourier", cuda=lambda *arguments: fourier_by_formula(*arguments))
 def _fourier(places: Tensor, weights: Tensor, modes: Tensor, sizes: list[int]) -> Tensor:
     inputs = plain(places, weights, modes)
     out = places.new_empty(_shape(weights, sizes))
@@ -30,7 +30,7 @@ def _(places: Tensor, weights: Tensor, modes: Tensor, sizes: list[int]) -> Tenso
     return places.new_empty(_shape(weights, sizes))
 
 
-@custom_op("geokit::simplex_fourier_backward")
+@custom_op("geokit::simplex_fourier_backward", cuda=lambda *arguments: backward_by_formula(*arguments))
 def _backward(
     places: Tensor, weights: Tensor, modes: Tensor, out_bar: Tensor, sizes: list[int], by_places: bool
 ) -> tuple[Tensor, Tensor]:
@@ -82,10 +82,6 @@ def backward_by_formula(
             for bar, more in zip(bars[-len(found) :], found):
                 bar += more
     return bars[0] if by_places else places.new_empty(0), bars[1]
-
-
-torch.library.impl("geokit::simplex_fourier", "cuda", fourier_by_formula)
-torch.library.impl("geokit::simplex_fourier_backward", "cuda", backward_by_formula)
 
 
 def _some_frequencies(places: Tensor, weights: Tensor, frequencies: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def _(keys: Tensor) -> Tensor:
     return keys.new_empty(torch.library.get_ctx().new_dynamic_size())
 
 
-@custom_op("geokit::lattice_around")
+@custom_op("geokit::lattice_around", cuda=lambda *arguments: _around_by_formula(*arguments))
 def around(keys: Tensor, wanted: Tensor) -> Tensor:
     """(Q, 9) int32 columns of three among the keys (N,) around every wanted cell (Q,), see cuda_ext/fields/lattice.h.
 
@@ -63,9 +63,6 @@ def _around_by_formula(keys: Tensor, wanted: Tensor) -> Tensor:
         there = keys[at.clamp_max(len(keys) - 1)] == lowest + step if len(keys) else torch.zeros_like(at)
         found |= there.long() << step
     return found.int()
-
-
-torch.library.impl("geokit::lattice_around", "cuda", _around_by_formula)
 
 
 @around.register_fake

@@ -39,11 +39,8 @@ def _backward(first: Tensor, second: Tensor, out_bar: Tensor, kind: str, route: 
     return first_bar, second_bar
 
 
-_product = custom_op("geokit::sphere_product")(_forward)
-_product_backward = custom_op("geokit::sphere_product_backward")(_backward)
-# Plain torch, so that one function serves every device.
-torch.library.impl("geokit::sphere_product", "cuda", _forward)
-torch.library.impl("geokit::sphere_product_backward", "cuda", _backward)
+_product = custom_op("geokit::sphere_product", cuda=True)(_forward)
+_product_backward = custom_op("geokit::sphere_product_backward", cuda=True)(_backward)
 
 
 @_product.register_fake

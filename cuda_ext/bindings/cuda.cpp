@@ -1,0 +1,27 @@
+// The module geokit._cuda, the GPU's half: what every binding file that is compiled for it binds. The tests' emulated GPU
+// is the module geokit._emulated with the same functions.
+#include "../cuda/device.h"
+
+#include <nanobind/stl/string.h>
+
+#include "arrays.h"
+
+void bind_splats_cuda(nb::module_& m);
+void bind_optimize_cuda(nb::module_& m);
+
+#ifdef GK_EMULATED
+namespace emulated {
+void set_order(unsigned seed);
+}
+NB_MODULE(_emulated, m) {
+  m.def("set_order", &emulated::set_order, "Which thread goes first: 0 by index, 1 the last, others shuffled.");
+#else
+NB_MODULE(_cuda, m) {
+#endif
+  m.def("architectures", [] { return std::string(GK_CUDA_ARCHITECTURES); },
+        "The compute capabilities that there is code for, as CMake writes them: '75-real 90'.");
+  m.def("toolkit_version", &gk::cuda::toolkit_version, "The version of CUDA of the kernels: 13000 is 13.0.");
+  m.def("driver_version", &gk::cuda::driver_version, "The newest version of CUDA that the driver knows; 0 without one.");
+  bind_splats_cuda(m);
+  bind_optimize_cuda(m);
+}
