@@ -7,6 +7,7 @@
 #include "arrays.h"
 
 void bind_splats_cuda(nb::module_& m);
+void bind_rasterizer_cuda(nb::module_& m);
 void bind_optimize_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
@@ -23,5 +24,6 @@ NB_MODULE(_cuda, m) {
   m.def("toolkit_version", &gk::cuda::toolkit_version, "The version of CUDA of the kernels: 13000 is 13.0.");
   m.def("driver_version", &gk::cuda::driver_version, "The newest version of CUDA that the driver knows; 0 without one.");
   bind_splats_cuda(m);
+  bind_rasterizer_cuda(m);
   bind_optimize_cuda(m);
 }

@@ -77,7 +77,8 @@ __global__ void __launch_bounds__(kBackwardThreads)
                   sum.fx, sum.fy, sum.cx, sum.cy};
   __shared__ T rows[kBackwardThreads / 32][16];
   const T total = warp_sums(values);
-  if (threadIdx.x % 2 == 0) rows[threadIdx.x / 32][threadIdx.x % 32 / 2] = total;
+  const int place = place_of_sum<16>(threadIdx.x % 32);
+  if (place >= 0) rows[threadIdx.x / 32][place] = total;
   __syncthreads();
   if (threadIdx.x >= 16) return;
   T whole = T(0);

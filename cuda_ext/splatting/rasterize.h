@@ -55,4 +55,28 @@ template <class T> void rasterize_forward(const RasterInput<T>& in, const Raster
 template <class T>
 void rasterize_backward(const RasterInput<T>& in, const RasterCotangent<T>& bar, const RasterGradient<T>& grad);
 
+// The same on the GPU, asynchronously on the current stream. `in.entries` is not used: ids (I,) holds the splats of each
+// tile front to back.
+namespace cuda {
+
+template <class T> void rasterize_forward(const RasterInput<T>& in, const int32_t* ids, const RasterOutput<T>& out);
+
+// Gradients are summed over each tile, and over the tiles of a splat by atomic additions; with slots (I,), in which the
+// entries of one splat lie side by side, in a fixed order. The rows (N, row_length), or with slots (I, row_length), must
+// be zero.
+struct SplatSlots {
+  const int32_t* slots;        // (I,) or null
+  const int32_t* first_slots;  // (N + 1,) or null
+};
+inline int64_t gradient_row_length(int64_t channels, int64_t waves, bool absolute) {
+  return 6 + (absolute ? 2 : 0) + channels + 4 * waves;
+}
+
+// image (H, W, C) and transmittance (H, W) are those of the forward pass.
+template <class T>
+void rasterize_backward(const RasterInput<T>& in, const int32_t* ids, const SplatSlots& order, const T* image, const T* transmittance,
+                        const RasterCotangent<T>& bar, const RasterGradient<T>& grad);
+
+}  // namespace cuda
+
 }  // namespace gk

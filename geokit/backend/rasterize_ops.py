@@ -6,15 +6,40 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import _native, custom_op, native_of, plain
 from geokit.backend.projection_ops import check_size
-from geokit.backend.tile_ops import bin_once
+from geokit.backend.tile_ops import bin_once, lists_once
 from geokit.errors import InvalidInput
 
 ALPHA_MIN = 1.0 / 255.0  # fainter contributions are skipped
 
 
-@custom_op("geokit::rasterize")
+def _rasterize_on_gpu(
+    means2d: Tensor,
+    conics: Tensor,
+    depths: Tensor,
+    opacities: Tensor,
+    features: Tensor,
+    waves: Tensor,
+    background: Tensor,
+    screen_probe: Tensor | None,
+    width: int,
+    height: int,
+    median: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    slots = torch.are_deterministic_algorithms_enabled()
+    lists = lists_once(means2d, conics, depths, opacities, waves, width, height, slots)
+    image = features.new_empty(height, width, features.shape[1])
+    transmittance = features.new_empty(height, width)
+    median_ids = torch.empty((height, width) if median else (0, 0), dtype=torch.int32, device=features.device)
+    arrays = plain(means2d, conics, opacities, features, waves, background)
+    native_of(features).rasterize_forward(
+        *arrays, lists.offsets, lists.ids, width, height, image, transmittance, median_ids if median else None, None
+    )
+    return image, transmittance, median_ids
+
+
+@custom_op("geokit::rasterize", cuda=_rasterize_on_gpu)
 def _rasterize(
     means2d: Tensor,
     conics: Tensor,
@@ -57,7 +82,38 @@ def _(
     return features.new_empty(height, width, features.shape[1]), features.new_empty(height, width), median_ids
 
 
-@custom_op("geokit::rasterize_backward")
+def _rasterize_backward_on_gpu(
+    means2d: Tensor,
+    conics: Tensor,
+    depths: Tensor,
+    opacities: Tensor,
+    features: Tensor,
+    waves: Tensor,
+    background: Tensor,
+    image: Tensor,
+    transmittance: Tensor,
+    width: int,
+    height: int,
+    image_bar: Tensor,
+    transmittance_bar: Tensor,
+    absolute: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The gradients; sums over tiles are atomic, or in a fixed order where torch is told to be deterministic."""
+    slots = torch.are_deterministic_algorithms_enabled()
+    lists = lists_once(means2d, conics, depths, opacities, waves, width, height, slots)
+    arrays = plain(means2d, conics, opacities, features, waves, background)
+    length = 6 + 2 * absolute + features.shape[1] + 4 * waves.shape[1]
+    rows = features.new_zeros(len(lists.ids) if slots else len(means2d), length)
+    gradients = tuple(torch.empty_like(array) for array in arrays[:5])
+    probe_bar = means2d.new_empty(len(means2d) if absolute else 0, 2)
+    native_of(features).rasterize_backward(
+        *arrays, lists.offsets, lists.ids, width, height, lists.slots, lists.first_slots,
+        *plain(image, transmittance, image_bar, transmittance_bar), rows, *gradients, probe_bar if absolute else None,
+    )  # fmt: skip
+    return *gradients, probe_bar  # type: ignore[return-value]
+
+
+@custom_op("geokit::rasterize_backward", cuda=_rasterize_backward_on_gpu)
 def _rasterize_backward(
     means2d: Tensor,
     conics: Tensor,
@@ -66,6 +122,8 @@ def _rasterize_backward(
     features: Tensor,
     waves: Tensor,
     background: Tensor,
+    image: Tensor,
+    transmittance: Tensor,
     width: int,
     height: int,
     image_bar: Tensor,
@@ -94,6 +152,8 @@ def _(
     features: Tensor,
     waves: Tensor,
     background: Tensor,
+    image: Tensor,
+    transmittance: Tensor,
     width: int,
     height: int,
     image_bar: Tensor,
@@ -106,14 +166,14 @@ def _(
 
 def _rasterize_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
     ctx.mark_non_differentiable(output[2])
-    ctx.save_for_backward(*inputs[:7], output[1])
+    ctx.save_for_backward(*inputs[:7], *output[:2])
     ctx.absolute, ctx.width, ctx.height = inputs[7] is not None, *inputs[8:10]
 
 
 def _rasterize_vjp(ctx: Any, image_bar: Tensor, transmittance_bar: Tensor, _ids_bar: Any) -> tuple[Any, ...]:
-    *inputs, transmittance = ctx.saved_tensors
+    *inputs, image, transmittance = ctx.saved_tensors
     means2d, conics, opacities, features, waves, probe = _rasterize_backward(
-        *inputs, ctx.width, ctx.height, image_bar, transmittance_bar, ctx.absolute
+        *inputs, image, transmittance, ctx.width, ctx.height, image_bar, transmittance_bar, ctx.absolute
     )
     background = (image_bar * transmittance[..., None]).sum((0, 1)) if ctx.needs_input_grad[6] else None
     probe = probe if ctx.absolute else None
