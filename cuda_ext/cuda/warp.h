@@ -38,16 +38,18 @@ template <int N, int kFlip = 16, class T> __device__ __forceinline__ T warp_sums
 
 // Which of N sums `warp_sums` leaves in the lane; -1 where it is none, or another lane's too.
 template <int N> __device__ __forceinline__ int place_of_sum(int lane) {
-  int place = 0, count = N;
+  int place = 0, room = N, held = N;  // of the `room` values that each lane carries along, some lanes hold fewer
   for (int flip = 16; flip; flip /= 2) {
-    if (count == 1) {
-      if (lane & flip) return -1;
+    const bool upper = lane & flip;
+    if (room == 1) {
+      if (upper) return -1;
       continue;
     }
-    count = (count + 1) / 2;
-    if (lane & flip) place += count;
+    room = (room + 1) / 2;
+    held = upper ? held - room : min(held, room);
+    if (upper) place += room;
   }
-  return place < N ? place : -1;
+  return held > 0 ? place : -1;
 }
 
 // The sum over a block of kThreads threads in one dimension, in thread 0. `room` is shared memory of kThreads / 32

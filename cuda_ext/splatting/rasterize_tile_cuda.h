@@ -35,13 +35,12 @@ template <class T, int kWaves, int kBatch> struct Batch {
 };
 
 struct TilePlace {
-  int64_t index;
-  int32_t x0, y0, begin, end;
+  int32_t index, x0, y0, begin, end;
 };
 
 __device__ __forceinline__ TilePlace tile_place(const int32_t* offsets, int64_t width) {
-  const int64_t index = blockIdx.x, columns = (width + kTile - 1) / kTile;
-  return {index, int32_t(index % columns * kTile), int32_t(index / columns * kTile), offsets[index], offsets[index + 1]};
+  const int32_t index = int32_t(blockIdx.x), columns = int32_t((width + kTile - 1) / kTile);
+  return {index, index % columns * kTile, index / columns * kTile, offsets[index], offsets[index + 1]};
 }
 
 // The rows of the tile that the ellipse a dx^2 + 2 b dx dy + c dy^2 <= reach2 comes into between the tile's first and last
@@ -50,14 +49,14 @@ __device__ __forceinline__ TilePlace tile_place(const int32_t* offsets, int64_t 
 template <class T> __device__ int32_t rows_reached(T a, T b, T c, T mx, T my, T reach2, int32_t x0, int32_t y0) {
   const T slack = T(1e-3), det = a * c - b * b, none = T(0);
   if (!(reach2 > none) || !(det > none)) return 0;
-  const T half_width = sqrt(reach2 * c / det) + slack, tilt = b / a * (sqrt(reach2 * a / det) + slack);
+  const T half_width = square_root(reach2 * c / det) + slack, tilt = b / a * (square_root(reach2 * a / det) + slack);
   const T low = maximum(T(x0) + T(0.5) - mx, -half_width), high = minimum(T(x0 + kTile) - T(0.5) - mx, half_width);
   if (!(low <= high)) return 0;
   const T last = minimum(maximum(-tilt, low), high), first = minimum(maximum(tilt, low), high);
-  const T below = (sqrt(maximum(reach2 * c - det * last * last, none)) - b * last) / c;
-  const T above = (-sqrt(maximum(reach2 * c - det * first * first, none)) - b * first) / c;
-  const T top = maximum(ceil(my + above - slack - T(0.5)) - T(y0), none);
-  const T bottom = minimum(floor(my + below + slack - T(0.5)) - T(y0), T(kTile - 1));
+  const T below = (square_root(maximum(reach2 * c - det * last * last, none)) - b * last) / c;
+  const T above = (-square_root(maximum(reach2 * c - det * first * first, none)) - b * first) / c;
+  const T top = maximum(T(ceil(my + above - slack - T(0.5))) - T(y0), none);
+  const T bottom = minimum(T(floor(my + below + slack - T(0.5))) - T(y0), T(kTile - 1));
   if (!(top <= bottom)) return 0;
   return int32_t((2u << int(bottom)) - (1u << int(top)));
 }
@@ -70,7 +69,7 @@ __device__ void load_splat(const RasterInput<T>& in, int32_t id, const TilePlace
   T gain = T(1);
   for (int k = 0; k < int(in.waves); ++k) {
     const T* p = in.wave_parameters + 4 * (in.waves * id + k);
-    gain += sqrt(p[2] * p[2] + p[3] * p[3]);
+    gain += square_root(p[2] * p[2] + p[3] * p[3]);
     if constexpr (kWaves > 0) {
       LoadedWave<T>& wave = batch.waves[at][k];
       wave.fx = p[0], wave.fy = p[1], wave.cosine = p[2], wave.sine = p[3];
@@ -87,7 +86,7 @@ __device__ void load_splat(const RasterInput<T>& in, int32_t id, const TilePlace
 // What a lane knows of its pixels.
 template <class T, int kPixels> struct Lane {
   int column, row;  // of the first pixel, in the picture
-  unsigned half;    // of the warp: which of two rows
+  int half;         // of the warp: which of two rows
   T x, y;           // its centre; the others lie 2 rows apart
   T transmittance[kPixels];
   unsigned open_rows;  // of the warp's 2 kPixels rows: bit 2 p + half
@@ -95,7 +94,7 @@ template <class T, int kPixels> struct Lane {
   __device__ __forceinline__ Lane(const TilePlace& tile, int64_t height) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     half = lane / 16;
-    column = tile.x0 + lane % 16, row = tile.y0 + 2 * kPixels * warp + int(half);
+    column = tile.x0 + lane % 16, row = tile.y0 + 2 * kPixels * warp + half;
     x = T(column) + T(0.5), y = T(row) + T(0.5);
     const int64_t inside = height - (tile.y0 + 2 * kPixels * warp);
     open_rows = inside <= 0 ? 0u : inside >= 2 * kPixels ? (1u << (2 * kPixels)) - 1u : (1u << inside) - 1u;
