@@ -96,12 +96,3 @@ def count_pairs(
     arrays = plain(means2d, conics, opacities, features, waves, background)
     _native.rasterize_forward(*arrays, offsets, entries, width, height, image, transmittance, None, pairs)
     return int(pairs.sum())
-
-
-from collections import namedtuple
-TileLists = namedtuple("TileLists", "offsets ids slots first_slots")
-
-
-def lists_once(means2d, conics, depths, opacities, waves, width, height, slots):
-    offsets, entries, first = _bin(means2d, conics, depths, _amplitudes(opacities, waves), width, height)
-    return TileLists(offsets, entries[:, 0].contiguous(), entries[:, 1].contiguous() if slots else None, first if slots else None)
