@@ -6,6 +6,7 @@
 #pragma once
 #include "../cuda/fast.h"
 #include "../cuda/warp.h"
+#include "../math/ellipse.h"
 #include "rasterize.h"
 
 namespace gk::cuda {
@@ -43,29 +44,11 @@ __device__ __forceinline__ TilePlace tile_place(const int32_t* offsets, int64_t 
   return {index, index % columns * kTile, index / columns * kTile, offsets[index], offsets[index + 1]};
 }
 
-// The rows of the tile that the ellipse a dx^2 + 2 b dx dy + c dy^2 <= reach2 comes into between the tile's first and last
-// pixel centres; its upper and lower boundary are a concave and a convex function of dx. Never too few: a thousandth of
-// a pixel is added.
-template <class T> __device__ int32_t rows_reached(T a, T b, T c, T mx, T my, T reach2, int32_t x0, int32_t y0) {
-  const T slack = T(1e-3), det = a * c - b * b, none = T(0);
-  if (!(reach2 > none) || !(det > none)) return 0;
-  const T half_width = square_root(reach2 * c / det) + slack, tilt = b / a * (square_root(reach2 * a / det) + slack);
-  const T low = maximum(T(x0) + T(0.5) - mx, -half_width), high = minimum(T(x0 + kTile) - T(0.5) - mx, half_width);
-  if (!(low <= high)) return 0;
-  const T last = minimum(maximum(-tilt, low), high), first = minimum(maximum(tilt, low), high);
-  const T below = (square_root(maximum(reach2 * c - det * last * last, none)) - b * last) / c;
-  const T above = (-square_root(maximum(reach2 * c - det * first * first, none)) - b * first) / c;
-  const T top = maximum(T(ceil(my + above - slack - T(0.5))) - T(y0), none);
-  const T bottom = minimum(T(floor(my + below + slack - T(0.5))) - T(y0), T(kTile - 1));
-  if (!(top <= bottom)) return 0;
-  return int32_t((2u << int(bottom)) - (1u << int(top)));
-}
-
 template <class T, int kWaves, int kBatch>
 __device__ void load_splat(const RasterInput<T>& in, int32_t id, const TilePlace& tile, int at, bool with_features, Batch<T, kWaves, kBatch>& batch) {
   const T log2e = T(1.4426950408889634), opacity = in.opacities[id];
-  const T a = in.conics[3 * int64_t(id)], b = in.conics[3 * int64_t(id) + 1], c = in.conics[3 * int64_t(id) + 2];
-  const T mx = in.means2d[2 * int64_t(id)], my = in.means2d[2 * int64_t(id) + 1];
+  const T conic[3] = {in.conics[3 * int64_t(id)], in.conics[3 * int64_t(id) + 1], in.conics[3 * int64_t(id) + 2]};
+  const T mean[2] = {in.means2d[2 * int64_t(id)], in.means2d[2 * int64_t(id) + 1]};
   T gain = T(1);
   for (int k = 0; k < int(in.waves); ++k) {
     const T* p = in.wave_parameters + 4 * (in.waves * id + k);
@@ -77,8 +60,10 @@ __device__ void load_splat(const RasterInput<T>& in, int32_t id, const TilePlace
     }
   }
   // A little less, for the rounding of the waves' sum.
-  batch.splats[at] = {mx, my, T(-0.5) * log2e * a, -log2e * b, T(-0.5) * log2e * c, opacity, T(kAlphaMin * 0.999) / gain, id};
-  batch.rows[at] = rows_reached(a, b, c, mx, my, T(2) * logarithm(opacity * gain * T(1 / kAlphaMin)), tile.x0, tile.y0);
+  const T faintest = T(kAlphaMin * 0.999) / gain;
+  batch.splats[at] = {mean[0], mean[1], T(-0.5) * log2e * conic[0], -log2e * conic[1], T(-0.5) * log2e * conic[2], opacity, faintest, id};
+  const Ellipse<T> ellipse = make_ellipse(mean, conic, reach_of(mean, conic, T(1), opacity * gain), T(in.width), T(in.height));
+  batch.rows[at] = rows_reached(ellipse, tile.y0 / kTile, tile.x0 / kTile);
   if (with_features)
     for (int q = 0; q < kFeatureLanes; ++q) batch.features[at][q] = q < in.channels ? in.features[in.channels * id + q] : T(0);
 }

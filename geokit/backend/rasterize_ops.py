@@ -100,7 +100,7 @@ def _rasterize_backward_on_gpu(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients; sums over tiles are atomic, or in a fixed order where torch is told to be deterministic."""
     slots = torch.are_deterministic_algorithms_enabled()
-    lists = lists_once(means2d, conics, depths, opacities, waves, width, height, slots)
+    lists = lists_once(means2d, conics, depths, opacities, waves, width, height, slots, again=True)
     arrays = plain(means2d, conics, opacities, features, waves, background)
     length = 6 + 2 * absolute + features.shape[1] + 4 * waves.shape[1]
     rows = features.new_zeros(len(lists.ids) if slots else len(means2d), length)
