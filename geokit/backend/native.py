@@ -44,7 +44,9 @@ def custom_op(
         parameters = tuple(inspect.signature(function).parameters)
         if cuda:
             GPU_FUNCTIONS[name] = gpu.on_one_device(function if cuda is True else cuda, name, parameters)
-        elif not mutates_args:
+        elif mutates_args:
+            raise ValueError(f"{name} changes its arguments: copies of them on the CPU do not serve")
+        else:
             GPU_FUNCTIONS[name] = gpu.through_the_cpu(function, name, parameters)
         torch.library.impl(name, "cuda", GPU_FUNCTIONS[name])
         for other in gpu.DEVICES_WITHOUT_KERNELS:

@@ -6,7 +6,7 @@ do what they do on a GPU, with the kernels that are given.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -74,14 +74,14 @@ class PretendKernels:
 
 @contextmanager
 def pretend_gpu(module: Any = None) -> Iterator[None]:
-    """The device "cuda" can be used as if there was one, with the kernels of `module` (None: the CPU's)."""
-    kernels = (lambda _device: PretendKernels(module)) if module else None
+    """The device "cuda" can be used as if there was one, with the kernels of `module` (None: those there are)."""
+    kernels = (lambda _device: PretendKernels(module)) if module else gpu.kernels
     lifts = torch._C._only_lift_cpu_tensors()  # type: ignore[attr-defined]
     torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
     try:
         with (
-            mock.patch.object(torch.cuda, "_lazy_init", lambda: None),
-            mock.patch.object(torch.cuda, "device", lambda _device: nullcontext()),
+            mock.patch.object(torch.cuda, "_lazy_init", mock.Mock()),
+            mock.patch.object(torch.cuda, "device", mock.MagicMock()),
             mock.patch.object(gpu, "kernels", kernels),
             _Devices(),
             _Operations(),
@@ -133,7 +133,9 @@ def _compute(function: Any, arguments: Any, options: Any) -> Any:
     if here and function not in _TAKES_BOTH:
         others = [tuple(t.shape) for t in tensors if not isinstance(t, OnGpu) and t.dim()]
         if others:
-            raise RuntimeError(f"{function} takes tensors on one device, but {others} are on the CPU, others on the GPU")
+            raise RuntimeError(
+                f"{function} takes tensors on one device, but {others} are on the CPU, others on the GPU"
+            )
     if on_gpu and isinstance(options.get("generator"), torch.Generator):
         raise RuntimeError(f"{function} on a GPU does not take a generator of the CPU")
     arguments, options = tree_map(_inner, (arguments, options))
