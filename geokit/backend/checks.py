@@ -1,6 +1,7 @@
 """Argument checks shared by every public function: one helper, one wording."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +37,31 @@ def check_tensor(
     if finite and not bool(torch.isfinite(value.detach().sum())) and not bool(torch.isfinite(value).all()):
         bad = int((~torch.isfinite(value)).sum())
         raise InvalidInput(f"{name} must be finite, but {bad} of its {value.numel()} values are NaN or infinite")
+
+
+def check_one_device(**things: Any) -> torch.device | None:
+    """The device that all of them are on: tensors, lists of them; None and numbers are nowhere.
+
+    Raises `InvalidInput` if two of them are apart.
+    """
+    return one_device(things.items())
+
+
+def one_device(things: Iterable[tuple[str, Any]]) -> torch.device | None:
+    """`check_one_device` of pairs of a name and a thing."""
+    first, device = "", None
+    for name, thing in things:
+        place = getattr(thing, "device", None)
+        if place is None and isinstance(thing, (list, tuple)):
+            place = one_device((name, part) for part in thing)
+        if device is None:
+            first, device = name, place
+        elif place is not None and place != device:
+            raise InvalidInput(
+                f"tensors must be on one device, got {first} on {device} and {name} on {place}: move them with "
+                ".to(device)"
+            )
+    return device
 
 
 def _described(shape: Sequence[int | str]) -> str:

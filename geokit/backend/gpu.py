@@ -6,12 +6,15 @@ GPU, so that nothing else needs a driver.
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+import importlib.util
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from geokit.backend.checks import one_device
 from geokit.errors import InvalidInput, MissingDependency, OutOfMemory
 
 DEVICES_WITHOUT_KERNELS = ("mps", "xpu", "hpu")  # that torch computes on
@@ -35,7 +38,9 @@ def kernels(device: torch.device) -> Kernels:
 
     Raises `MissingDependency` with what to do where this build of geokit has no code for it.
     """
-    _check(device.index or 0)
+    reason = obstacle(torch.cuda.current_device() if device.index is None else device.index)
+    if reason is not None:
+        raise MissingDependency(reason)
     return Kernels(_module(), torch.cuda.current_stream(device).cuda_stream)
 
 
@@ -47,14 +52,17 @@ def available() -> bool:
 @functools.cache
 def obstacle(index: int) -> str | None:
     """Why geokit's kernels do not run on GPU number `index`, and the cure; None where they do."""
-    module = _module()
     if torch.version.hip is not None:
         return "this torch computes on AMD GPUs, and geokit has kernels for NVIDIA GPUs only: use the CPU"
-    if module is None:
+    if importlib.util.find_spec("geokit._cuda") is None:
         return (
             "this geokit was built without kernels for GPUs: use the CPU (--device cpu, or tensor.cpu()), or build it "
             f"with them: {_BUILD}"
         )
+    try:
+        module = _module()
+    except ImportError as error:
+        return f"geokit's kernels for GPUs cannot be loaded ({error}): use the CPU, or build them again: {_BUILD}"
     return unsuited(
         torch.cuda.get_device_name(index),
         torch.cuda.get_device_capability(index),
@@ -74,50 +82,61 @@ def unsuited(
             f"geokit's kernels were built with CUDA {_version(toolkit)}, but the driver here {found}: "
             "update the driver, or build geokit with the older CUDA"
         )
-    if not runs(capability, architectures):
+    if runs(capability, architectures, ptx=driver >= toolkit):
+        return None
+    have, code = ".".join(map(str, capability)), ", ".join(architectures)
+    if runs(capability, architectures):
         return (
-            f"the {name} has compute capability {capability[0]}.{capability[1]}, and this geokit has code for "
-            f"{', '.join(architectures)}: use the CPU, or build geokit for it: "
-            f"CUDAARCHS={capability[0]}{capability[1]} {_BUILD}"
+            f"for the {name}, of compute capability {have}, the driver has to compile the code that this geokit has "
+            f"({code}), and it knows CUDA {_version(driver)}, older than the {_version(toolkit)} of that code: update "
+            f"the driver, or build geokit for this GPU: CUDAARCHS={have.replace('.', '')} {_BUILD}"
         )
-    return None
+    return (
+        f"the {name} has compute capability {have}, and this geokit has code for {code}: use the CPU, or build geokit "
+        f"for it: CUDAARCHS={have.replace('.', '')} {_BUILD}"
+    )
 
 
-def runs(capability: tuple[int, int], architectures: Sequence[str]) -> bool:
-    """Machine code runs on later GPUs of its generation, PTX on every later one: '75-real', '80-virtual', '90' both."""
-    have = capability[0] * 10 + capability[1]
+def runs(capability: tuple[int, int], architectures: Sequence[str], ptx: bool = True) -> bool:
+    """Whether there is code for a GPU: '75-real' is machine code, '80-virtual' PTX, '90' both.
+
+    Machine code runs on later GPUs of its generation and PTX on every later one, if the driver compiles it (`ptx`).
+    Code for '90a' runs on that GPU alone, code for '100f' on its generation.
+    """
+    have = 10 * capability[0] + capability[1]
     for text in architectures:
-        number, _, kind = text.partition("-")
+        number, only, kind = re.fullmatch(r"(\d+)([af]?)(-real|-virtual)?", text).groups()  # type: ignore[union-attr]
         code = int(number)
-        if kind != "virtual" and code // 10 == capability[0] and code <= have:
-            return True
-        if kind != "real" and code <= have:
+        same = have == code if only == "a" else have // 10 == code // 10
+        machine, portable = kind != "-virtual", ptx and kind != "-real"
+        if code <= have and ((same and machine) or (portable and (same or not only))):
             return True
     return False
 
 
 def on_one_device(function: Function, name: str, parameters: Sequence[str]) -> Function:
     """`function` for arguments that are all on one GPU, made the current one; memory that runs out is a sentence."""
-
-    @functools.wraps(function)
-    def called(*arguments: Any, **options: Any) -> Any:
-        device = one_device(name, parameters, arguments)
-        try:
-            with torch.cuda.device(device):
-                return function(*arguments, **options)
-        except torch.OutOfMemoryError as error:
-            raise out_of_memory(name, device) from error
-
-    return called
+    return _guarded(lambda _device, arguments, options: function(*arguments, **options), function, name, parameters)
 
 
 def through_the_cpu(function: Function, name: str, parameters: Sequence[str]) -> Function:
     """`function`, which has no kernel for GPUs, on copies of its arguments; the results go back to where they were."""
 
+    def carried(device: torch.device, arguments: Any, options: Any) -> Any:
+        return moved(function(*moved(arguments, "cpu"), **moved(options, "cpu")), device)
+
+    return _guarded(carried, function, name, parameters)
+
+
+def _guarded(inside: Function, function: Function, name: str, parameters: Sequence[str]) -> Function:
     @functools.wraps(function)
     def called(*arguments: Any, **options: Any) -> Any:
-        device = one_device(name, parameters, arguments)
-        return _moved(function(*_moved(arguments, torch.device("cpu")), **options), device)
+        device = one_device((*zip(parameters, arguments), *options.items()))
+        try:
+            with torch.cuda.device(device):
+                return inside(device, arguments, options)
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(name, device) from error
 
     return called
 
@@ -134,19 +153,7 @@ def refusal(name: str, device: str) -> Function:
     return called
 
 
-def one_device(name: str, parameters: Sequence[str], arguments: Sequence[Any]) -> torch.device:
-    """The device that all tensors among `arguments` are on; raises `InvalidInput`, naming them, if they are not."""
-    found: dict[torch.device, str] = {}
-    for parameter, argument in zip(parameters, arguments):
-        for tensor in _tensors(argument):
-            found.setdefault(tensor.device, parameter)
-    if len(found) > 1:
-        places = " and ".join(f"{parameter} on {device}" for device, parameter in found.items())
-        raise InvalidInput(f"{_plain_name(name)} takes tensors on one device, got {places}: move them with .to(device)")
-    return next(iter(found))
-
-
-def out_of_memory(what: str, device: torch.device) -> OutOfMemory:
+def out_of_memory(what: str, device: torch.device | None) -> OutOfMemory:
     """The error of a GPU whose memory is used up."""
     free, total = torch.cuda.mem_get_info(device)
     left = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB"
@@ -156,20 +163,13 @@ def out_of_memory(what: str, device: torch.device) -> OutOfMemory:
     )
 
 
-def _tensors(argument: Any) -> Iterator[Tensor]:
-    if isinstance(argument, Tensor):
-        yield argument
-    elif isinstance(argument, (list, tuple)):
-        for part in argument:
-            yield from _tensors(part)
-
-
-def _moved(value: Any, device: torch.device) -> Any:
+def moved(value: Any, device: torch.device | str) -> Any:
+    """The value with all tensors in it on the device."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, (list, tuple)):
-        return type(value)(_moved(part, device) for part in value)
-    return value
+        return type(value)([moved(part, device) for part in value])
+    return {name: moved(part, device) for name, part in value.items()} if isinstance(value, dict) else value
 
 
 def _version(number: int) -> str:
@@ -180,15 +180,5 @@ def _plain_name(name: str) -> str:
     return name.removeprefix("geokit::").replace("_", " ")
 
 
-@functools.cache
 def _module() -> Any:
-    try:
-        return importlib.import_module("geokit._cuda")
-    except ImportError:
-        return None
-
-
-def _check(index: int) -> None:
-    reason = obstacle(index)
-    if reason is not None:
-        raise MissingDependency(reason)
+    return importlib.import_module("geokit._cuda")

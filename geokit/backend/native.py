@@ -18,13 +18,12 @@ from geokit.backend import gpu
 __all__ = ["_native", "custom_op", "native_of", "plain"]
 
 Function = Callable[..., Any]
-GPU_FUNCTIONS: dict[str, Function] = {}  # of each operator that has kernels there
-_cpu_kernels: Any = _native  # the tests of the emulated GPU put it here
+GPU_FUNCTIONS: dict[str, Function] = {}  # what each operator does with tensors on a GPU
 
 
 def native_of(tensor: Tensor) -> Any:
     """The kernels for the tensor's device: the native module, or its GPU half on the current stream."""
-    return _cpu_kernels if tensor.device.type == "cpu" else gpu.kernels(tensor.device)
+    return _native if tensor.device.type == "cpu" else gpu.kernels(tensor.device)
 
 
 def custom_op(
@@ -44,10 +43,12 @@ def custom_op(
         torch.library.impl(name, "cpu", function)
         parameters = tuple(inspect.signature(function).parameters)
         if cuda:
-            GPU_FUNCTIONS[name] = function if cuda is True else cuda
-            torch.library.impl(name, "cuda", gpu.on_one_device(GPU_FUNCTIONS[name], name, parameters))
-        elif not mutates_args:
-            torch.library.impl(name, "cuda", gpu.through_the_cpu(function, name, parameters))
+            GPU_FUNCTIONS[name] = gpu.on_one_device(function if cuda is True else cuda, name, parameters)
+        elif mutates_args:
+            raise ValueError(f"{name} changes its arguments: copies of them on the CPU do not serve")
+        else:
+            GPU_FUNCTIONS[name] = gpu.through_the_cpu(function, name, parameters)
+        torch.library.impl(name, "cuda", GPU_FUNCTIONS[name])
         for other in gpu.DEVICES_WITHOUT_KERNELS:
             torch.library.impl(name, other, gpu.refusal(name, other))
         return operator

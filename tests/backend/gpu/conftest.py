@@ -1,13 +1,13 @@
 """Where the kernels of the GPU run in these tests: on the emulated GPU, in three orders of its threads; on a GPU."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
 
-from geokit.backend import gpu, native
+from geokit.backend import gpu
+from tests.reference.pretend_gpu import pretend_gpu
 
 try:
     import geokit._emulated as emulated
@@ -27,23 +27,8 @@ class Device:
         if self.name == "cuda":
             return _to(function(*_to(arguments, "cuda"), **_to(options, "cuda")), "cpu")
         emulated.set_order(ORDERS[self.name])
-        with on_the_emulated_gpu():
-            return function(*arguments, **options)
-
-
-@contextmanager
-def on_the_emulated_gpu():
-    """Operators of geokit, called with tensors on the CPU, do what they do on a GPU, with the emulated kernels."""
-    library = torch.library.Library("geokit", "IMPL")
-    before = native._cpu_kernels
-    native._cpu_kernels = gpu.Kernels(emulated, 0)
-    try:
-        for name, function in native.GPU_FUNCTIONS.items():
-            library.impl(name.removeprefix("geokit::"), function, "CPU", allow_override=True)
-        yield
-    finally:
-        native._cpu_kernels = before
-        library._destroy()
+        with pretend_gpu(emulated):
+            return _to(function(*_to(arguments, "cuda"), **_to(options, "cuda")), "cpu")
 
 
 @pytest.fixture(params=[*ORDERS, "cuda"])

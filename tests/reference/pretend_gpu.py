@@ -1,0 +1,152 @@
+"""A GPU for torch where there is none: tensors that say they are on cuda:0 and are computed on the CPU.
+
+As on a GPU, an operation of torch raises where its tensors are on both devices (a single number may be anywhere, and so
+may the indices of a GPU's tensor), numpy takes none of them, and a generator must be the device's. Operators of geokit
+do what they do on a GPU, with the kernels that are given.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from geokit.backend import gpu, native
+
+GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
+_aten = torch.ops.aten
+_TAKES_BOTH = {_aten.copy_.default, _aten._to_copy.default, _aten.index.Tensor, _aten.index_put_.default}
+
+
+class OnGpu(Tensor):
+    """A tensor that says it is on a GPU. Torch itself takes it for one of the device "meta": it has no data there."""
+
+    inner: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor) -> "OnGpu":
+        strided = inner.layout == torch.strided
+        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls,
+            inner.shape,
+            strides=inner.stride() if strided else None,
+            storage_offset=inner.storage_offset() if strided else None,
+            dtype=inner.dtype,
+            layout=inner.layout,
+            device="meta",
+        )
+        made.inner = inner
+        return made
+
+    device = property(lambda self: GPU)  # type: ignore[assignment]
+    is_cuda = property(lambda self: True)  # type: ignore[assignment]
+    is_cpu = is_meta = property(lambda self: False)  # type: ignore[assignment]
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def __torch_dispatch__(cls, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
+        return _compute(function, arguments, options or {})
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"OnGpu({self.inner})"
+
+
+class PretendKernels:
+    """The functions of a kernel module, for such tensors."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            for argument in arguments:
+                if isinstance(argument, Tensor) and not isinstance(argument, OnGpu):
+                    raise RuntimeError(f"a tensor of the CPU is given to the GPU's {name}")
+            return getattr(self._module, name)(0, *map(_inner, arguments))
+
+        return called
+
+
+@contextmanager
+def pretend_gpu(module: Any = None) -> Iterator[None]:
+    """The device "cuda" can be used as if there was one, with the kernels of `module` (None: those there are)."""
+    kernels = (lambda _device: PretendKernels(module)) if module else gpu.kernels
+    lifts = torch._C._only_lift_cpu_tensors()  # type: ignore[attr-defined]
+    torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
+    try:
+        with (
+            mock.patch.object(torch.cuda, "_lazy_init", mock.Mock()),
+            mock.patch.object(torch.cuda, "device", mock.MagicMock()),
+            mock.patch.object(gpu, "kernels", kernels),
+            _Devices(),
+            _Operations(),
+        ):
+            yield
+    finally:
+        torch._C._set_only_lift_cpu_tensors(lifts)  # type: ignore[attr-defined]
+
+
+class _Operations(TorchDispatchMode):
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _compute(function, args, kwargs or {})
+
+
+class _Devices(TorchFunctionMode):
+    """What would ask for the real device before an operation begins."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        args, kwargs = tuple(map(_numbered, args)), {name: _numbered(value) for name, value in (kwargs or {}).items()}
+        if function in (torch.tensor, torch.as_tensor) and kwargs.get("device") is not None:
+            device = kwargs.pop("device")
+            return function(*args, **kwargs).to(device)
+        if function is Tensor.cuda:
+            return args[0].to(GPU)
+        if function is Tensor.to and isinstance(args[0], OnGpu) and args[1:] == (GPU,):
+            return args[0]
+        if function is Tensor.tolist and isinstance(args[0], OnGpu):
+            return args[0].detach().inner.tolist()
+        return function(*args, **kwargs)
+
+
+def _numbered(value: Any) -> Any:
+    """Torch asks the driver for the number of "cuda"."""
+    return GPU if value == "cuda" or (isinstance(value, torch.device) and value.type == "cuda") else value
+
+
+def _inner(value: Any) -> Any:
+    return value.inner if isinstance(value, OnGpu) else value
+
+
+def _compute(function: Any, arguments: Any, options: Any) -> Any:
+    tensors = [leaf for leaf in tree_leaves((arguments, options)) if isinstance(leaf, Tensor)]
+    here = any(isinstance(t, OnGpu) for t in tensors)
+    wanted = options.get("device")
+    on_gpu = here if wanted is None else wanted.type != "cpu"
+    if function.namespace == "geokit" and here:
+        with _Devices(), _Operations():
+            return native.GPU_FUNCTIONS[function._schema.name](*arguments, **options)
+    if here and function not in _TAKES_BOTH:
+        others = [tuple(t.shape) for t in tensors if not isinstance(t, OnGpu) and t.dim()]
+        if others:
+            raise RuntimeError(
+                f"{function} takes tensors on one device, but {others} are on the CPU, others on the GPU"
+            )
+    if on_gpu and isinstance(options.get("generator"), torch.Generator):
+        raise RuntimeError(f"{function} on a GPU does not take a generator of the CPU")
+    arguments, options = tree_map(_inner, (arguments, options))
+    if wanted is not None:
+        options["device"] = CPU
+    found = function(*arguments, **options)
+    for tensor in tensors:  # what an operation changes in place, it returns
+        if isinstance(tensor, OnGpu) and found is tensor.inner:
+            return tensor
+    return tree_map(_on_gpu, found) if on_gpu else found
+
+
+def _on_gpu(value: Any) -> Any:
+    return OnGpu(value.resolve_conj().resolve_neg()) if isinstance(value, Tensor) else value
