@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.gpu import Kernels
 from geokit.backend.native import _native, custom_op, native_of, plain
 from geokit.backend.projection_ops import check_size
 from geokit.errors import InvalidInput
@@ -236,18 +235,17 @@ def tile_intersections(
 def count_pairs(
     means2d: Tensor, conics: Tensor, depths: Tensor, opacities: Tensor, waves: Tensor, width: int, height: int
 ) -> int:
-    """Number of (splat, pixel) pairs that `rasterize` evaluates for this scene; on a GPU all pixels of each tile for
-    each splat of its list.
-    """
+    """Number of (splat, pixel) pairs that `rasterize` evaluates for this scene."""
     amplitudes = _amplitudes(opacities, waves)
-    if isinstance(native_of(depths), Kernels):
-        return len(tile_intersections(means2d, conics, depths, amplitudes, width, height)[1]) * TILE * TILE
-    offsets, entries, _ = _bin(means2d, conics, depths, amplitudes, width, height)
+    if depths.device.type == "cpu":
+        lists = _bin(means2d, conics, depths, amplitudes, width, height)[:2]
+    else:
+        lists = tile_intersections(means2d, conics, depths, amplitudes, width, height)
     features, background = means2d.new_zeros(len(means2d), 1), means2d.new_zeros(1)
-    pairs = torch.empty(len(offsets) - 1, dtype=torch.int64)
+    pairs = torch.empty(len(lists[0]) - 1, dtype=torch.int64, device=depths.device)
     image, transmittance = means2d.new_empty(height, width, 1), means2d.new_empty(height, width)
     arrays = plain(means2d, conics, opacities, features, waves, background)
-    _native.rasterize_forward(*arrays, offsets, entries, width, height, image, transmittance, None, pairs)
+    native_of(depths).rasterize_forward(*arrays, *lists, width, height, image, transmittance, None, pairs)
     return int(pairs.sum())
 
 

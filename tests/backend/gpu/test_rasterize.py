@@ -5,12 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from geokit.backend.splatting_ops import rasterize
+from geokit.backend.splatting_ops import count_pairs, rasterize
 from tests.reference import scenes
 from tests.reference.agreement import assert_agrees
-
-# Rounding may lift a contribution of 1/255 over the bound of what counts on one of the two: seldom, and not in these.
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 
 def picture(*arguments):
@@ -88,3 +85,10 @@ def test_deterministic_gradients_are_the_same_in_every_run(device, waves):
     assert_agrees(device, gradients, *scenes.arguments(screen), dtypes=(torch.float32,))
     once, again = (device(gradients, *scenes.arguments(screen)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(once, again))
+
+
+@pytest.mark.parametrize("waves", [0, 2])
+def test_pairs_that_are_evaluated(device, waves):
+    screen = scenes.random_screen(10, count=250, opacity=(0.6, 0.95), sigma=(4.0, 15.0), waves=waves)
+    arguments = [*scenes.arguments(screen)[:4], screen.waves, screen.width, screen.height]
+    assert device(count_pairs, *arguments) == count_pairs(*arguments)
