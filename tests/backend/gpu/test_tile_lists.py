@@ -205,6 +205,9 @@ def remembering(screen):
         limited = lists()
         assert len(limited.ids) == 100
         assert lists() is limited
+        room.capacity = 200
+        assert len(lists().ids) == 200, "the room has grown"
+        limited = lists()
     assert lists(again=True) is limited, "in a thread that knows no room"
     assert lists() is not limited
     before = lists()
