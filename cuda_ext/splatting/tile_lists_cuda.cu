@@ -113,7 +113,8 @@ template <class T, class Key> __global__ void __launch_bounds__(kThreads) emit(B
 }
 
 // Tiles are few beside entries, and the keys are sorted: each tile looks for its first one.
-template <class Key> __global__ void __launch_bounds__(kThreads) find_offsets(int64_t tiles, const Key* keys, int64_t n, int32_t* offsets) {
+template <class Key>
+__global__ void __launch_bounds__(kThreads) find_offsets(int64_t tiles, const Key* keys, int64_t n, int32_t* offsets) {
   const int64_t tile = thread_index();
   if (tile > tiles) return;
   int64_t low = 0, high = n;
@@ -125,13 +126,15 @@ template <class Key> __global__ void __launch_bounds__(kThreads) find_offsets(in
   offsets[tile] = int32_t(low);
 }
 
-__global__ void __launch_bounds__(kThreads) ids_of_entries(const int32_t* used, const int32_t* slots, const int32_t* ids_of_slots, int32_t* ids) {
+__global__ void __launch_bounds__(kThreads)
+    ids_of_entries(const int32_t* used, const int32_t* slots, const int32_t* ids_of_slots, int32_t* ids) {
   const int64_t i = thread_index();
   if (i < *used) ids[i] = ids_of_slots[slots[i]];
 }
 
 template <class Key>
-cudaError_t sort_pairs(void* scratch, size_t& bytes, cub::DoubleBuffer<Key>& keys, cub::DoubleBuffer<int32_t>& values, int64_t n, int bits) {
+cudaError_t sort_pairs(void* scratch, size_t& bytes, cub::DoubleBuffer<Key>& keys, cub::DoubleBuffer<int32_t>& values, int64_t n,
+                       int bits) {
   return cub::DeviceRadixSort::SortPairs(scratch, bytes, keys, values, int32_t(n), 0, bits, stream);
 }
 
