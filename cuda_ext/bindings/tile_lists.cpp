@@ -35,10 +35,10 @@ template <class T, class Key> void bind_lists(nb::module_& m) {
     if (bits < 1 || (bits <= 16) != (sizeof(Key) == 2)) throw std::invalid_argument("keys must have 16 bits where they suffice");
     if (first_slots.has_value() != ids_of_slots.has_value()) throw std::invalid_argument("first_slots and ids_of_slots go together");
     check_scratch(scratch, gk::cuda::list_scratch(n, capacity, bits));
-    const gk::cuda::TileLists<Key> out = {GK_DATA(order, n), GK_DATA(starts, n + 1), capacity, bits, GK_DATA_OR_NULL(needed, 1),
-                                          reinterpret_cast<Key*>(GK_DATA(keys, 2 * capacity)), {values.data(), GK_DATA(other_values, capacity)},
-                                          GK_DATA(offsets, tiles + 1), GK_DATA_OR_NULL(first_slots, n + 1),
-                                          GK_DATA_OR_NULL(ids_of_slots, capacity), scratch.data()};
+    const gk::cuda::TileLists<Key> out = {
+        GK_DATA(order, n), GK_DATA(starts, n + 1), capacity, bits, GK_DATA_OR_NULL(needed, 1),
+        reinterpret_cast<Key*>(GK_DATA(keys, 2 * capacity)), {values.data(), GK_DATA(other_values, capacity)},
+        GK_DATA(offsets, tiles + 1), GK_DATA_OR_NULL(first_slots, n + 1), GK_DATA_OR_NULL(ids_of_slots, capacity), scratch.data()};
     nb::gil_scoped_release release;
     return gk::cuda::make_lists(in, out);
   });

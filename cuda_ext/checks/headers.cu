@@ -2,6 +2,7 @@
 //
 // One thread of `every_function` calls every function of math/ once.
 #include "../math/camera.h"
+#include "../math/ellipse.h"
 #include "../math/exponential_differences.h"
 #include "../math/gabor.h"
 #include "../math/gaussian.h"
@@ -113,6 +114,13 @@ template <int D, class V> __device__ V radial_and_back(const V* in) {
   return sum + total(hat_jet_vjp<D, 1>(at, hat.value, hat.slope).a, packed_size(D));
 }
 
+template <class V> __device__ V tiles_reached(const V* in) {
+  const Ellipse<V> e = make_ellipse(in, in + 2, reach_of(in, in + 2, in[5], in[6]), in[7], in[8]);
+  int32_t first, last;
+  columns_reached(e, rows_of_tiles(e), in[7], first, last);
+  return V(first + last + rows_reached(e, 0, first));
+}
+
 }  // namespace
 
 template <class V> __global__ void every_function(const V* in, V* out) {
@@ -124,6 +132,7 @@ template <class V> __global__ void every_function(const V* in, V* out) {
   out[4] = seen_and_back(in);
   out[5] = exponential_differences(in);
   out[6] = radial_and_back<1>(in) + radial_and_back<2>(in) + radial_and_back<3>(in);
+  out[7] = tiles_reached(in);
 }
 
 template __global__ void every_function<float>(const float*, float*);

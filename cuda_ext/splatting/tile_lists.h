@@ -3,7 +3,7 @@
 // Splats are sorted by depth once, the (tile, splat) pairs are emitted in that order, and a stable sort by tile alone
 // keeps it: at 1920 x 1080 two passes over 6 bytes an entry, where a sort by (tile, depth) takes six over 12. While it is
 // sorted an entry takes 12 bytes (16 with slots, 4 more with over 65535 tiles), afterwards 4 (8 with slots). A splat
-// takes 28 bytes (in float) while it is sorted by depth, then 16 until the lists are made.
+// takes 28 bytes (in float) while it is sorted by depth, then 12 until the lists are made.
 #pragma once
 #include <type_traits>
 

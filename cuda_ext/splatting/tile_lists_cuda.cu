@@ -58,18 +58,17 @@ template <class Key> __global__ void __launch_bounds__(kThreads) kept_counts(int
   const int64_t j = thread_index();
   if (j > n) return;
   const int64_t start = out.starts[j], next = j < n ? out.starts[j + 1] : start;
-  const int64_t count = (next < out.capacity ? next : out.capacity) - start;
-  out.first_slots[j < n ? out.order[j] : n] = int32_t(count > 0 ? count : 0);
+  const int64_t count = min(next, out.capacity) - start;
+  out.first_slots[j < n ? out.order[j] : n] = int32_t(max(count, int64_t(0)));
 }
 
 template <class T, class Key> __global__ void __launch_bounds__(kThreads) emit(BinInput<T> in, int32_t columns, TileLists<Key> out) {
   __shared__ Ellipse<T> ellipses[kThreads];
   const int lane = threadIdx.x & 31, warp = threadIdx.x - lane;
-  const int64_t all = out.starts[in.splats], total = all < out.capacity ? all : out.capacity;
-  const int64_t begin = thread_index() / 32 * kWindow, room = begin + kWindow < out.capacity ? begin + kWindow : out.capacity;
-  const int64_t end = room < total ? room : total;
+  const int64_t all = out.starts[in.splats], total = min(all, out.capacity);
+  const int64_t begin = thread_index() / 32 * kWindow, room = min(begin + kWindow, out.capacity), end = min(room, total);
   if (out.needed && thread_index() == 0) atomicMax(reinterpret_cast<long long*>(out.needed), (long long)all);
-  for (int64_t unused = (begin > total ? begin : total) + lane; unused < room; unused += 32) out.keys[unused] = Key(~Key(0));
+  for (int64_t unused = max(begin, total) + lane; unused < room; unused += 32) out.keys[unused] = Key(~Key(0));
   if (begin >= end) return;
 
   int64_t first = warp_last_at_most(out.starts, in.splats, begin);
@@ -91,10 +90,10 @@ template <class T, class Key> __global__ void __launch_bounds__(kThreads) emit(B
         row = e.top / kTile + number;
         columns_reached(e, row, T(in.width), left, right);
       }
-      const int tile = row * columns + left, row_id = __shfl_sync(kWholeWarp, id, owner), row_shift = __shfl_sync(kWholeWarp, shift, owner);
+      const int tile = row * columns + left;
+      const int row_id = __shfl_sync(kWholeWarp, id, owner), row_shift = __shfl_sync(kWholeWarp, shift, owner);
       const Spread entries(right - left + 1);
-      const int skipped = at < begin ? int(begin - at < entries.total ? begin - at : entries.total) : 0;
-      const int wanted = int(end - at < entries.total ? end - at : entries.total);
+      const int skipped = int(max(begin - at, int64_t(0))), wanted = int(min(end - at, int64_t(entries.total)));
       for (int entry = skipped + lane; entry - lane < wanted; entry += 32) {
         int column;
         const int source = entries.owner(entry, column);
@@ -114,7 +113,8 @@ template <class T, class Key> __global__ void __launch_bounds__(kThreads) emit(B
 }
 
 // Tiles are few beside entries, and the keys are sorted: each tile looks for its first one.
-template <class Key> __global__ void __launch_bounds__(kThreads) find_offsets(int64_t tiles, const Key* keys, int64_t n, int32_t* offsets) {
+template <class Key>
+__global__ void __launch_bounds__(kThreads) find_offsets(int64_t tiles, const Key* keys, int64_t n, int32_t* offsets) {
   const int64_t tile = thread_index();
   if (tile > tiles) return;
   int64_t low = 0, high = n;
@@ -126,13 +126,15 @@ template <class Key> __global__ void __launch_bounds__(kThreads) find_offsets(in
   offsets[tile] = int32_t(low);
 }
 
-__global__ void __launch_bounds__(kThreads) ids_of_entries(const int32_t* used, const int32_t* slots, const int32_t* ids_of_slots, int32_t* ids) {
+__global__ void __launch_bounds__(kThreads)
+    ids_of_entries(const int32_t* used, const int32_t* slots, const int32_t* ids_of_slots, int32_t* ids) {
   const int64_t i = thread_index();
   if (i < *used) ids[i] = ids_of_slots[slots[i]];
 }
 
 template <class Key>
-cudaError_t sort_pairs(void* scratch, size_t& bytes, cub::DoubleBuffer<Key>& keys, cub::DoubleBuffer<int32_t>& values, int64_t n, int bits) {
+cudaError_t sort_pairs(void* scratch, size_t& bytes, cub::DoubleBuffer<Key>& keys, cub::DoubleBuffer<int32_t>& values, int64_t n,
+                       int bits) {
   return cub::DeviceRadixSort::SortPairs(scratch, bytes, keys, values, int32_t(n), 0, bits, stream);
 }
 

@@ -44,12 +44,12 @@ class TileLists:
     first_slots: Tensor | None  # (N + 1,) int32: where the slots of each splat start, in order of id
 
 
-@dataclass
+@dataclass(eq=False)
 class ListRoom:
     """Room for lists whose length nobody waits for, on a GPU: see `lists_within`.
 
-    capacity: entries of the lists; needed (1,) int64, on the GPU: the most entries that any lists made within the room
-    wanted. Both may be changed between renderings.
+    capacity: entries of the lists, all of which are sorted, used or not; needed (1,) int64, on the GPU: the most
+    entries that any lists made within the room wanted. Both may be changed between renderings.
     """
 
     capacity: int
@@ -177,7 +177,8 @@ def lists_once(
     room = _room.get()
 
     def serves(last: _Binning) -> bool:
-        return (last.lists.slots is not None or not slots) and (again or last.room is None or last.room is room)
+        same_room = room is not None and last.room is room and len(last.lists.ids) == room.capacity
+        return (last.lists.slots is not None or not slots) and (again or last.room is None or same_room)
 
     inputs = (means2d, conics, depths, opacities, waves)
     return _once("gpu", functools.partial(tile_lists, slots=slots), inputs, (width, height), serves, room)

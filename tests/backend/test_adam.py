@@ -85,6 +85,16 @@ def test_zero_gradients_and_no_rows_change_nothing():
     adam_step(*empty, torch.ones(3), 1)
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_step_that_is_skipped_changes_nothing(skip):
+    rates, (gradient,) = torch.tensor(RATES), gradients(1, torch.float32)
+    state, expected = start(torch.float32), start(torch.float32)
+    adam_step(state[0], gradient, *state[1:], rates, 1, skip=torch.tensor([skip]))
+    if not skip:
+        adam_step(expected[0], gradient, *expected[1:], rates, 1)
+    assert all(torch.equal(a, b) for a, b in zip(state, expected))
+
+
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_strided_parameter_or_moment_is_refused(which):
     state = start(torch.float32, (3, 5))
@@ -101,6 +111,8 @@ def test_wrong_shapes_are_refused():
         adam_step(parameter, torch.ones(3, 4), first, second, torch.ones(4), 1)
     with pytest.raises(InvalidInput, match="rates must be float32"):
         adam_step(parameter, torch.ones(3, 5), first, second, torch.ones(5, dtype=torch.float64), 1)
+    with pytest.raises(InvalidInput, match="skip must be bool"):
+        adam_step(parameter, torch.ones(3, 5), first, second, torch.ones(5), 1, skip=torch.ones(1))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -109,3 +121,4 @@ def test_opcheck(dtype):
     (gradient,) = gradients(1, dtype)
     arguments = (parameter, gradient, first, second, torch.tensor(RATES, dtype=dtype), 0.9, 0.999, 1e-15, 3)
     torch.library.opcheck(torch.ops.geokit.adam_step.default, arguments)
+    torch.library.opcheck(torch.ops.geokit.adam_step.default, (*arguments, torch.tensor([True])))

@@ -42,8 +42,9 @@ def test_steps_of_adam(device, shape):
 
     def steps(parameter, gradient, rates):
         state = [parameter.clone(), torch.zeros_like(parameter), torch.zeros_like(parameter)]
-        for step in (1, 2, 3):
-            adam_step(state[0], gradient * step, *state[1:], rates, step)
+        for step, skip in enumerate((None, False, True, None), start=1):
+            flag = None if skip is None else torch.tensor([skip], device=parameter.device)
+            adam_step(state[0], gradient * step, *state[1:], rates, step, skip=flag)
         return state
 
     assert_agrees(device, steps, parameter, gradient, rates)
