@@ -61,7 +61,7 @@ template <class T> __global__ void __launch_bounds__(kThreads) write_items(const
 
 // Children of the nodes of one level, a warp each: leaves, which are written too, or nodes.
 struct Level {
-  int64_t first_node, first_child, children;
+  int64_t first_node, nodes, first_child, children;
 };
 
 template <class T, bool kLeaves>
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) write_boxes(Level level, const Item<
   const int lane = threadIdx.x & 31;
   const int64_t number = int64_t(blockIdx.x) * kWarps + threadIdx.x / 32, child = level.first_child + number;
   const int64_t node = level.first_node + number / kTreeWidth;
-  if (number >= blocks_for(level.children, kTreeWidth) * int64_t(kTreeWidth)) return;
+  if (number >= level.nodes * kTreeWidth) return;
   const bool exists = number < level.children;
   const T far = INFINITY;
   T low[3] = {far, far, far}, high[3] = {-far, -far, -far};
@@ -144,10 +144,11 @@ template <class T> void tree_build(const T* points, int64_t count, const PointTr
   const TreeSizes sizes = tree_sizes(count);
   int64_t nodes[kMostLevels];
   const int levels = count_levels(sizes.leaves, nodes);
-  Level level = {sizes.bottom, 0, sizes.leaves};
+  Level level = {sizes.bottom, nodes[0], 0, sizes.leaves};
   for (int i = 0; i < levels; ++i) {
     launch(i ? write_boxes<T, false> : write_boxes<T, true>, blocks_for(nodes[i] * kTreeWidth, kWarps), kThreads, 0, level, items, count, out);
-    level = {level.first_node - (i + 1 < levels ? nodes[i + 1] : 0), level.first_node, nodes[i]};
+    const int64_t above = i + 1 < levels ? nodes[i + 1] : 0;
+    level = {level.first_node - above, above, level.first_node, nodes[i]};
   }
 }
 

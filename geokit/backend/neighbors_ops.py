@@ -86,14 +86,15 @@ def _setup_nearest(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 
 def _nearest_backward(ctx: Any, distances_bar: Tensor, _: Tensor) -> tuple[Any, ...]:
     points, queries, distances, indices = ctx.saved_tensors
-    pull = _pull(queries[:, None] - points[indices], distances, distances_bar)
+    found = points.index_select(0, indices.flatten()).reshape(*indices.shape, 3)
+    pull = _pull(queries.unsqueeze(1) - found, distances, distances_bar)
     points_bar = torch.zeros_like(points).index_add(0, indices.flatten(), -pull.flatten(0, 1))
     return points_bar, pull.sum(1), [None] * 5, [None] * 2, None, None
 
 
 def _pull(differences: Tensor, distances: Tensor, bar: Tensor) -> Tensor:
     """Gradients of distances |differences|, which are given; zero where the distance is zero."""
-    return differences / torch.where(distances > 0, distances, 1)[..., None] * bar[..., None]
+    return differences / torch.where(distances > 0, distances, 1).unsqueeze(-1) * bar.unsqueeze(-1)
 
 
 _nearest.register_autograd(_nearest_backward, setup_context=_setup_nearest)
@@ -192,8 +193,8 @@ def _setup_within(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tenso
 def _within_backward(ctx: Any, _offsets: Tensor, _indices: Tensor, distances_bar: Tensor) -> tuple[Any, ...]:
     points, queries, offsets, indices, distances = ctx.saved_tensors
     owners = torch.arange(len(queries), device=queries.device)
-    owners = owners.repeat_interleave(offsets.diff(), output_size=len(indices))
-    pull = _pull(queries[owners] - points[indices], distances, distances_bar)
+    owners = owners.repeat_interleave(offsets.diff(), output_size=indices.shape[0])
+    pull = _pull(queries.index_select(0, owners) - points.index_select(0, indices), distances, distances_bar)
     points_bar = torch.zeros_like(points).index_add(0, indices, -pull)
     return points_bar, torch.zeros_like(queries).index_add(0, owners, pull), [None] * 5, [None] * 2, None, None, None
 

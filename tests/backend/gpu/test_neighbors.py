@@ -1,12 +1,15 @@
 """Trees, neighbours, far points and voxels on the GPU: the CPU's, bit for bit."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from geokit.backend import neighbors_ops as ops
 from geokit.errors import InvalidInput
-from geokit.geometry.neighbors import nearest_neighbors, radius_neighbors
+from geokit.geometry.neighbors import PointTree, nearest_neighbors, radius_neighbors
 from geokit.geometry.point_cloud import PointCloud
 from geokit.geometry.sampling import farthest_points, voxel_downsample
 from tests.reference.agreement import assert_agrees
@@ -71,29 +74,30 @@ def test_leaves_are_small_whatever_the_scales(device):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("kind", [*KINDS, "scales"])
 def test_nearest(device, kind, dtype):
-    queries = points_of("uniform", 40, 9, dtype) * 3 - 1
-    for count, ks in ((1, (1,)), (2, (1,)), (33, (1, 32)), (300, (1, 5, 33)), (1100, (16, 32, 100))):
+    queries = points_of("uniform", 10, 9, dtype) * 3 - 1
+    for count, ks in ((1, (1,)), (2, (1,)), (33, (1, 32)), (90, (5, 33)), (1100, (16, 100))):
         points = clouds(count, dtype)[kind]
         for k in ks:
-            if k < count and count < 1000:
+            if k < count < 1000:
                 assert_equal(device, nearest_neighbors, points, k)
-            assert_equal(device, nearest_neighbors, points, k, queries)
+            assert_equal(device, nearest_neighbors, points, k, torch.cat((queries, points[:5])))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("kind", ["uniform", "lattice", "half duplicated"])
+@pytest.mark.parametrize("kind", ["uniform", "half duplicated"])
 def test_more_neighbours_than_shared_memory_holds(device, kind, dtype):
-    points = points_of(kind, 700, 3, dtype)
-    for k in (256, 257, 699):
-        assert_equal(device, nearest_neighbors, points, k, points[:9])
-    assert_equal(device, nearest_neighbors, points[:300], 299)
+    points = points_of(kind, 400, 3, dtype)
+    for k in (256, 257, 400):
+        assert_equal(device, nearest_neighbors, points, k, points[:3])
 
 
 def test_a_tree_of_several_levels(device):
-    for kind in ("uniform", "outliers", "one place"):
-        points = points_of(kind, 33_000)
-        assert_equal(device, nearest_neighbors, points, 4, points[:70] + 0.01)
-        assert_equal(device, radius_neighbors, points, 0.03, points[:20] * 0.999)
+    def search(points: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        tree, queries = PointTree(points), points[:9] * 0.999
+        return tree.nearest(4, queries) + tree.within(0.03, queries)
+
+    for kind in ("uniform", "one place"):
+        assert_equal(device, search, points_of(kind, 33_000))
 
 
 def test_points_that_are_not_contiguous(device):
@@ -108,16 +112,16 @@ def test_points_that_are_not_contiguous(device):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("kind", [*KINDS, "scales"])
 def test_within_a_radius(device, kind, dtype):
-    points, queries = clouds(400, dtype)[kind], points_of("uniform", 30, 9, dtype) * 3 - 1
-    for radius in (1e-30, 1e-4, 0.1, 0.3, 1e4, 1e30):
-        assert_equal(device, radius_neighbors, points, radius, queries)
-    assert_equal(device, radius_neighbors, points[:150], 0.2)
+    points, queries = clouds(300, dtype)[kind], points_of("uniform", 10, 9, dtype) * 3 - 1
+    for radius in (1e-30, 0.3, 1e30):
+        assert_equal(device, radius_neighbors, points, radius, torch.cat((queries, points[:10])))
+    assert_equal(device, radius_neighbors, points[:100], 0.2)
 
 
 def test_lists_that_a_whole_block_sorts(device):
     points = points_of("uniform", 4200)
-    assert_equal(device, radius_neighbors, points, 10.0, points[:2])
-    assert_equal(device, radius_neighbors, points, 0.4, points[:5])
+    assert_equal(device, radius_neighbors, points, 10.0, points[:1])
+    assert_equal(device, radius_neighbors, points, 0.3, points[:3])
 
 
 def test_too_many_neighbours_are_refused(device):
@@ -146,13 +150,19 @@ def test_gradients(device):
 
 
 def test_every_tensor_is_on_the_device():
-    with FakeTensorMode():
-        points, queries = (torch.empty(n, 3, device="cuda", requires_grad=True) for n in (50, 20))
+    with FakeTensorMode(shape_env=ShapeEnv()):
+        points, queries = (torch.empty(n, 3, device="cuda") for n in (50, 20))
         tree, groups = ops.point_tree(points), ops.point_tree(queries)[:2]
-        results = ops.nearest(points, queries, tree, groups, 3, False)
-        bars = torch.autograd.grad(results[0].sum(), (points, queries))
-        results += (*bars, ops.farthest(points, tree, 5, 0), *tree)
-        assert all(t.device.type == "cuda" for t in results)
+        nearest = ops.nearest(points, queries, tree, groups, 3, False)
+        near = ops.within(points, queries, tree, groups, 0.5, False, 1000)
+        # Autograd itself wants a GPU for tensors that say that they are on one.
+        saved = SimpleNamespace(saved_tensors=(points, queries, *nearest))
+        bars = ops._nearest_backward(saved, nearest[0], nearest[1])[:2]
+        saved.saved_tensors = (points, queries, *near)
+        bars += ops._within_backward(saved, *near)[:2]
+        assert [t.shape for t in bars] == [points.shape, queries.shape] * 2
+        found = (*tree, *groups, *nearest, *near, *bars, ops.farthest(points, tree, 5, 0), *ops.voxel_groups(points, 0.1))
+        assert all(t.device.type == "cuda" for t in found)
 
 
 # ---------------------------------------------------------------------------------------------------------- far points
@@ -161,14 +171,14 @@ def test_every_tensor_is_on_the_device():
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("kind", [*KINDS, "scales"])
 def test_farthest_points(device, kind, dtype):
-    for count, samples in ((1, 1), (2, 2), (40, 40), (1100, 50)):
+    for count, samples in ((1, 1), (2, 2), (40, 40), (1100, 9)):
         points = clouds(count, dtype)[kind]
         assert_equal(device, lambda p, m=samples, s=count // 2: [farthest_points(p, m, s)], points)
 
 
 def test_farthest_points_by_many_blocks(device):
     for kind in ("uniform", "lattice"):
-        assert_equal(device, lambda p: [farthest_points(p, 20)], points_of(kind, 9000))
+        assert_equal(device, lambda p: [farthest_points(p, 6, 7)], points_of(kind, 9000))
 
 
 # -------------------------------------------------------------------------------------------------------------- voxels
