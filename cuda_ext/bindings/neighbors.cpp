@@ -48,23 +48,28 @@ void check_samples(int64_t points, int64_t start, int64_t count) {
 template <class T> void bind_search(nb::module_& m) {
   define(m, "nearest", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t queries,
                           Array<T> query_points, Ids query_ids, bool exclude_self, int64_t k, Output<T> distances, LongsOut indices) {
-    const auto in = search_input<T>(tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children), queries, query_points, query_ids, exclude_self);
+    const auto tree = tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children);
+    const auto in = search_input<T>(tree, queries, query_points, query_ids, exclude_self);
     if (k < 1 || k > points - exclude_self) throw std::invalid_argument("k must be at least 1 and at most the number of other points");
     T* d = GK_DATA(distances, queries * k);
     int64_t* i = GK_DATA(indices, queries * k);
     nb::gil_scoped_release release;
     kernels::nearest(in, k, d, i);
   });
-  define(m, "radius_count", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t queries,
-                               Array<T> query_points, Ids query_ids, bool exclude_self, double radius2, LongsOut counts) {
-    const auto in = search_input<T>(tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children), queries, query_points, query_ids, exclude_self);
+  define(m, "radius_count", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children,
+                               int64_t queries, Array<T> query_points, Ids query_ids, bool exclude_self, double radius2,
+                               LongsOut counts) {
+    const auto tree = tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children);
+    const auto in = search_input<T>(tree, queries, query_points, query_ids, exclude_self);
     int64_t* c = GK_DATA(counts, queries);
     nb::gil_scoped_release release;
     kernels::radius_count(in, T(radius2), c);
   });
-  define(m, "radius_fill", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, int64_t queries,
-                              Array<T> query_points, Ids query_ids, bool exclude_self, double radius2, Longs offsets, LongsOut indices, Output<T> distances) {
-    const auto in = search_input<T>(tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children), queries, query_points, query_ids, exclude_self);
+  define(m, "radius_fill", [](int64_t points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children,
+                              int64_t queries, Array<T> query_points, Ids query_ids, bool exclude_self, double radius2, Longs offsets,
+                              LongsOut indices, Output<T> distances) {
+    const auto tree = tree_of<T>(points, leaf_points, leaf_ids, boxes, first_ids, children);
+    const auto in = search_input<T>(tree, queries, query_points, query_ids, exclude_self);
     const int64_t* o = GK_DATA(offsets, queries + 1);
 #ifdef GK_CUDA
     const int64_t total = int64_t(indices.size());  // the offsets cannot be read here
@@ -86,7 +91,8 @@ template <class T> void bind_others(nb::module_& m, const char* scratch_name) {
     sizes_of(points);
     return gk::cuda::tree_scratch<T>(points);
   });
-  define(m, "tree_build", [](Array<T> points, Output<uint8_t> scratch, Output<T> leaf_points, IdsOut leaf_ids, Output<T> boxes, IdsOut first_ids, IdsOut children) {
+  define(m, "tree_build", [](Array<T> points, Output<uint8_t> scratch, Output<T> leaf_points, IdsOut leaf_ids, Output<T> boxes,
+                             IdsOut first_ids, IdsOut children) {
     const int64_t count = int64_t(points.size()) / 3;
     const auto out = tree_output<T>(count, leaf_points, leaf_ids, boxes, first_ids, children);
     const T* p = GK_DATA(points, 3 * count);
@@ -94,15 +100,16 @@ template <class T> void bind_others(nb::module_& m, const char* scratch_name) {
     nb::gil_scoped_release release;
     gk::cuda::tree_build(p, count, out, s, scratch.size());
   });
-  define(m, "radius_sort", [](Longs offsets, int64_t longest, LongsOut indices, Output<T> distances, LongsOut spare_indices, Output<T> spare_distances) {
+  define(m, "radius_sort", [](Longs offsets, int64_t longest, LongsOut indices, Output<T> distances, LongsOut spare_indices,
+                              Output<T> spare_distances) {
     const int64_t total = int64_t(indices.size()), spared = longest > gk::cuda::kSortedInPlace ? total : 0;
     const gk::cuda::RadiusLists<T> lists = {indices.data(), GK_DATA(distances, total)};
     const gk::cuda::RadiusLists<T> spare = {GK_DATA(spare_indices, spared), GK_DATA(spare_distances, spared)};
     nb::gil_scoped_release release;
     gk::cuda::radius_sort(int64_t(offsets.size()) - 1, offsets.data(), longest, lists, spare);
   });
-  define(m, "farthest", [](Array<T> points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children, Output<T> values,
-                           IdsOut ids, int64_t start, LongsOut chosen) {
+  define(m, "farthest", [](Array<T> points, Array<T> leaf_points, Ids leaf_ids, Array<T> boxes, Ids first_ids, Ids children,
+                           Output<T> values, IdsOut ids, int64_t start, LongsOut chosen) {
     const int64_t n = int64_t(points.size()) / 3, count = int64_t(chosen.size());
     const auto tree = tree_of<T>(n, leaf_points, leaf_ids, boxes, first_ids, children);
     const T* p = GK_DATA(points, 3 * n);

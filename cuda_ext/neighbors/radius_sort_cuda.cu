@@ -37,7 +37,8 @@ template <class T> __device__ void merge_runs(const RadiusLists<T>& from, const 
 
 // Lists of at least `fewest` and at most `most` items.
 template <class T>
-__global__ void sort_lists(const int64_t* offsets, int64_t fewest, int64_t most, RadiusLists<T> lists, RadiusLists<T> spare) {
+__global__ void __launch_bounds__(kManyThreads)
+    sort_lists(const int64_t* offsets, int64_t fewest, int64_t most, RadiusLists<T> lists, RadiusLists<T> spare) {
   const int64_t begin = offsets[blockIdx.x], size = offsets[blockIdx.x + 1] - begin;
   if (size < fewest || size > most) return;
   const unsigned count = unsigned(size);

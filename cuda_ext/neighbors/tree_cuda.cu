@@ -146,7 +146,8 @@ template <class T> void tree_build(const T* points, int64_t count, const PointTr
   const int levels = count_levels(sizes.leaves, nodes);
   Level level = {sizes.bottom, nodes[0], 0, sizes.leaves};
   for (int i = 0; i < levels; ++i) {
-    launch(i ? write_boxes<T, false> : write_boxes<T, true>, blocks_for(nodes[i] * kTreeWidth, kWarps), kThreads, 0, level, items, count, out);
+    const auto kernel = i ? write_boxes<T, false> : write_boxes<T, true>;
+    launch(kernel, blocks_for(nodes[i] * kTreeWidth, kWarps), kThreads, 0, level, items, count, out);
     const int64_t above = i + 1 < levels ? nodes[i + 1] : 0;
     level = {level.first_node - above, above, level.first_node, nodes[i]};
   }

@@ -46,7 +46,7 @@ def test_the_tree_holds_every_point_once_in_boxes_that_contain_it(device, count,
     assert torch.equal(leaf_points.movedim(1, 2)[used], points[leaf_ids[used].long()])
     sizes = children.diff(dim=1).flatten().tolist()
     bottom = [begin for begin, _ in children.tolist()].index(0)
-    assert sum(sizes[:bottom]) == len(children) - 1 and sum(sizes[bottom:]) == len(leaf_ids)
+    assert (sum(sizes[:bottom]), sum(sizes[bottom:])) == (len(children) - 1, len(leaf_ids))
     below = torch.where(used, leaf_ids, count)[:, None]
     low, high = leaf_points.amin(2), torch.where(used[:, None], leaf_points, -torch.inf).amax(2)
     for node in reversed(range(len(children))):
@@ -106,7 +106,7 @@ def test_points_that_are_not_contiguous(device):
     assert_equal(device, nearest_neighbors, points, 3, points.flip(0))
 
 
-# ------------------------------------------------------------------------------------------------------- within a radius
+# ----------------------------------------------------------------------------------------------------- within a radius
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -161,7 +161,15 @@ def test_every_tensor_is_on_the_device():
         saved.saved_tensors = (points, queries, *near)
         bars += ops._within_backward(saved, *near)[:2]
         assert [t.shape for t in bars] == [points.shape, queries.shape] * 2
-        found = (*tree, *groups, *nearest, *near, *bars, ops.farthest(points, tree, 5, 0), *ops.voxel_groups(points, 0.1))
+        found = (
+            *tree,
+            *groups,
+            *nearest,
+            *near,
+            *bars,
+            ops.farthest(points, tree, 5, 0),
+            *ops.voxel_groups(points, 0.1),
+        )
         assert all(t.device.type == "cuda" for t in found)
 
 
@@ -196,5 +204,5 @@ def test_voxels(device, kind, dtype):
 def test_voxels_of_one_point_and_too_small_ones(device):
     points = points_of("uniform", 5)
     assert_equal(device, ops.voxel_groups, points[:1], 0.5)
-    with pytest.raises(InvalidInput, match="size 1e-12 is too small for points that span .* cells"):
+    with pytest.raises(InvalidInput, match=r"size 1e-12 is too small for points that span .* cells"):
         device(voxel_downsample, PointCloud(points), 1e-12)
