@@ -10,6 +10,7 @@ void bind_splats_cuda(nb::module_& m);
 void bind_rasterizer_cuda(nb::module_& m);
 void bind_optimize_cuda(nb::module_& m);
 void bind_tile_lists_cuda(nb::module_& m);
+void bind_neighbors_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -28,4 +29,5 @@ NB_MODULE(_cuda, m) {
   bind_rasterizer_cuda(m);
   bind_optimize_cuda(m);
   bind_tile_lists_cuda(m);
+  bind_neighbors_cuda(m);
 }

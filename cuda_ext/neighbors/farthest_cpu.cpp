@@ -101,7 +101,7 @@ template <class T> void farthest(const PointTree<T>& tree, const T* points, int6
   Sampling<T> s = {tree, AlignedVector<T>(tree.sizes.leaves * kLanes), AlignedVector<Farthest<T>>(tree.sizes.nodes),
                    AlignedVector<Visited>(tree.sizes.nodes)};
   for (size_t i = 0; i < s.leaves.size(); ++i)
-    s.leaves[i] = tree.leaf_ids[i] == std::numeric_limits<int32_t>::max() ? unused : unreached;
+    s.leaves[i] = tree.leaf_ids[i] == kNone ? unused : unreached;
   for (int64_t node = 0; node < tree.sizes.nodes; ++node) {
     const int used = tree.children[2 * node + 1] - tree.children[2 * node];
     for (int lane = 0; lane < kLanes; ++lane) s.nodes[node].d2[lane] = lane < used ? unreached : unused;

@@ -1,5 +1,6 @@
 // The nearest of a query so far.
 #pragma once
+#include "search.h"
 #include "tree_lanes.h"
 
 namespace gk {
@@ -14,9 +15,5 @@ template <class T> struct NearestList {
   GK_INLINE T worst() const { return d2[size - 1]; }
   GK_INLINE int32_t worst_id() const { return int32_t(ids[size - 1]); }
 };
-
-template <class T> GK_INLINE bool comes_before(T d2, int64_t id, T other_d2, int64_t other_id) {
-  return d2 < other_d2 || (d2 == other_d2 && id < other_id);
-}
 
 }  // namespace gk

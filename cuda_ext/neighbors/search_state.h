@@ -11,7 +11,6 @@ namespace gk {
 
 constexpr int kStack = 8 * kTreeWidth;  // 8 levels hold 2^31 points
 constexpr int64_t kMostInRegisters = 4 * kLanes;  // places of a list
-constexpr int32_t kNone = std::numeric_limits<int32_t>::max();
 
 template <class T> struct Neighbor {
   T d2;

@@ -9,51 +9,66 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
-TREE_WIDTH = 16  # points of a leaf, children of a node (kTreeWidth)
+TREE_WIDTH = {"cpu": 16, "cuda": 32}  # points of a leaf, children of a node (kTreeWidth)
 MOST_POINTS = 2**31 - 1  # that 32-bit indices can count
+_SORTED_IN_PLACE = 32  # neighbours of a list within a radius (kSortedInPlace)
+_FARTHEST_BLOCKS = 512  # kFarthestBlocks
 
 # ------------------------------------------------------------------------------------------------------------ the tree
 
 
-@custom_op("geokit::point_tree")
-def _point_tree(points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    outputs = _tree_outputs(points, *_native.tree_sizes(len(points)))
-    _native.tree_build(*plain(points), *outputs)
+def _build_on_the_gpu(points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    native, (points,) = native_of(points), plain(points)
+    outputs = _tree_outputs(points, *native.tree_sizes(len(points)))
+    size = getattr(native, "tree_scratch_" + str(points.dtype).removeprefix("torch."))
+    native.tree_build(points, points.new_empty(size(len(points)), dtype=torch.uint8), *outputs)
     return outputs
 
 
-def _tree_outputs(points: Tensor, leaves: Any, nodes: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+@custom_op("geokit::point_tree", cuda=_build_on_the_gpu)
+def _point_tree(points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    native = native_of(points)
+    outputs = _tree_outputs(points, *native.tree_sizes(len(points)))
+    native.tree_build(*plain(points), *outputs)
+    return outputs
+
+
+def _tree_outputs(points: Tensor, leaves: Any, nodes: Any, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     def integers(*shape: Any) -> Tensor:
         return points.new_empty(shape, dtype=torch.int32)
 
-    leaf_points, boxes = points.new_empty(leaves, 3, TREE_WIDTH), points.new_empty(nodes, 6, TREE_WIDTH)
-    return leaf_points, integers(leaves, TREE_WIDTH), boxes, integers(nodes, TREE_WIDTH), integers(nodes, 2)
+    leaf_points, boxes = points.new_empty(leaves, 3, width), points.new_empty(nodes, 6, width)
+    return leaf_points, integers(leaves, width), boxes, integers(nodes, width), integers(nodes, 2)
 
 
 @_point_tree.register_fake
 def _(points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     context = torch.library.get_ctx()
-    return _tree_outputs(points, context.new_dynamic_size(), context.new_dynamic_size())
+    leaves, nodes = context.new_dynamic_size(), context.new_dynamic_size()
+    return _tree_outputs(points, leaves, nodes, TREE_WIDTH.get(points.device.type, 16))
 
 
 def point_tree(points: Tensor) -> tuple[Tensor, ...]:
-    """The flat arrays of a k-d tree over points (N, 3): leaf points, leaf ids, boxes, first ids, children (tree.h)."""
+    """The flat arrays of a tree over points (N, 3): leaf points, leaf ids, boxes, first ids, children (tree.h).
+
+    They are for searches on the device of the points alone.
+    """
     return _point_tree(points.detach())
 
 
 # ---------------------------------------------------------------------------------------------------- nearest points
 
 
-@custom_op("geokit::nearest_neighbors")
+@custom_op("geokit::nearest_neighbors", cuda=True)
 def _nearest(
     points: Tensor, queries: Tensor, tree: list[Tensor], groups: list[Tensor], k: int, exclude_self: bool
 ) -> tuple[Tensor, Tensor]:
     distances = queries.new_empty(len(queries), k)
     indices = queries.new_empty(len(queries), k, dtype=torch.int64)
-    _native.nearest(len(points), *tree, len(queries), *groups, exclude_self, k, distances, indices)
+    native_of(queries).nearest(len(points), *tree, len(queries), *groups, exclude_self, k, distances, indices)
     return distances, indices
 
 
@@ -71,19 +86,15 @@ def _setup_nearest(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 
 def _nearest_backward(ctx: Any, distances_bar: Tensor, _: Tensor) -> tuple[Any, ...]:
     points, queries, distances, indices = ctx.saved_tensors
-    owners = torch.arange(len(queries)).repeat_interleave(indices.shape[1])
-    bars = _distance_backward(points, queries, owners, indices.flatten(), distances.flatten(), distances_bar.flatten())
-    return *bars, [None] * 5, [None] * 2, None, None
+    found = points.index_select(0, indices.flatten()).reshape(*indices.shape, 3)
+    pull = _pull(queries.unsqueeze(1) - found, distances, distances_bar)
+    points_bar = torch.zeros_like(points).index_add(0, indices.flatten(), -pull.flatten(0, 1))
+    return points_bar, pull.sum(1), [None] * 5, [None] * 2, None, None
 
 
-def _distance_backward(
-    points: Tensor, queries: Tensor, owners: Tensor, indices: Tensor, distances: Tensor, bar: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Gradients of distances |queries[owners] - points[indices]|; zero where the distance is zero."""
-    direction = (queries[owners] - points[indices]) / torch.where(distances > 0, distances, 1)[:, None]
-    pull = direction * bar[:, None]
-    zeros = torch.zeros_like
-    return zeros(points).index_add(0, indices, -pull), zeros(queries).index_add(0, owners, pull)
+def _pull(differences: Tensor, distances: Tensor, bar: Tensor) -> Tensor:
+    """Gradients of distances |differences|, which are given; zero where the distance is zero."""
+    return differences / torch.where(distances > 0, distances, 1).unsqueeze(-1) * bar.unsqueeze(-1)
 
 
 _nearest.register_autograd(_nearest_backward, setup_context=_setup_nearest)
@@ -99,7 +110,33 @@ def nearest(
 # ------------------------------------------------------------------------------------------- points within a radius
 
 
-@custom_op("geokit::radius_neighbors")
+def _within_on_the_gpu(
+    points: Tensor,
+    queries: Tensor,
+    tree: list[Tensor],
+    groups: list[Tensor],
+    radius: float,
+    exclude_self: bool,
+    most: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    native = native_of(queries)
+    arguments = (len(points), *tree, len(queries), *groups, exclude_self, _squared(radius, queries.dtype))
+    offsets = queries.new_zeros(len(queries) + 1, dtype=torch.int64)
+    if not len(queries):
+        return offsets, offsets.new_empty(0), queries.new_empty(0)
+    counts = offsets.new_empty(len(queries))
+    native.radius_count(*arguments, counts)
+    torch.cumsum(counts, 0, out=offsets[1:])
+    total, longest = torch.stack((offsets[-1], counts.amax())).tolist()
+    _check_total(total, most, radius)
+    indices, distances = offsets.new_empty(total), queries.new_empty(total)
+    native.radius_fill(*arguments, offsets, indices, distances)
+    spare = total if longest > _SORTED_IN_PLACE else 0
+    native.radius_sort(offsets, longest, indices, distances, indices.new_empty(spare), distances.new_empty(spare))
+    return offsets, indices, distances
+
+
+@custom_op("geokit::radius_neighbors", cuda=_within_on_the_gpu)
 def _within(
     points: Tensor,
     queries: Tensor,
@@ -109,20 +146,28 @@ def _within(
     exclude_self: bool,
     most: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    native = native_of(queries)
     offsets = queries.new_zeros(len(queries) + 1, dtype=torch.int64)
-    # The square of the radius as the kernel would compute it, in the dtype of the points.
-    radius2 = float(queries.new_tensor(radius).square())
-    arguments = (len(points), *tree, len(queries), *groups, exclude_self, radius2)
-    _native.radius_count(*arguments, offsets[1:])
+    arguments = (len(points), *tree, len(queries), *groups, exclude_self, _squared(radius, queries.dtype))
+    native.radius_count(*arguments, offsets[1:])
     total = int(offsets.cumsum_(0)[-1])
+    _check_total(total, most, radius)
+    indices, distances = offsets.new_empty(total), queries.new_empty(total)
+    native.radius_fill(*arguments, offsets, indices, distances)
+    return offsets, indices, distances
+
+
+def _squared(radius: float, dtype: torch.dtype) -> float:
+    """The square as a kernel would compute it, in the dtype of the points; finite, as every squared distance is."""
+    return min(float(torch.tensor(radius, dtype=dtype).square()), torch.finfo(dtype).max)
+
+
+def _check_total(total: int, most: int, radius: float) -> None:
     if total > most:
         raise InvalidInput(
             f"radius {radius:g} gives {total:,} neighbours in all, more than {most:,}: "
             "use a smaller radius, or fewer queries a call"
         )
-    indices, distances = offsets.new_empty(total), queries.new_empty(total)
-    _native.radius_fill(*arguments, offsets, indices, distances)
-    return offsets, indices, distances
 
 
 @_within.register_fake
@@ -147,9 +192,11 @@ def _setup_within(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tenso
 
 def _within_backward(ctx: Any, _offsets: Tensor, _indices: Tensor, distances_bar: Tensor) -> tuple[Any, ...]:
     points, queries, offsets, indices, distances = ctx.saved_tensors
-    owners = torch.arange(len(queries)).repeat_interleave(offsets.diff())
-    bars = _distance_backward(points, queries, owners, indices, distances, distances_bar)
-    return *bars, [None] * 5, [None] * 2, None, None, None
+    owners = torch.arange(len(queries), device=queries.device)
+    owners = owners.repeat_interleave(offsets.diff(), output_size=indices.shape[0])
+    pull = _pull(queries.index_select(0, owners) - points.index_select(0, indices), distances, distances_bar)
+    points_bar = torch.zeros_like(points).index_add(0, indices, -pull)
+    return points_bar, torch.zeros_like(queries).index_add(0, owners, pull), [None] * 5, [None] * 2, None, None, None
 
 
 _within.register_autograd(_within_backward, setup_context=_setup_within)
@@ -174,10 +221,18 @@ def within(
 # ------------------------------------------------------------------------------------------------------- far points
 
 
-@custom_op("geokit::farthest_points")
+def _farthest_on_the_gpu(points: Tensor, tree: list[Tensor], count: int, start: int) -> Tensor:
+    chosen, leaves = points.new_empty(count, dtype=torch.int64), len(tree[0])
+    values = points.new_empty(33 * leaves + 2 * _FARTHEST_BLOCKS)
+    ids = tree[1].new_empty(leaves + 2 * _FARTHEST_BLOCKS)
+    native_of(points).farthest(*plain(points), *tree, values, ids, start, chosen)
+    return chosen
+
+
+@custom_op("geokit::farthest_points", cuda=_farthest_on_the_gpu)
 def _farthest(points: Tensor, tree: list[Tensor], count: int, start: int) -> Tensor:
     chosen = points.new_empty(count, dtype=torch.int64)
-    _native.farthest(*plain(points), *tree, start, chosen)
+    native_of(points).farthest(*plain(points), *tree, start, chosen)
     return chosen
 
 
@@ -194,21 +249,39 @@ def farthest(points: Tensor, tree: tuple[Tensor, ...], count: int, start: int) -
 # ------------------------------------------------------------------------------------------------------------- voxels
 
 
-@custom_op("geokit::voxel_groups")
+def _voxel_groups_on_the_gpu(points: Tensor, size: float) -> tuple[Tensor, Tensor]:
+    cells = (points.double() / size).floor_()
+    low, high = cells.aminmax(dim=0)
+    sizes = _grid_sizes(torch.stack((low, high)), size)
+    x, y, z = (cells - low).long().unbind(1)
+    keys, order = ((x * sizes[1] + y) * sizes[2] + z).sort(stable=True)
+    begins = torch.ones_like(keys, dtype=torch.bool)
+    torch.ne(keys[1:], keys[:-1], out=begins[1:])
+    return torch.empty_like(order).scatter_(0, order, begins.cumsum(0) - 1), order[begins]
+
+
+@custom_op("geokit::voxel_groups", cuda=_voxel_groups_on_the_gpu)
 def _voxel_groups(points: Tensor, size: float) -> tuple[Tensor, Tensor]:
-    points = plain(points)[0]
+    native, (points,) = native_of(points), plain(points)
     bounds = points.new_empty(2, 3, dtype=torch.float64)
-    _native.voxel_bounds(points, size, bounds)
-    sizes = [int(cells) + 1 for cells in (bounds[1] - bounds[0]).tolist()]
-    if float(bounds.abs().amax()) >= 2**53 or math.prod(sizes) >= 2**63:
+    native.voxel_bounds(points, size, bounds)
+    _grid_sizes(bounds, size)
+    groups, first = (points.new_empty(len(points), dtype=torch.int64) for _ in range(2))
+    count = native.voxel_groups(points, size, bounds, groups, first)
+    return groups, first[:count].clone()
+
+
+def _grid_sizes(bounds: Tensor, size: float) -> list[int]:
+    """Cells along x, y, z from the first to the last, the rows of `bounds`; raises if they cannot be numbered."""
+    low, high = bounds.tolist()
+    sizes = [int(last - first) + 1 for first, last in zip(low, high)]
+    if max(map(abs, (*low, *high))) >= 2**53 or math.prod(sizes) >= 2**63:
         shown = " x ".join(f"{cells:.3g}" for cells in sizes)
         raise InvalidInput(
             f"size {size:g} is too small for points that span {shown} cells, of which 2^63 can be numbered: "
             "use a larger size, or remove outliers"
         )
-    groups, first = (points.new_empty(len(points), dtype=torch.int64) for _ in range(2))
-    count = _native.voxel_groups(points, size, bounds, groups, first)
-    return groups, first[:count].clone()
+    return sizes
 
 
 @_voxel_groups.register_fake

@@ -132,7 +132,7 @@ def errors_at_vertices(shape: Shape, reference: Shape) -> Tensor:
     places = _places(shape)
     dtype = torch.promote_types(places.dtype, _places(reference).dtype)
     target = _Side(reference, dtype, 0, 0)
-    return target.nearest(places.detach().to(dtype))[0].to(places.dtype)
+    return target.nearest(places.detach().to("cpu", dtype))[0].to(places)
 
 
 class _Side:

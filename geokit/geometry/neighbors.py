@@ -15,8 +15,9 @@ MOST_NEIGHBORS = 2**31 - 1  # of a radius search: 16 to 24 bytes each
 class PointTree:
     """Points (N, 3) with a search tree over them: build it once, ask often; accepted wherever `points` are.
 
-    A k-d tree by rank with leaves of 16 points: its depth depends on the number of points alone, so that outliers,
-    clusters, planes and duplicates are as fast as uniform points. Points that require a gradient receive one.
+    Its depth depends on the number of points alone, so that outliers, clusters, planes and duplicates are as fast as
+    uniform points: on the CPU a k-d tree by rank, on an NVIDIA GPU a tree of boxes along Morton's curve, which is built
+    and searched there. Points that require a gradient receive one.
     Raises `InvalidInput` for other shapes or dtypes and values that are not finite or whose squares overflow.
     """
 
@@ -26,7 +27,7 @@ class PointTree:
             raise InvalidInput(f"points must be fewer than 2^31, got {len(points):,}: split them")
         self.points = points
         self._check_range("points", points)
-        self.arrays = neighbors_ops.point_tree(points.detach().cpu())
+        self.arrays = neighbors_ops.point_tree(points)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -40,24 +41,21 @@ class PointTree:
         if not 1 <= k <= most:
             others = "other points" if queries is None else "points"
             raise InvalidInput(f"k must be between 1 and the number of {others}, {most:,}, got {k}")
-        distances, indices = neighbors_ops.nearest(*self._arguments(queries), k, queries is None)
-        return distances.to(self.points.device), indices.to(self.points.device)
+        return neighbors_ops.nearest(*self._arguments(queries), k, queries is None)
 
     def within(self, radius: float, queries: Tensor | None = None, most: int = MOST_NEIGHBORS) -> tuple[Tensor, ...]:
         """As `radius_neighbors`."""
         if not 0 < radius < math.inf:
             raise InvalidInput(f"radius must be positive and finite, got {radius}")
-        found = neighbors_ops.within(*self._arguments(queries), radius, queries is None, most)
-        return tuple(t.to(self.points.device) for t in found)
+        return neighbors_ops.within(*self._arguments(queries), radius, queries is None, most)
 
     def _arguments(self, queries: Tensor | None) -> tuple[Tensor, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Points, queries, tree and the queries in groups of neighbours, for the operators, on the CPU."""
-        points = self.points.cpu()
+        """Points, queries, tree and the queries in groups of neighbours, for the operators."""
+        points = self.points
         if queries is None:
             return points, points, self.arrays, self.arrays[:2]
         check_tensor("queries", queries, ("Q", 3), self.points.dtype, finite=True)
         self._check_range("queries", queries)
-        queries = queries.cpu()
         return points, queries, self.arrays, neighbors_ops.point_tree(queries)[:2]
 
     @staticmethod
@@ -76,7 +74,7 @@ def nearest_neighbors(points: Tensor | PointTree, k: int, queries: Tensor | None
     points: (N, 3) float32 or float64, or a `PointTree` of them. queries: (Q, 3) of the same dtype; without them every
     point asks for its nearest *other* points: itself is left out by index, a duplicate is a neighbour at distance 0.
     Equal distances are ordered by index. Distances are computed in the dtype of the points; they are differentiable by
-    points and queries, with gradient 0 at distance 0. Tensors on other devices are answered by the CPU.
+    points and queries, with gradient 0 at distance 0. Both devices give the same neighbours.
     Raises `InvalidInput` if fewer than k points are there, and for other shapes, dtypes and values that are not finite.
 
     >>> points = torch.tensor([[0.0, 0, 0], [1, 0, 0], [3, 0, 0]])

@@ -27,7 +27,7 @@ def farthest_points(points: Tensor | PointTree, count: int, start: int = 0) -> T
         raise InvalidInput(f"count must be between 1 and the number of points, {len(tree):,}, got {count}")
     if not 0 <= start < len(tree):
         raise InvalidInput(f"start must be the index of one of {len(tree):,} points, got {start}")
-    return neighbors_ops.farthest(tree.points.cpu(), tree.arrays, count, start).to(tree.points.device)
+    return neighbors_ops.farthest(tree.points, tree.arrays, count, start)
 
 
 def voxel_downsample(cloud: PointCloud, size: float) -> PointCloud:
@@ -42,7 +42,7 @@ def voxel_downsample(cloud: PointCloud, size: float) -> PointCloud:
         raise InvalidInput(f"size must be positive and finite, got {size}")
     if not len(cloud):
         return cloud
-    groups, first = (t.to(cloud.points.device) for t in neighbors_ops.voxel_groups(cloud.points.cpu(), size))
+    groups, first = neighbors_ops.voxel_groups(cloud.points, size)
     count = len(first)
     means = {name: _group_means(values, groups, count) for name, values in cloud.tensors().items()}
     if cloud.normals is not None:
