@@ -8,7 +8,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from geokit.backend import tile_ops
-from geokit.backend.tile_ops import ListRoom, count_pairs, lists_once, lists_within, tile_intersections, tile_lists
+from geokit.backend.tile_ops import ListRoom, lists_once, lists_within, tile_intersections, tile_lists
 from geokit.errors import InvalidInput
 from tests.reference import scenes
 
@@ -231,12 +231,6 @@ def test_lists_of_the_cpu_and_of_the_gpu_are_not_mixed_up(device):
     assert_same_lists(device, (offsets, found), (offsets, entries[:, 0]))
     assert len(tile_ops.bin_once(*arguments)) == 3
     tile_ops.forget_binning()
-
-
-def test_pairs_are_counted_by_whole_tiles(device):
-    *splats, width, height = cast(SCREENS["everywhere"], torch.float32)
-    waves = splats[0].new_zeros(len(splats[0]), 0, 4)
-    assert device(count_pairs, *splats, waves, width, height) == 40 * 21 * 11 * 256
 
 
 class Recorder:
