@@ -163,7 +163,8 @@ class Trainer:
         parameters = self.optimizer.parameters
         flags = [self._broken, *(~torch.isfinite(t.detach()).all() for t in parameters.values())]
         found = torch.stack(flags).tolist()
-        self._refuse([name for name, bad in zip(("loss", *parameters), found) if bad])
+        bad = [name for name, flag in zip(("loss", *parameters), found) if flag]
+        self._refuse(bad[:1])  # the others followed
 
     def _refuse(self, bad: list[str]) -> None:
         if bad:
