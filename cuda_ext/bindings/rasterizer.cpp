@@ -1,20 +1,11 @@
 // Bindings of the rasterizer and of its lists.
-#include "arrays.h"
+#include "bin_input.h"
 
 #include <numeric>
 
-#include "../splatting/bin.h"
 #include "../splatting/rasterize.h"
 
 namespace {
-
-template <class T>
-gk::BinInput<T> bin_input(const Array<T>& means2d, const Array<T>& conics, const Array<T>& depths, const Array<T>& amplitudes,
-                          int64_t width, int64_t height) {
-  const int64_t n = int64_t(depths.size());
-  if (width < 1 || height < 1) throw std::invalid_argument("image size must be positive");
-  return {n, GK_DATA(means2d, 2 * n), GK_DATA(conics, 3 * n), GK_DATA(depths, n), GK_DATA(amplitudes, n), width, height};
-}
 
 template <class T> void bind_bin(nb::module_& m) {
   define(m, "bin_count", [](Array<T> means2d, Array<T> conics, Array<T> depths, Array<T> amplitudes, int64_t width, int64_t height,

@@ -10,6 +10,7 @@ template <class T> struct AdamStep {
   const T* rates;         // (D,)
   T beta1, beta2, epsilon;
   int64_t step;           // 1 for the first
+  const bool* skip;       // (1,) or null: where true, nothing changes
   T *parameter, *first_moment, *second_moment;  // (N, D), updated in place
 };
 

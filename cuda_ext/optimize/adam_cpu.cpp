@@ -35,6 +35,7 @@ void update_block(int64_t n, const double* g, const double* r, double b1, double
 }  // namespace
 
 template <class T> void adam_step(const AdamStep<T>& s) {
+  if (s.skip && *s.skip) return;
   const double unbias1 = 1 - std::pow(double(s.beta1), double(s.step)), unbias2 = 1 - std::pow(double(s.beta2), double(s.step));
   AlignedVector<T> rates(kBlock * s.columns);
   for (size_t i = 0; i < rates.size(); ++i) rates[i] = T(s.rates[i % s.columns] / unbias1);

@@ -14,7 +14,7 @@ template <class T> struct Unbiased {
 // Index is unsigned where it suffices: a division by 64 bits costs more than the rest.
 template <class T, class Index> __global__ void __launch_bounds__(kThreads) update(AdamStep<T> s, Unbiased<T> unbias) {
   const int64_t i = thread_index();
-  if (i >= s.rows * s.columns) return;
+  if (i >= s.rows * s.columns || (s.skip && *s.skip)) return;
   const T g = s.gradient[i];
   const T m = s.beta1 * s.first_moment[i] + (1 - s.beta1) * g, v = s.beta2 * s.second_moment[i] + (1 - s.beta2) * g * g;
   s.first_moment[i] = m, s.second_moment[i] = v;

@@ -4,10 +4,9 @@
 #pragma once
 #include <cstdint>
 
-namespace gk {
+#include "../math/ellipse.h"
 
-constexpr int kTile = 16;                  // pixels
-constexpr double kAlphaMin = 1.0 / 255.0;  // fainter contributions are skipped
+namespace gk {
 
 inline int64_t tile_columns(int64_t width) { return (width + kTile - 1) / kTile; }
 inline int64_t tile_rows(int64_t height) { return (height + kTile - 1) / kTile; }

@@ -14,21 +14,21 @@ namespace {
 
 constexpr int kBlock = 256;  // splats a task covers: their ellipses fit the first cache
 
-template <class T> constexpr T kSlack = T(1e-3);  // pixels; rounding never loses a tile
-
-template <class T> GK_INLINE T clamped(T value, T low, T high) { return std::min(std::max(value, low), high); }
-// The first pixel centre at or after `low`, the last at or before `high`.
-template <class T> GK_INLINE int32_t first_pixel(T low, T size) { return int32_t(std::ceil(clamped(low - T(0.5), T(0), size))); }
-template <class T> GK_INLINE int32_t last_pixel(T high, T size) {
-  return int32_t(std::floor(clamped(high - T(0.5), T(-1), size - T(1))));
-}
-
-// The ellipses {a dx^2 + 2 b dx dy + c dy^2 <= reach2} of a block of splats, one array a quantity, so that the loops over
-// them are loops over lanes. One is widest at dy = -+tilt_y, highest at dx = -+tilt_x; top > bottom: nothing to draw.
+// The ellipses of a block of splats, one array a quantity, so that the loops over them are loops over lanes.
 template <class T> struct Ellipses {
   alignas(64) T a[kBlock], b[kBlock], c[kBlock], det[kBlock], mx[kBlock], my[kBlock], inverse_a[kBlock], inverse_c[kBlock];
   alignas(64) T reach2[kBlock], half_width[kBlock], half_height[kBlock], tilt_x[kBlock], tilt_y[kBlock];
   alignas(64) int32_t top[kBlock], bottom[kBlock];
+
+  GK_INLINE void put(int32_t i, const Ellipse<T>& e) {
+    a[i] = e.a, b[i] = e.b, c[i] = e.c, det[i] = e.det, mx[i] = e.mx, my[i] = e.my, inverse_a[i] = e.inverse_a;
+    inverse_c[i] = e.inverse_c, reach2[i] = e.reach2, half_width[i] = e.half_width, half_height[i] = e.half_height;
+    tilt_x[i] = e.tilt_x, tilt_y[i] = e.tilt_y, top[i] = e.top, bottom[i] = e.bottom;
+  }
+  GK_INLINE Ellipse<T> operator[](int32_t i) const {
+    return {a[i],      b[i],          c[i],           det[i],    mx[i],     my[i],  inverse_a[i], inverse_c[i],
+            reach2[i], half_width[i], half_height[i], tilt_x[i], tilt_y[i], top[i], bottom[i]};
+  }
 };
 
 // Fills in the ellipses of the splats from `begin` on, whose reaches are known.
@@ -37,30 +37,7 @@ template <class T> GK_INLINE void load(const BinInput<T>& in, const T* reaches, 
   const T *__restrict conics = in.conics + 3 * begin, *__restrict means = in.means2d + 2 * begin;
   Ellipses<T>& __restrict e = ellipses;
   reaches += begin;
-  for (int i = 0; i < n; ++i) {
-    const T reach2 = reaches[i], a0 = conics[3 * i], b0 = conics[3 * i + 1], c0 = conics[3 * i + 2];
-    const T mx0 = means[2 * i], my0 = means[2 * i + 1];
-    const bool drawn = reach2 > 0;
-    const T a = drawn ? a0 : T(1), b = drawn ? b0 : T(0), c = drawn ? c0 : T(1), mx = drawn ? mx0 : T(0), my = drawn ? my0 : T(0);
-    const T det = a * c - b * b, scale = reach2 / det;
-    const T half_width = std::sqrt(scale * c) + kSlack<T>, half_height = std::sqrt(scale * a) + kSlack<T>;
-    e.a[i] = a, e.b[i] = b, e.c[i] = c, e.det[i] = det, e.mx[i] = mx, e.my[i] = my, e.reach2[i] = reach2;
-    e.inverse_a[i] = T(1) / a, e.inverse_c[i] = T(1) / c, e.half_width[i] = half_width, e.half_height[i] = half_height;
-    e.tilt_x[i] = b * e.inverse_a[i] * half_height, e.tilt_y[i] = b * e.inverse_c[i] * half_width;
-    const int32_t top = first_pixel(my - half_height, height), bottom = last_pixel(my + half_height, height);
-    const int32_t left = first_pixel(mx - half_width, width), right = last_pixel(mx + half_width, width);
-    const bool touched = drawn & (left <= right);
-    e.top[i] = touched ? top : 1, e.bottom[i] = touched ? bottom : 0;
-  }
-}
-
-// The extent along one axis of the ellipse p u^2 + 2 q u v + r v^2 <= reach2 between v = low and v = high: a chord's end
-// is a concave function of v, so its maximum over the band lies at the ellipse's own maximum, clamped to the band.
-template <class T>
-GK_INLINE void chord(T p, T inverse_p, T q, T det, T reach2, T tilt, T low, T high, T& first, T& last) {
-  const T v_last = clamped(-tilt, low, high), v_first = clamped(tilt, low, high);
-  last = (std::sqrt(std::max(reach2 * p - det * v_last * v_last, T(0))) - q * v_last) * inverse_p;
-  first = (-std::sqrt(std::max(reach2 * p - det * v_first * v_first, T(0))) - q * v_first) * inverse_p;
+  for (int i = 0; i < n; ++i) e.put(i, make_ellipse(means + 2 * i, conics + 3 * i, reaches[i], width, height));
 }
 
 // One row of tiles that an ellipse of the block may touch: from `first` to `last` column, none where first > last.
@@ -83,26 +60,10 @@ template <class T> GK_INLINE void find_rows(const BinInput<T>& in, const Ellipse
   const T width = T(in.width);
   int32_t *__restrict first = rows.first.data(), *__restrict last = rows.last.data();
   for (int64_t k = 0; k < count; ++k) {
-    const int32_t i = splat[k], r = row[k] * kTile;
-    const T low = std::max(T(std::max(e.top[i], r)) + T(0.5) - e.my[i], -e.half_height[i]);
-    const T high = std::min(T(std::min(e.bottom[i], r + kTile - 1)) + T(0.5) - e.my[i], e.half_height[i]);
-    T begin, end;
-    chord(e.a[i], e.inverse_a[i], e.b[i], e.det[i], e.reach2[i], e.tilt_y[i], low, high, begin, end);
-    const int32_t left = first_pixel(e.mx[i] + begin - kSlack<T>, width), right = last_pixel(e.mx[i] + end + kSlack<T>, width);
-    first[k] = left <= right ? left / kTile : 1, last[k] = left <= right ? right / kTile : 0;
+    int32_t left, right;
+    columns_reached(e[splat[k]], row[k], width, left, right);
+    first[k] = left, last[k] = right;
   }
-}
-
-// Bit y: the ellipse reaches row y of the tile within the tile's columns.
-template <class T> GK_INLINE int32_t rows_reached(const Ellipses<T>& e, int32_t i, int32_t row, int32_t column) {
-  const T low = std::max(T(column * kTile) + T(0.5) - e.mx[i], -e.half_width[i]);
-  const T high = std::min(T(column * kTile + kTile) - T(0.5) - e.mx[i], e.half_width[i]);
-  T begin, end;
-  chord(e.c[i], e.inverse_c[i], e.b[i], e.det[i], e.reach2[i], e.tilt_x[i], low, high, begin, end);
-  const T above = std::ceil(e.my[i] + begin - kSlack<T> - T(0.5)) - T(row * kTile);
-  const T below = std::floor(e.my[i] + end + kSlack<T> - T(0.5)) - T(row * kTile);
-  const int32_t first = int32_t(clamped(above, T(0), T(kTile))), last = int32_t(clamped(below, T(-1), T(kTile - 1)));
-  return low <= high && first <= last ? int32_t((2u << last) - (1u << first)) : 0;
 }
 
 // The visible splats front to back; equal depths in order of index. Depths are positive, so their bits sort as they do.
@@ -151,13 +112,8 @@ GK_INLINE int64_t count_splats(const BinInput<T>& in, T* reaches, int32_t* count
   int64_t total = 0;
   for (; begin < end; begin += kBlock) {
     const int n = int(std::min<int64_t>(kBlock, end - begin));
-    for (int64_t i = begin; i < begin + n; ++i) {
-      const T a = in.conics[3 * i], b = in.conics[3 * i + 1], c = in.conics[3 * i + 2], det = a * c - b * b;
-      const T reach2 = in.depths[i] > 0 ? T(2) * std::log(in.amplitudes[i] * T(1 / kAlphaMin)) : T(0);
-      const bool sound = reach2 > 0 && a > 0 && det > 0 && reach2 * (a + c) < det * T(1e18) &&
-                         std::isfinite(in.means2d[2 * i]) && std::isfinite(in.means2d[2 * i + 1]);
-      reaches[i] = sound ? reach2 : T(0), counts[i] = 0;
-    }
+    for (int64_t i = begin; i < begin + n; ++i)
+      reaches[i] = reach_of(in.means2d + 2 * i, in.conics + 3 * i, in.depths[i], in.amplitudes[i]), counts[i] = 0;
     load(in, reaches, begin, n, e);
     find_rows(in, e, n, rows);
     for (size_t k = 0; k < rows.splat.size(); ++k) {
@@ -192,7 +148,7 @@ GK_INLINE void fill_splats(const BinInput<T>& in, const T* reaches, const int32_
         splats[count] = rows.splat[k], tile_row[count] = rows.row[k], tile_column[count] = column;
     Place* __restrict out = places + first_slots[begin];
     const int32_t *__restrict i = splats.data(), *__restrict r = tile_row.data(), *__restrict c = tile_column.data();
-    for (int64_t k = 0; k < count; ++k) out[k] = {r[k] * columns + c[k], rows_reached(e, i[k], r[k], c[k])};
+    for (int64_t k = 0; k < count; ++k) out[k] = {r[k] * columns + c[k], rows_reached(e[i[k]], r[k], c[k])};
     for (int64_t k = count; k < room; ++k) out[k] = {0, 0};
   }
 }

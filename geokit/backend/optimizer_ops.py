@@ -1,5 +1,6 @@
 """Adam as one native pass over memory."""
 
+import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
@@ -18,10 +19,11 @@ def _adam_step(
     beta2: float,
     epsilon: float,
     step: int,
+    skip: Tensor | None = None,
 ) -> None:
     gradient, rates = plain(gradient, rates)
     state = (t.detach() for t in (first_moment, second_moment))
-    native_of(parameter).adam_step(parameter.detach(), gradient, *state, rates, beta1, beta2, epsilon, step)
+    native_of(parameter).adam_step(parameter.detach(), gradient, *state, rates, beta1, beta2, epsilon, step, skip)
 
 
 @_adam_step.register_fake
@@ -38,10 +40,12 @@ def adam_step(
     step: int,
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-15,
+    skip: Tensor | None = None,
 ) -> None:
     """One step of Adam (Kingma & Ba 2015) in place on `parameter` (N, ...) and its two moments, all contiguous.
 
     gradient has the parameter's shape; rates holds one learning rate for every value of a row; step counts from 1.
+    skip (1,), bool, on the parameter's device: where it is true nothing changes, and nobody waits to know it.
     """
     check_tensor("parameter", parameter, tuple(gradient.shape), FLOATS)
     for name, value in (("gradient", gradient), ("first_moment", first_moment), ("second_moment", second_moment)):
@@ -50,4 +54,6 @@ def adam_step(
         if not value.is_contiguous():
             raise InvalidInput(f"{name} must be contiguous: it is updated in place")
     check_tensor("rates", rates, (gradient[0].numel() if len(gradient) else rates.numel(),), parameter.dtype)
-    _adam_step(parameter, gradient, first_moment, second_moment, rates, *betas, epsilon, step)
+    if skip is not None:
+        check_tensor("skip", skip, (1,), torch.bool)
+    _adam_step(parameter, gradient, first_moment, second_moment, rates, *betas, epsilon, step, skip)
