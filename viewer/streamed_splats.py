@@ -24,7 +24,8 @@ NEAR = 0.01  # view units; the browser's own near plane
 class StreamedSplats:
     """splats: in view coordinates, float32. antialiased: all, none or (N,). scale: view units in one world unit.
 
-    Cameras and backgrounds come on the splats' device, and what is seen is there too. What does not depend on the camera is computed once and kept.
+    Cameras and backgrounds are given on the splats' device, where the pictures are. What does not depend on the camera
+    is computed once and kept.
     """
 
     splats: Splats
@@ -49,7 +50,7 @@ class StreamedSplats:
         joined = fields[0] if len(fields) == 1 else {k: torch.cat([f[k] for f in fields]) for k in fields[0]}
         flags: bool | Tensor = scenes[0][1]
         if any(antialiased != flags for _, antialiased in scenes):
-            flags = torch.cat([torch.full((len(splats),), antialiased, device=device) for splats, antialiased in scenes])
+            flags = torch.cat([torch.full((len(splats),), flag, device=device) for splats, flag in scenes])
         return StreamedSplats(Splats(**joined), flags, frame.scale)
 
     @property

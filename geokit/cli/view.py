@@ -51,7 +51,7 @@ class View:
                 raise UnreadableFile(f"{path} does not exist; check the name")
         if self.export is not None:
             if self.device != "auto":
-                raise InvalidInput("--device is where pictures are streamed from, which a page has none of; leave it out")
+                raise InvalidInput("--device is where pictures for the browser are made; a page has none: leave it out")
             return self._write_page(self._things(), self.export)
         if self.overwrite:
             raise InvalidInput("--overwrite replaces the page of --export, which is missing; name one, or leave it out")

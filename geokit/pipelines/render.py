@@ -106,7 +106,7 @@ def render_scene(
 
 
 def _on_the_cpu(seen: Rendering) -> Rendering:
-    return Rendering(*(None if t is None else t.cpu() for t in (seen.image, seen.alpha, seen.depth, seen.median_depth)))
+    return Rendering(seen.image.cpu(), seen.alpha.cpu(), None if seen.depth is None else seen.depth.cpu())
 
 
 def _units(file: Path) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Relocation:
     def _explore_all(
         self, optimizer: SplatOptimizer, opacities: Tensor, means_rate: float, skipped: Tensor | None
     ) -> None:
-        """All splats, those that are not faint by nothing: to find those that are, a GPU would have to be waited for."""
+        """All splats, those that are not faint by nothing: to find the faint ones is to wait for a GPU."""
         felt = opacities < _FAINT if skipped is None else (opacities < _FAINT) & ~skipped
         gate = torch.sigmoid(-100 * (opacities - DEAD_OPACITY)) * (self.noise * means_rate) * felt
         means, quats, scales = (optimizer.parameters[name] for name in ("means", "quats", "log_scales"))

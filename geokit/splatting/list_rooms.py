@@ -2,12 +2,11 @@
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from geokit.backend import tile_ops
+from geokit.backend.tile_ops import ListRoom, last_lists, lists_within
 from geokit.splatting.reading import LateReading
 
 _MARGIN = 1.5  # times the most that a view needed so far: the next may need more
@@ -23,14 +22,14 @@ class ListRooms:
     """
 
     def __init__(self) -> None:
-        self._room: Any = None  # tile_ops.ListRoom
+        self._room: ListRoom | None = None
         self._rendered: Hashable = None
         self._known = 0  # the most entries that a view needed, as far as Python knows
         self._most: Tensor | None = None  # as far as the device knows
         self._reading = LateReading()
 
     @contextmanager
-    def within(self, rendered: Hashable) -> Iterator[Any]:
+    def within(self, rendered: Hashable) -> Iterator[ListRoom | None]:
         """One step, forward and backward, of what `rendered` describes; gives its room, None where lists are exact."""
         if rendered != self._rendered:
             self._room, self._rendered = None, rendered
@@ -41,20 +40,20 @@ class ListRooms:
             return
         assert self._most is not None
         self._room.needed.zero_()
-        with tile_ops.lists_within(self._room):
+        with lists_within(self._room):
             yield self._room
         torch.maximum(self._most, self._room.needed, out=self._most)
         self._reading.ask(self._most)
 
     def _begin(self) -> None:
         """After exact lists: room for as many."""
-        ids = tile_ops.last_ids() if hasattr(tile_ops, "ListRoom") else None
-        if ids is None:
+        lists = last_lists()
+        if lists is None:
             return
         if self._most is None:
-            self._most = torch.zeros(1, dtype=torch.int64, device=ids.device)
-        self._known = max(self._known, len(ids))
-        self._make(ids.device)
+            self._most = lists.ids.new_zeros(1, dtype=torch.int64)
+        self._known = max(self._known, len(lists.ids))
+        self._make(self._most)
 
     def _learn(self) -> None:
         """Hear what the steps before needed, and give more room where that is too tight."""
@@ -63,8 +62,7 @@ class ListRooms:
             return
         self._known = max(self._known, answer)
         if self._room is not None and self._room.capacity < min(_TIGHT * self._known, _LARGEST):
-            self._make(self._room.needed.device)
+            self._make(self._room.needed)
 
-    def _make(self, device: torch.device) -> None:
-        capacity = min(int(_MARGIN * self._known) + 1, _LARGEST)
-        self._room = tile_ops.ListRoom(capacity, torch.zeros(1, dtype=torch.int64, device=device))
+    def _make(self, like: Tensor) -> None:
+        self._room = ListRoom(min(int(_MARGIN * self._known) + 1, _LARGEST), torch.zeros_like(like))

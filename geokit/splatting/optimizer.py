@@ -38,13 +38,12 @@ class SplatOptimizer:
         skip: a flag (1,) on the device: where it is true nothing changes but the count of the steps.
         """
         self.step_count += 1
-        how = {} if skip is None else {"skip": skip}
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 if parameter.grad is None or not parameter.numel():
                     continue
                 moments = self.first_moments[name], self.second_moments[name]
-                adam_step(parameter, parameter.grad.contiguous(), *moments, rates[name], self.step_count, **how)
+                adam_step(parameter, parameter.grad.contiguous(), *moments, rates[name], self.step_count, skip=skip)
                 parameter.grad = None
 
     def _replace(self, name: str, parameter: Tensor, first: Tensor, second: Tensor) -> None:

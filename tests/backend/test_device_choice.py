@@ -23,7 +23,7 @@ def test_without_a_gpu(machine):
     machine(False)
     assert chosen_device("auto") == chosen_device("cpu") == torch.device("cpu")
     assert unused_gpu() is None
-    with pytest.raises(InvalidInput, match="--device cuda needs an NVIDIA GPU, but .*; leave --device out or use cpu"):
+    with pytest.raises(InvalidInput, match=r"--device cuda needs an NVIDIA GPU, but .*; leave --device out or use cpu"):
         chosen_device("cuda")
 
 

@@ -87,7 +87,8 @@ def test_a_gpu_without_memory_is_one_sentence_and_costs_no_checkpoint(
     assert not (output / "checkpoint.safetensors").exists()
     with monkeypatch.context() as patch:
         fails_at(16, patch, error)
-        with pytest.raises(OutOfMemory, match=r"48x36; .*--max-splats.*--downscale.*from step 15: .*--resume --device cpu"):
+        words = r"48x36; .*--max-splats.*--downscale.*from step 15: .*--resume --device cpu"
+        with pytest.raises(OutOfMemory, match=words):
             reconstruct(capture, output, **QUICK, overwrite=True)
     reconstruct(capture, output, resume=True, device="cpu")
     assert (output / "splats.ply").read_bytes() == (run / "splats.ply").read_bytes()
