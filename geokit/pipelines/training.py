@@ -189,9 +189,7 @@ class Training:
     def memory_explained(self) -> AbstractContextManager[None]:
         """Inside the block a GPU without memory is one sentence that says how to go on."""
         trainer = self.trainer
-        return memory_explained(
-            trainer.device, lambda: self._too_large(len(trainer.optimizer), trainer.cameras.sizes)
-        )
+        return memory_explained(trainer.device, lambda: self._too_large(len(trainer.optimizer), trainer.cameras.sizes))
 
     def _too_large(self, count: int, sizes: Sequence[tuple[int, int]]) -> str:
         width, height = max(sizes, key=lambda size: size[0] * size[1])

@@ -11,6 +11,7 @@ from geokit.splatting.primitives import covariance_factor
 from geokit.splatting.reading import runs_ahead
 
 DEAD_OPACITY = 0.005
+_MULTINOMIAL = 1 << 24  # kinds that torch.multinomial tells apart, at most
 _FAINT = 0.05  # opacity above which the gate of the exploring noise is less than 0.011
 
 
@@ -59,6 +60,15 @@ def relocation_split(opacities: Tensor, copies: Tensor) -> tuple[Tensor, Tensor]
     return split, (opacities / denominator.clamp_min(1e-12)).to(opacities.dtype)
 
 
+def drawn(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(count,) indices, each drawn with a probability proportional to its weight (N,), any number of them."""
+    if len(weights) <= _MULTINOMIAL:
+        return torch.multinomial(weights, count, replacement=True, generator=generator)
+    ends = weights.double().cumsum(0)
+    places = torch.rand(count, dtype=torch.float64, device=weights.device, generator=generator) * ends[-1]
+    return torch.searchsorted(ends, places, right=True).clamp_max(len(weights) - 1)
+
+
 class Relocation:
     """3DGS-MCMC (Kheradmand et al. 2024): dead splats move to live ones, faint ones explore by noise, under a cap."""
 
@@ -99,7 +109,7 @@ class Relocation:
         if not len(dead) or len(dead) == len(optimizer):
             return
         weights = torch.where(opacities > DEAD_OPACITY, opacities, torch.zeros_like(opacities))
-        source = torch.multinomial(weights, len(dead), replacement=True, generator=self.generator)
+        source = drawn(weights, len(dead), self.generator)
         self._share(optimizer, source)
         optimizer.copy_rows(dead, source)
 
@@ -109,7 +119,7 @@ class Relocation:
         if count <= 0:
             return
         opacities = optimizer.parameters["logit_opacities"].detach().sigmoid()
-        source = torch.multinomial(opacities, count, replacement=True, generator=self.generator)
+        source = drawn(opacities, count, self.generator)
         self._share(optimizer, source)
         optimizer.append(source)
 
