@@ -180,7 +180,8 @@ def _go_on(training: Training, tensors: dict[str, Tensor], metadata: dict[str, A
             "restore the capture or begin anew with --overwrite"
         )
     try:
-        training.resume(tensors, metadata)
+        with training.memory_explained():
+            training.resume(tensors, metadata)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _foreign(folder, error) from error
     folder.cut_curve(trainer.step_number)

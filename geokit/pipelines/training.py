@@ -25,7 +25,8 @@ from geokit.splatting import Step, TrainConfig, Trainer
 from geokit.splatting.reading import runs_ahead
 
 _LINES, _EVALUATIONS, _CHECKPOINTS = 100, 8, 10  # of each in a run, at most
-_LONGEST_WITHOUT_CHECKPOINT = 60.0  # seconds
+_LONGEST_WITHOUT_CHECKPOINT = 60.0  # seconds,
+_MOST_SAVING = 0.05  # unless more than this part of the time would go into saving
 _KEPT = 0.95  # weight of the past in the running mean that is shown
 _READ_EVERY = 0.2  # seconds between looks at what the steps on a GPU measured, each of which waits for the last step
 
@@ -60,7 +61,7 @@ class Training:
         self._read_at = 0.0
         self._losses: list[float] = []  # since the last line of the curve
         self._shown, self._psnr = math.nan, math.nan  # running mean of the loss; of the last view
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saving = time.monotonic(), 0.0  # when, and the seconds that it took
         self._stop = StopRequest()
 
     @property
@@ -133,7 +134,8 @@ class Training:
 
         if passed(_LINES) or passed(_EVALUATIONS):
             self._write_line(evaluate=passed(_EVALUATIONS))
-        overdue = time.monotonic() - self._saved_at > _LONGEST_WITHOUT_CHECKPOINT
+        patience = max(_LONGEST_WITHOUT_CHECKPOINT, self._saving / _MOST_SAVING)
+        overdue = time.monotonic() - self._saved_at > patience
         if now < 1 and (passed(_CHECKPOINTS) or overdue):
             self.save()
 
@@ -153,6 +155,7 @@ class Training:
 
     def save(self, with_splats: bool = False) -> None:
         """Save the checkpoint and, at the end of a sitting, the scene."""
+        began = time.monotonic()
         tensors, metadata = self.trainer.state()
         metadata |= {
             "seconds": self.seconds,
@@ -164,6 +167,7 @@ class Training:
         }
         save_checkpoint(self.folder.checkpoint, tensors, metadata)
         self._saved_at, self._checkpoint_step = time.monotonic(), self.trainer.step_number
+        self._saving = self._saved_at - began
         if with_splats:
             save_splats(self.folder.splats, self.trainer.splats)
             self._saved_step = self.trainer.step_number

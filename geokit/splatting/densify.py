@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from geokit.splatting.optimizer import SplatOptimizer
-from geokit.splatting.primitives import covariance_factor
+from geokit.splatting.primitives import covariance_factor, turned
 from geokit.splatting.reading import runs_ahead
 
 DEAD_OPACITY = 0.005
@@ -155,10 +155,9 @@ class Relocation:
         felt = opacities < _FAINT if skipped is None else (opacities < _FAINT) & ~skipped
         gate = torch.sigmoid(-100 * (opacities - DEAD_OPACITY)) * (self.noise * means_rate) * felt
         means, quats, scales = (optimizer.parameters[name] for name in ("means", "quats", "log_scales"))
-        noise = torch.randn(means.shape, generator=self.generator, device=means.device) * gate[:, None]
-        factor = covariance_factor(quats, scales)
-        local = (factor * noise[:, :, None]).sum(1)  # sums of products, since small matrix products are slow on GPUs
-        means += (factor * local[:, None]).sum(2)
+        noise = torch.randn(len(means), 1, 3, generator=self.generator, device=means.device) * gate[:, None, None]
+        local = turned(quats, noise, back=True) * (2 * scales).exp()[:, None]
+        means += turned(quats, local)[:, 0]
 
     def state(self) -> dict[str, Tensor]:
         """Nothing: what happens next follows from the splats, the step and the generator."""

@@ -248,13 +248,15 @@ def _pyramid(
     levels = [(cameras, list(photographs))]
     for halving in range(1, halvings + 1):
         sizes = [(max(1, w >> halving), max(1, h >> halving)) for w, h in cameras.sizes]
-        smaller = [_averaged(photograph, size) for photograph, size in zip(photographs, sizes)]
+        smaller = [_averaged(photograph, size, device) for photograph, size in zip(photographs, sizes)]
         levels.append((cameras.resized(sizes), smaller))
     ready = placed([pictures for _, pictures in levels], device)
     return [(level, pictures) for (level, _), pictures in zip(levels, ready)]
 
 
-def _averaged(photograph: Tensor, size: tuple[int, int]) -> Tensor:
-    planes = photograph.permute(2, 0, 1)[None].to(torch.float32)
+def _averaged(photograph: Tensor, size: tuple[int, int], device: torch.device) -> Tensor:
+    """Where the photograph is; computed on the device if it is a GPU."""
+    there = photograph.to(device) if device.type == "cuda" else photograph
+    planes = there.permute(2, 0, 1)[None].to(torch.float32)
     small = torch.nn.functional.interpolate(planes, size=(size[1], size[0]), mode="area")
-    return small[0].permute(1, 2, 0).round().to(torch.uint8).contiguous()
+    return small[0].permute(1, 2, 0).round().to(torch.uint8).contiguous().to(photograph.device)

@@ -8,6 +8,8 @@ from torch import Tensor
 from geokit.geometry import Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.splatting.optimizer import SplatOptimizer
+from geokit.splatting.primitives import turned
+from geokit.splatting.reading import runs_ahead
 
 LOW, HIGH = 0.15, 2.0  # the slowest and the fastest wave that is probed, in cycles per standard deviation
 MOST_WAVES = 16  # that the rasterizer lets a splat carry: kMaxWaves of cuda_ext/splatting/rasterize.h
@@ -116,7 +118,10 @@ def reopen_waves(
 
 def cycles_per_sigma(splats: Splats) -> Tensor:
     """(N, K) |diag(s) R' f|: the waves' cycles per standard deviation, the diagnostic of a healthy Gabor scene."""
-    local = splats.wave_frequencies @ matrix_from_quaternion(splats.quats)
+    if runs_ahead(splats.means.device):
+        local = turned(splats.quats, splats.wave_frequencies, back=True)
+    else:
+        local = splats.wave_frequencies @ matrix_from_quaternion(splats.quats)
     return (local * splats.log_scales.exp()[:, None]).norm(dim=-1)
 
 

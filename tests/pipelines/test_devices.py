@@ -12,7 +12,7 @@ from geokit.pipelines import gpu_memory, training
 from geokit.pipelines.reconstruct import reconstruct
 from geokit.pipelines.render import render_scene
 from geokit.pipelines.surface import make_surface
-from geokit.splatting import Trainer, densify, photographs, trainer
+from geokit.splatting import Trainer, densify, photographs, trainer, waves
 from tests.pipelines.synthetic import QUICK
 from tests.pipelines.test_reconstruct import Recorder, curve
 
@@ -20,7 +20,7 @@ from tests.pipelines.test_reconstruct import Recorder, curve
 @pytest.fixture
 def ahead(monkeypatch):
     """The CPU is taken for a device that Python runs ahead of."""
-    for module in (trainer, densify, photographs, training):
+    for module in (trainer, densify, photographs, waves, training):
         monkeypatch.setattr(module, "runs_ahead", lambda device: True)
 
 

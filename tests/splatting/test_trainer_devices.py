@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from geokit.errors import NumericalFailure
 from geokit.io import load_checkpoint, save_checkpoint
-from geokit.splatting import densify, list_rooms, optimizer, photographs, trainer
+from geokit.splatting import densify, list_rooms, optimizer, photographs, trainer, waves
 from geokit.splatting.list_rooms import ListRooms
 from geokit.splatting.optimizer import SplatOptimizer
 from geokit.splatting.primitives import covariance_factor
@@ -21,8 +21,9 @@ from geokit.splatting.schedule import TrainConfig
 from geokit.splatting.trainer import Trainer
 from tests.splatting.test_trainer import CAMERAS, KINDS, PHOTOGRAPHS, assert_same_splats, mean_psnr, perturbed_start
 from tests.splatting.test_trainer import trainer as small_run
+from tests.splatting.worlds import random_scene
 
-RUNS_AHEAD = (trainer, densify, photographs)
+RUNS_AHEAD = (trainer, densify, photographs, waves)
 
 
 class NoCopies(TorchDispatchMode):
@@ -135,6 +136,13 @@ def test_the_noise_is_that_of_the_faint_splats(ahead):
     moved = optimizer.parameters["means"].detach() - before
     torch.testing.assert_close(moved[:20], wanted[:20], rtol=1e-4, atol=1e-6)
     assert float(moved[20:].abs().max()) == 0
+
+
+def test_waves_are_measured_as_on_the_cpu(monkeypatch):
+    splats, _ = random_scene(3, count=50, waves=3)
+    wanted = waves.cycles_per_sigma(splats)
+    monkeypatch.setattr(waves, "runs_ahead", lambda device: True)
+    torch.testing.assert_close(waves.cycles_per_sigma(splats), wanted)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geokit.splatting import densify, photographs, trainer
+from geokit.splatting import densify, photographs, trainer, waves
 from geokit.splatting.schedule import TrainConfig
 from geokit.splatting.trainer import Trainer
 from tests.splatting.test_trainer import CAMERAS, KINDS, PHOTOGRAPHS, perturbed_start
@@ -13,7 +13,7 @@ from tests.splatting.test_trainer import CAMERAS, KINDS, PHOTOGRAPHS, perturbed_
 def ahead(device, monkeypatch):
     """Python runs ahead of the emulated GPU too."""
     if device.name != "cuda":
-        for module in (trainer, densify, photographs):
+        for module in (trainer, densify, photographs, waves):
             monkeypatch.setattr(module, "runs_ahead", lambda _: True)
 
 
