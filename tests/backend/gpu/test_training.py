@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from geokit.backend import native
 from geokit.splatting import densify, photographs, trainer, waves
+from geokit.splatting.list_rooms import ListRooms
 from geokit.splatting.schedule import TrainConfig
 from geokit.splatting.trainer import Trainer
 from tests.splatting.test_trainer import CAMERAS, KINDS, PHOTOGRAPHS, perturbed_start
@@ -32,3 +34,25 @@ def test_the_losses_of_a_run(device, kind, monkeypatch, request):
     found, there = device(losses, perturbed_start())
     torch.testing.assert_close(found, expected, rtol=2e-3, atol=1e-4)
     torch.testing.assert_close(there, means, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif("geokit::rasterize" not in native.GPU_FUNCTIONS, reason="lists are made on the CPU in this build")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_whose_lists_do_not_fit_is_not_taken(device, ahead, kind, monkeypatch):
+    """And the next one has room."""
+    begin, config = ListRooms._begin, TrainConfig(**({"steps": 400, "max_splats": 80} | KINDS[kind]))
+
+    def begin_with_little(rooms):
+        begin(rooms)
+        rooms._room.capacity = 20
+
+    def moved(splats):
+        run, moves = Trainer(CAMERAS, PHOTOGRAPHS, splats, config), []
+        for _ in range(4):
+            before = {name: tensor.clone() for name, tensor in run.optimizer.state().items()}
+            run.step(0.0)
+            moves.append(any(not torch.equal(t, before[name]) for name, t in run.optimizer.state().items()))
+        return torch.tensor(moves)
+
+    monkeypatch.setattr(ListRooms, "_begin", begin_with_little)
+    assert device(moved, perturbed_start()).tolist() == [True, False, True, True]
