@@ -47,10 +47,11 @@ def available() -> bool:
 def kernels_built() -> tuple[list[str], int, int] | None:
     """What the kernels of this build are for: architectures as CMake writes them, the version of CUDA, and the newest
     one that the driver knows (0 without a driver); None where there are none."""
-    module = _module()
-    if module is None:
+    try:
+        module = _module()
+    except ImportError:
         return None
-    return module.architectures().split(), module.toolkit_version(), module.driver_version()
+    return module and (module.architectures().split(), module.toolkit_version(), module.driver_version())
 
 
 @functools.cache
