@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from geokit.viewer.frame import ViewFrame
+from geokit.viewer.splat_modes import colors_of, normals_of, numbers_of
+from geokit.viewer.streamed_splats import StreamedSplats
 
 from geokit.pipelines.evaluate import render_picture
 from geokit.pipelines.surface import splat_depth
 from geokit.splatting import TrainConfig
-from geokit.viewer.frame import ViewFrame
-from geokit.viewer.splat_modes import colors_of, normals_of, numbers_of
-from geokit.viewer.streamed_splats import StreamedSplats
 from tests.splatting.worlds import colorful_splats, random_scene, ring_cameras
 
 META = torch.device("meta")
