@@ -66,6 +66,7 @@ class Screen:
 
 def projected(splats: Splats, camera: Cameras) -> Screen:
     """What `render` hands to the rasterizer, colours of degree 0."""
+    camera = camera.to(splats.means.device)
     (width, height), K = camera.sizes[0], camera.K[0].float()
     opacities = splats.logit_opacities.sigmoid()
     strongest = splats.wave_weights.norm(dim=2).sum(1)
@@ -75,7 +76,7 @@ def projected(splats: Splats, camera: Cameras) -> Screen:
     )  # fmt: skip
     waves = torch.cat([waves2d[..., :2], splats.wave_weights * waves2d[..., 2:]], dim=-1)
     colors = (splats.sh_coeffs[:, 0] * 0.28209479177387814 + 0.5).clamp_min(0)
-    return Screen(means2d, conics, depths, opacities, colors, waves, torch.zeros(3), width, height)
+    return Screen(means2d, conics, depths, opacities, colors, waves, torch.zeros_like(colors[0]), width, height)
 
 
 def random_scene(

@@ -37,7 +37,7 @@ def _moved(camera: Cameras, center: Tensor) -> Cameras:
 def _hidden(splats: Splats, camera: Cameras, middle: Tensor, radius: float) -> float:
     """The share of the middle quarter of the picture in which something stands before the ball around `middle`."""
     with torch.inference_mode():
-        seen = render(splats, camera, depth=True).median_depth
+        seen = render(splats, camera.to(splats.means.device), depth=True).median_depth
     assert seen is not None
     distance = float((middle - camera.centers[0].double()) @ camera.forwards[0].double())
     height, width = seen.shape

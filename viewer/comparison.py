@@ -62,4 +62,4 @@ def compared(splats: SplatsLayer, capture: Capture, cameras: Cameras, i: int) ->
     config = TrainConfig(antialiased=splats.antialiased, background=splats.background)
     view = posed_pictures(replace(capture, cameras=cameras).at_most(LONGEST), [i], splats.background)
     ((score, photograph, rendering),) = compare(splats.shape, view, config)
-    return Comparison(score, photograph, rendering)
+    return Comparison(score, photograph.cpu(), rendering.cpu())

@@ -18,7 +18,7 @@ def up_from_ground(splats: Splats, box: Tensor) -> Tensor | None:
     Splats on surfaces are flat: the direction across most of their area is across the ground, and the side of the
     ground on which more stands is up.
     """
-    some = splats[:: max(1, len(splats) // _ENOUGH)]
+    some = splats[:: max(1, len(splats) // _ENOUGH)].to("cpu")
     means = some.means.double()
     some = some[((means >= box[0]) & (means <= box[1])).all(1)]
     if len(some) < 100:

@@ -86,7 +86,7 @@ class LiveTraining(Observer):
             with self._wake:
                 self._wake.wait_for(lambda: self._pending is None or self._closed, timeout=10)
             if self._run is not None and self._layer is not None:
-                self._replace(self._run.splats)
+                self._replace(self._run.splats.to("cpu"))  # to be measured, edited and saved
             self.panel.end(sentence)
 
         self._safely(show)

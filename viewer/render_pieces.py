@@ -58,16 +58,19 @@ def render_piece(drawable: Drawable, camera: Cameras) -> Piece | None:
 
 
 def _splats(cloud: SplatCloud, camera: Cameras, center: Tensor) -> Piece:
-    splats = cloud.splats.map(lambda t: t.detach().cpu())
-    splats = splats.replace(means=(splats.means.double() - center).to(splats.means))
+    """On the splats' device; the picture comes back to the CPU."""
+    splats = cloud.splats.map(torch.Tensor.detach)
+    device = splats.means.device
+    splats = splats.replace(means=(splats.means.double() - center.to(device)).to(splats.means))
     # Scenes that are small in their own unit must not vanish in front of the camera.
     near = min(0.01, 0.02 * float(splats.means.norm(dim=1).median()))
-    seen = render(splats, camera, depth=True, antialiased=cloud.antialiased, near=near)
+    seen = render(splats, camera.to(device), depth=True, antialiased=cloud.antialiased, near=near)
     assert seen.depth is not None
     assert seen.median_depth is not None
     depth = torch.where(seen.median_depth > 0, seen.median_depth, seen.depth)
     there = seen.alpha > 0
-    return Piece(seen.image.float(), seen.alpha.float(), torch.where(there, depth, torch.inf).float())
+    shown = seen.image, seen.alpha, torch.where(there, depth, torch.inf)
+    return Piece(*(t.float().cpu() for t in shown))
 
 
 def _triangles(triangles: Triangles, camera: Cameras, center: Tensor) -> Piece:

@@ -11,6 +11,7 @@ from .server import start_server
 from .viewer import Viewer
 
 if TYPE_CHECKING:
+    import torch
     import viser
 
 
@@ -29,10 +30,19 @@ def show(
     return fill(start_server(host, port), layers, up)
 
 
-def fill(server: viser.ViserServer, layers: Sequence[Layer], up: tuple[float, float, float] | None = None) -> Viewer:
-    """A viewer of `layers` in a server that serves already, and is stopped where they cannot be shown; see `show`."""
+def fill(
+    server: viser.ViserServer,
+    layers: Sequence[Layer],
+    up: tuple[float, float, float] | None = None,
+    device: torch.device | None = None,
+) -> Viewer:
+    """A viewer of `layers` in a server that serves already, and is stopped where they cannot be shown; see `show`.
+
+    device: see `Viewer`.
+    """
     server.gui.main_panel.dock_right()  # beside the scene, not over it
     viewer = Viewer(up=up, server=server)
+    viewer.device = device
     try:
         viewer.add(*layers)
     except BaseException:

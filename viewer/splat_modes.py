@@ -33,6 +33,10 @@ class Numbers:
     values: Tensor
     coverage: Tensor
 
+    def cpu(self) -> Numbers:
+        """The same on the CPU."""
+        return Numbers(self.values.cpu(), self.coverage.cpu())
+
 
 @dataclass(frozen=True)
 class _Measure:
@@ -128,21 +132,22 @@ def splats_at_pixels(seen: Projection, amplitudes: Tensor, width: int, height: i
     half = (reach * a / (a * c - b * b)).sqrt()
     first = (y - half - 0.5).ceil().clamp_min(0).long()
     counts = ((y + half - 0.5).floor().clamp_max(height - 1).long() - first + 1).clamp_min(0)
-    steps = torch.zeros(height * (width + 1), dtype=torch.int32)
+    device = x.device
+    steps = torch.zeros(height * (width + 1), dtype=torch.int32, device=device)
     ends = counts.cumsum(0)
     begin = 0
     while begin < len(counts):
         past = int(ends[begin - 1]) if begin else 0
         end = max(begin + 1, int(torch.searchsorted(ends, past + _ROWS, right=True)))
-        n = torch.arange(begin, end).repeat_interleave(counts[begin:end])
-        row = first[n] + torch.arange(len(n)) - (ends[n] - counts[n] - past)
+        n = torch.arange(begin, end, device=device).repeat_interleave(counts[begin:end])
+        row = first[n] + torch.arange(len(n), device=device) - (ends[n] - counts[n] - past)
         dy = row + 0.5 - y[n]
         root = ((b[n] * dy) ** 2 - a[n] * (c[n] * dy * dy - reach[n])).clamp_min(0).sqrt()
         left = (x[n] + (-b[n] * dy - root) / a[n] - 0.5).ceil().clamp(0, width).long()
         right = (x[n] + (-b[n] * dy + root) / a[n] - 0.5).floor().clamp(-1, width - 1).long() + 1
         inside = right > left
         start = (row * (width + 1))[inside]
-        one = torch.ones(len(start), dtype=torch.int32)
+        one = torch.ones(len(start), dtype=torch.int32, device=device)
         steps.index_add_(0, start + left[inside], one).index_add_(0, start + right[inside], -one)
         begin = end
     return steps.view(height, width + 1).cumsum(1)[:, :width].to(seen.depths.dtype)

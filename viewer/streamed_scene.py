@@ -61,7 +61,7 @@ class StreamedScene:
             return False
         if not same or self._key[:1] != key[:1]:
             self._streamed, self._shapes = None, []  # should there be no memory for both
-            self._streamed = StreamedSplats.of(shapes, frame) if shapes and frame is not None else None
+            self._streamed = StreamedSplats.of(shapes, frame, viewer.device) if shapes and frame is not None else None
         self._shapes, self._key, self.among_others = shapes, key, among
         self.changes, self.looks = self.changes + 1, self.looks + 1
         self._set_legend(None)
@@ -82,18 +82,19 @@ class StreamedScene:
             self.viewer.changed()
 
     def picture(self, camera: Cameras, zoom: float = 1.0, new_range: bool = False) -> Tensor:
-        """(H, W, 3) what is streamed for a camera in view coordinates.
+        """(H, W, 3) on the CPU: what is streamed for a camera in view coordinates.
 
         zoom: pixels of the screen in a pixel of the picture. new_range: let the legend begin and end where the numbers
         that are seen do; otherwise they keep the range they have.
         """
         assert self._streamed is not None
-        background = torch.tensor(self.background)
+        streamed, background = self._streamed, torch.tensor(self.background)
+        camera = camera.to(streamed.device)
         if self.mode == "Colours":
-            return colors_of(self._streamed, camera, background)
+            return colors_of(streamed, camera, background.to(streamed.device)).cpu()
         if self.mode == "Normals":
-            return normals_of(self._streamed, camera, background)
-        numbers = numbers_of(self.mode, self._streamed, camera, zoom)
+            return normals_of(streamed, camera, background.to(streamed.device)).cpu()
+        numbers = numbers_of(self.mode, streamed, camera, zoom).cpu()
         if self._legend is None or new_range:
             legend = legend_of(self.mode, numbers)
             if self._legend is None or (legend.low, legend.high) != (self._legend.low, self._legend.high):
@@ -105,5 +106,5 @@ class StreamedScene:
     def depth(self, camera: Cameras) -> np.ndarray:
         """(H, W) in view units; where splats let more than half of the light through there is nothing."""
         assert self._streamed is not None
-        depth, there = self._streamed.median_depth(camera)
-        return torch.where(there, depth, FARTHEST).numpy()
+        depth, there = self._streamed.median_depth(camera.to(self._streamed.device))
+        return torch.where(there, depth, FARTHEST).cpu().numpy()

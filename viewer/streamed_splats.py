@@ -24,7 +24,8 @@ NEAR = 0.01  # view units; the browser's own near plane
 class StreamedSplats:
     """splats: in view coordinates, float32. antialiased: all, none or (N,). scale: view units in one world unit.
 
-    What does not depend on the camera is computed once and kept.
+    Cameras and backgrounds are given on the splats' device, where the pictures are. What does not depend on the camera
+    is computed once and kept.
     """
 
     splats: Splats
@@ -33,18 +34,29 @@ class StreamedSplats:
     near: float = NEAR
 
     @staticmethod
-    def of(scenes: Sequence[tuple[Splats, bool]], frame: ViewFrame) -> StreamedSplats:
-        """Splats, each with whether it is antialiased, as one: blended in the order of their depths."""
+    def of(
+        scenes: Sequence[tuple[Splats, bool]], frame: ViewFrame, device: torch.device | None = None
+    ) -> StreamedSplats:
+        """Splats, each with whether it is antialiased, as one: blended in the order of their depths.
+
+        device: where they are rendered; None is where the first of them are.
+        """
+        device = scenes[0][0].means.device if device is None else device
         degree = max(splats.sh_degree for splats, _ in scenes)
         waves = max(splats.waves for splats, _ in scenes)
         a_channel = any(splats.wave_weights.dim() == 4 for splats, _ in scenes)
-        alike = [_padded(_in_view(splats, frame), degree, waves, a_channel) for splats, _ in scenes]
+        alike = [_padded(_in_view(splats, frame, device), degree, waves, a_channel) for splats, _ in scenes]
         fields = [splats.tensors() for splats in alike]
         joined = fields[0] if len(fields) == 1 else {k: torch.cat([f[k] for f in fields]) for k in fields[0]}
         flags: bool | Tensor = scenes[0][1]
         if any(antialiased != flags for _, antialiased in scenes):
-            flags = torch.cat([torch.full((len(splats),), antialiased) for splats, antialiased in scenes])
+            flags = torch.cat([torch.full((len(splats),), flag, device=device) for splats, flag in scenes])
         return StreamedSplats(Splats(**joined), flags, frame.scale)
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are rendered."""
+        return self.splats.means.device
 
     def project(self, camera: Cameras) -> Projection:
         """The splats on the screen of a camera in view coordinates."""
@@ -78,11 +90,11 @@ class StreamedSplats:
         return rotations.gather(2, self.splats.log_scales.argmin(1)[:, None, None].expand(-1, 3, 1))[..., 0]
 
 
-def _in_view(splats: Splats, frame: ViewFrame) -> Splats:
+def _in_view(splats: Splats, frame: ViewFrame, device: torch.device) -> Splats:
     """In float32 only after the shift: far from the origin float32 has no small lengths."""
-    center = torch.tensor(frame.center, dtype=torch.float64)
-    means = (splats.means.detach().cpu().double() - center) * frame.scale
-    moved = splats.map(lambda t: t.detach().cpu().float())
+    center = torch.tensor(frame.center, dtype=torch.float64, device=device)
+    means = (splats.means.detach().to(device).double() - center) * frame.scale
+    moved = splats.map(lambda t: t.detach().to(device).float())
     return moved.replace(
         means=means.float(),
         log_scales=moved.log_scales + math.log(frame.scale),

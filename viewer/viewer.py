@@ -24,6 +24,7 @@ from .mishaps import sentence
 from .server import page_address, start_server, stop_server
 
 if TYPE_CHECKING:
+    import torch
     import viser
 
 TABS = ("Scene", "Tools", "Camera", "Save")
@@ -36,7 +37,8 @@ class Viewer:
 
     host, port: see `start_server`. server: one that serves already, in place of them. up: upwards in the world; found
     from the first shape when None. Everything here may be called from any thread; `lock` is held while the scene
-    changes. All clients see the same scene, each through a camera of its own.
+    changes. All clients see the same scene, each through a camera of its own. device: where the pictures that are
+    streamed are computed, of a scene that comes next; None is where the first of their splats are.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Viewer:
         self.layers: dict[str, Layer] = {}
         self.frame: ViewFrame | None = None
         self.up = None if up is None else np.asarray(up, np.float64)
+        self.device: torch.device | None = None
         self.history = History()
         self.clicks = Clicks()
         self._changed: list[Callable[[], None]] = []

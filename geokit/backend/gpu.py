@@ -49,6 +49,16 @@ def available() -> bool:
     return torch.cuda.is_available() and obstacle(0) is None
 
 
+def kernels_built() -> tuple[list[str], int, int] | None:
+    """What the kernels of this build are for: architectures as CMake writes them, the version of CUDA, and the newest
+    one that the driver knows (0 without a driver); None where there are none."""
+    try:
+        module = _module()
+    except ImportError:
+        return None
+    return module and (module.architectures().split(), module.toolkit_version(), module.driver_version())
+
+
 @functools.cache
 def obstacle(index: int) -> str | None:
     """Why geokit's kernels do not run on GPU number `index`, and the cure; None where they do."""

@@ -184,6 +184,12 @@ def lists_once(
     return _once("gpu", functools.partial(tile_lists, slots=slots), inputs, (width, height), serves, room)
 
 
+def last_lists() -> TileLists | None:
+    """The lists that were made last for a picture, if it was on a GPU."""
+    lists = _last_binning.lists if _last_binning is not None else None
+    return lists if isinstance(lists, TileLists) else None
+
+
 def forget_binning() -> None:
     """Drop the remembered lists, and the tensors that they hold on to; for measurements of a first call."""
     global _last_binning

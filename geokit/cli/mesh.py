@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -37,6 +37,11 @@ class Mesh:
     """Fields of meshes: cubes along the longest side."""
     faces: Annotated[int | None, _automatic("all", "N")] = None
     """Simplify the mesh to so many faces."""
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None,
+        tyro.conf.arg(metavar="{auto,cpu,cuda}", help_behavior_hint="(default: auto)"),
+    ] = None
+    """Splats: where to render them; auto is an NVIDIA GPU that geokit's kernels run on, else the CPU."""
     overwrite: Switch = False
     """Replace FILE where it exists."""
     debug: Debug = False

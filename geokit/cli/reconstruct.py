@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from geokit.cli.options import Debug, Switch
+from geokit.cli.options import Debug, Device, Switch
 
 _STOPPED = 130
 
@@ -53,8 +53,7 @@ class Reconstruct:
     time_limit: Annotated[float | None, _defaults_to("none", "SECONDS")] = None
     """End training after this many seconds spent in training steps, over all sittings; opening the capture, saving and
     measuring come on top. The schedules then follow the clock, so that such a run is not reproducible."""
-    device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
-    """Where to compute."""
+    device: Device = "auto"
     resume: Switch = False
     """Go on with the run in DIR. Options that are not given are those that it was begun with; of the others only
     --time-limit may change."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from geokit.cli.options import Debug, Switch
+from geokit.cli.options import Debug, Device, Switch
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Render:
         tyro.conf.arg(metavar="R G B", help_behavior_hint="(default: the run's, or 0 0 0)"),
     ] = None
     """The colour behind everything, in [0, 1]."""
+    device: Device = "auto"
     overwrite: Switch = False
     """Replace files that exist."""
     debug: Debug = False
@@ -64,6 +65,7 @@ class Render:
                 depth=self.depth,
                 downscale=self.downscale,
                 background=self.background,
+                device=self.device,
                 overwrite=self.overwrite,
                 observer=observer,
             )
@@ -76,7 +78,8 @@ class Render:
         from geokit.errors import InvalidInput
         from geokit.pipelines.render_field import render_field
 
-        if self.cameras is not None or self.depth or self.downscale != 1 or self.background is not None:
+        of_scenes = self.cameras is not None or self.depth or self.downscale != 1 or self.background is not None
+        if of_scenes or self.device != "auto":
             raise InvalidInput("a field takes --scale, --bits and --output; cameras, depth and the rest are for scenes")
         height, width = render_field(self.scene, self.output, self.scale, self.overwrite, self.bits)
         with printing():

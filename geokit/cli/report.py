@@ -62,6 +62,12 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def _memory(metrics: dict[str, Any]) -> str:
+    on_gpu = metrics.get("peak_gpu_memory_bytes")
+    of_gpu = f", and {size(on_gpu)} of the {metrics['gpu'] or 'GPU'}" if on_gpu else ""
+    return f"{size(metrics['peak_memory_bytes'])}{of_gpu} at most"
+
+
 def print_reconstruction(metrics: dict[str, Any], output: Path) -> None:
     """How good a reconstruction is, what it cost, and where things are."""
     folder = RunFolder(output)
@@ -73,7 +79,7 @@ def print_reconstruction(metrics: dict[str, Any], output: Path) -> None:
     rows += [
         ("splats", f"{metrics['splats']:,} ({metrics['parameters']:,} numbers)"),
         ("training", f"{metrics['steps']:,} steps, {metrics['seconds']:.0f} s ({metrics['cpu_seconds']:.0f} CPU s)"),
-        ("memory", f"{size(metrics['peak_memory_bytes'])} at most"),
+        ("memory", _memory(metrics)),
         ("scene", str(folder.splats)),
         *([("pictures", f"{folder.views}/")] if views else []),
         ("turntable", str(folder.turntable)),

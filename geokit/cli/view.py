@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from geokit.cli.options import Debug, Switch
+from geokit.cli.options import Debug, Device, Switch
 
 
 @dataclass
@@ -25,6 +25,7 @@ class View:
     """The address to listen on. The default is for this machine alone; there is no password."""
     port: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 8080, or the next free one)")] = None
     """The port to listen on."""
+    device: Device = "auto"
     no_open: Switch = False
     """Do not open a browser."""
     export: Annotated[Path | None, tyro.conf.arg(metavar="PAGE.html", help_behavior_hint="(default: none)")] = None
@@ -49,6 +50,8 @@ class View:
             if not path.exists():
                 raise UnreadableFile(f"{path} does not exist; check the name")
         if self.export is not None:
+            if self.device != "auto":
+                raise InvalidInput("--device is where pictures for the browser are made; a page has none: leave it out")
             return self._write_page(self._things(), self.export)
         if self.overwrite:
             raise InvalidInput("--overwrite replaces the page of --export, which is missing; name one, or leave it out")
@@ -60,11 +63,13 @@ class View:
                 print(f"the viewer is at {url}; end it with Ctrl+C")
             if not self.no_open:
                 open_page(url)
+            from geokit.backend.device_choice import chosen_device
             from geokit.viewer.content import layers_of
             from geokit.viewer.show import fill
 
+            device = chosen_device(self.device)
             layers = [layer for thing in self._things() for layer in layers_of(thing)]
-            with fill(server, layers) as viewer:
+            with fill(server, layers, device=device) as viewer:
                 viewer.wait()
         except KeyboardInterrupt:
             pass

@@ -1,6 +1,7 @@
 """Pinhole cameras: OpenCV axes (x right, y down, z forward), pixel centres at +0.5, intrinsics in pixels."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -73,7 +74,10 @@ class Cameras:
 
     def to(self, device: torch.device | str) -> "Cameras":
         """The same cameras on another device; they stay float64."""
-        return replace(self, world_to_camera=self.world_to_camera.to(device), K=self.K.to(device))
+        moved = copy(self)  # checked already: a GPU is not asked again, which would wait for it
+        object.__setattr__(moved, "world_to_camera", self.world_to_camera.to(device))
+        object.__setattr__(moved, "K", self.K.to(device))
+        return moved
 
     @property
     def centers(self) -> Tensor:

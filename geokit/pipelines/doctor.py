@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 
 import geokit
+from geokit.backend import gpu
 from geokit.backend.native import _native
+from geokit.errors import GeokitError
 from geokit.geometry import Cameras, Splats
 from geokit.geometry.splats import SH_C0
 from geokit.splatting import render
@@ -42,15 +44,39 @@ def examine() -> list[Check]:
         Check("native module", str(_native.__file__)),
         Check("CPU level", _native.cpu_level()),
         Check("threads", f"{_native.thread_count()} of {os.cpu_count()} processors"),
-        _cuda(),
+        _gpu_kernels(),
+        *_gpus(),
         *(_optional(*entry) for entry in _OPTIONAL),
         self_test(),
+        *([self_test("cuda")] if gpu.available() else []),
     ]
 
 
-def _cuda() -> Check:
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    return Check("CUDA", f"CPU kernels only; GPU that torch sees: {gpu}")
+def _gpu_kernels() -> Check:
+    built = gpu.kernels_built()
+    if built is None:
+        return Check("GPU kernels", "not in this build, which computes on the CPU")
+    architectures, toolkit, driver = built
+    knows = f"the driver knows CUDA {_version(driver)}" if driver else "no driver answers"
+    return Check("GPU kernels", f"for {', '.join(architectures)}, built with CUDA {_version(toolkit)}; {knows}")
+
+
+def _gpus() -> list[Check]:
+    """Every GPU that torch sees, and what keeps geokit from computing on it."""
+    if not torch.cuda.is_available():
+        why = "" if torch.version.cuda or torch.version.hip else "; this torch is for the CPU alone"
+        return [Check("GPU", f"none that torch sees{why}")]
+    return [_gpu(i) for i in range(torch.cuda.device_count())]
+
+
+def _gpu(index: int) -> Check:
+    facts = torch.cuda.get_device_properties(index)
+    found = f"{facts.name}, {facts.total_memory / 2**30:.1f} GiB, compute capability {facts.major}.{facts.minor}"
+    return Check(f"GPU {index}", found, cure=gpu.obstacle(index) or "")
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def _optional(names: tuple[str, ...], use: str, extra: str) -> Check:
@@ -62,8 +88,8 @@ def _optional(names: tuple[str, ...], use: str, extra: str) -> Check:
     return Check(names[0], f"not installed ({use})", cure=f"pip install 'geokit[{extra}]'")
 
 
-def self_test() -> Check:
-    """Render one splat and compare the pixel at its centre with opacity times colour."""
+def self_test(device: str = "cpu") -> Check:
+    """Render one splat on a device and compare the pixel at its centre with opacity times colour."""
     opacity, color = 0.75, 0.8
     splat = Splats(
         means=torch.tensor([[0.0, 0.0, 2.0]]),
@@ -73,9 +99,13 @@ def self_test() -> Check:
         sh_coeffs=torch.full((1, 1, 3), (color - 0.5) / SH_C0),
     )
     K = torch.tensor([[[20.0, 0, 8.5], [0, 20, 8.5], [0, 0, 1]]])
-    with torch.no_grad():
-        seen = float(render(splat, Cameras(torch.eye(4)[None], K, ((17, 17),))).image[8, 8, 0])
-    wanted = opacity * color
+    camera, wanted = Cameras(torch.eye(4)[None], K, ((17, 17),)), opacity * color
+    name = "self test" if device == "cpu" else "self test on the GPU"
+    try:
+        with torch.no_grad():
+            seen = float(render(splat.to(device), camera.to(device)).image[8, 8, 0])
+    except (GeokitError, RuntimeError) as error:  # torch's own are of the latter kind
+        return Check(name, f"one splat could not be rendered: {error}", False, "install geokit again")
     if abs(seen - wanted) < 1e-4:
-        return Check("self test", f"one splat rendered: {seen:.4f}, as it should be")
-    return Check("self test", f"one splat rendered: {seen:.4f} instead of {wanted:.4f}", False, "install geokit again")
+        return Check(name, f"one splat rendered: {seen:.4f}, as it should be")
+    return Check(name, f"one splat rendered: {seen:.4f} instead of {wanted:.4f}", False, "install geokit again")

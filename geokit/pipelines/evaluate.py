@@ -28,16 +28,19 @@ class Score:
 
 
 def render_picture(splats: Splats, camera: Cameras, config: TrainConfig) -> Tensor:
-    """(H, W, 3) in [0, 1]: what one camera sees, rendered as in training."""
+    """(H, W, 3) in [0, 1], on the splats' device: what one camera sees, rendered as in training."""
+    device = splats.means.device
     with torch.no_grad():
-        background = torch.tensor(config.background)
-        return render(splats, camera, background=background, antialiased=config.antialiased).image.clamp(0, 1)
+        background = torch.tensor(config.background, device=device)
+        seen = render(splats, camera.to(device), background=background, antialiased=config.antialiased)
+        return seen.image.clamp(0, 1)
 
 
 def compare(splats: Splats, views: PosedPictures, config: TrainConfig) -> Iterator[tuple[Score, Tensor, Tensor]]:
-    """For every view its score, its photograph and its rendering, both (H, W, 3) in [0, 1]."""
+    """For every view its score, its photograph and its rendering, both (H, W, 3) in [0, 1] on the splats' device."""
     for i, (name, photograph) in enumerate(zip(views.cameras.names, views.photographs)):
-        picture, target = render_picture(splats, views.cameras[i], config), photograph.to(torch.float32) / 255
+        picture = render_picture(splats, views.cameras[i], config)
+        target = photograph.to(picture.device).to(torch.float32) / 255
         yield Score(name, psnr(picture, target), float(ssim(picture, target))), target, picture
 
 
@@ -54,6 +57,7 @@ def save_comparisons(folder: Path, splats: Splats, views: PosedPictures, config:
     """
     files = [folder / f"{name}.png" for name in picture_names(views.cameras.names)]
     for file, (score, target, picture) in zip(files, compare(splats, views, config)):
+        target, picture = target.cpu(), picture.cpu()
         error = inferno((picture - target).abs().mean(2) / WORST_SHOWN)
         gap = torch.ones(len(target), _GAP, 3)
         save_picture(file, torch.cat([target, gap, picture, gap, error], dim=1))

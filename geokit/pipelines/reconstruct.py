@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import geokit
+from geokit.backend.device_choice import chosen_device, device_name, unused_gpu
 from geokit.backend.native import _native
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Splats
@@ -46,28 +47,24 @@ def reconstruct(
     has its default there, except that transparent photographs stand before the capture's own background.
     time_limit: seconds spent in training steps, over all sittings, at which training ends; the schedules follow the
     clock then, so that such a run is not reproducible. Every other run on the CPU is: the same inputs give the same
-    bytes of splats.ply.
+    bytes of splats.ply. device: "cpu", "cuda", or "auto", the GPU where geokit's kernels run on one; a run may be gone
+    on with on another device.
     resume: go on from the checkpoint in `output`, with the options that it was begun with. overwrite: replace a run
     that is there. On SIGINT or SIGTERM everything is saved and `Interrupted` (a KeyboardInterrupt) raised.
 
     Raises `InvalidInput` for options that cannot be, `UnreadableFile` for what is wrong with the capture's files.
     """
     observer, folder = observer or Observer(), RunFolder(Path(output))
-    check_device(device)
+    place = chosen_device(device)
     given: dict[str, Any] = {"downscale": downscale, "test_every": test_every, "time_limit": time_limit, **options}
     given["test_images"] = test_images
     given = {name: value for name, value in given.items() if value is not None}
     given["capture"] = Path(capture).expanduser().resolve()
     settings = _settings(folder, given, resume, overwrite)
-    return _run(folder, settings, "background" in given or resume, resume, observer)
-
-
-def check_device(device: str) -> None:
-    """Raise `InvalidInput` for a device that this version cannot compute on."""
-    if device == "cuda":
-        raise InvalidInput("CUDA kernels are not in this version of geokit; leave --device out or use --device cpu")
-    if device not in ("auto", "cpu"):
-        raise InvalidInput(f"the device must be auto, cpu or cuda, got {device!r}")
+    unused = unused_gpu() if device == "auto" else None
+    if unused is not None:
+        observer.message(f"computing on the CPU, since {unused}")
+    return _run(folder, settings, "background" in given or resume, resume, observer, place)
 
 
 def _settings(folder: RunFolder, given: Mapping[str, Any], resume: bool, overwrite: bool) -> Settings:
@@ -90,7 +87,12 @@ def _settings(folder: RunFolder, given: Mapping[str, Any], resume: bool, overwri
 
 
 def _run(
-    folder: RunFolder, settings: Settings, has_background: bool, resume: bool, observer: Observer
+    folder: RunFolder,
+    settings: Settings,
+    has_background: bool,
+    resume: bool,
+    observer: Observer,
+    device: torch.device,
 ) -> dict[str, Any]:
     saved = load_checkpoint(folder.checkpoint) if resume and folder.checkpoint.is_file() else None
     capture = _open(settings, observer)
@@ -100,7 +102,12 @@ def _run(
     splats = _initial_splats(capture, config, observer) if saved is None else _saved_splats(saved[0], folder)
     train, test = (posed_pictures(capture, split, config.background) for split in (capture.train, capture.test))
     del capture
-    training = Training(splats, (train, test), settings, folder, observer)
+    training = Training(splats, (train, test), settings, folder, observer, device)
+    if training.trainer.streams_photographs:
+        observer.message(
+            "the photographs stay in main memory, since they would fill more than a third of what the GPU has free; "
+            "each is brought there for its step"
+        )
     if saved is not None:
         _go_on(training, *saved)
     elif resume:
@@ -112,9 +119,10 @@ def _run(
     try:
         observer.phase("Training")
         training.run()
-        metrics = _metrics(training, _save_views(training, observer))
-        folder.save_metrics(metrics)
-        _save_turntable(training, observer)
+        with training.memory_explained():
+            metrics = _metrics(training, _save_views(training, observer))
+            folder.save_metrics(metrics)
+            _save_turntable(training, observer)
     except Interrupted:
         raise
     except KeyboardInterrupt as error:  # beside the training steps, or a second one before all was saved
@@ -172,7 +180,8 @@ def _go_on(training: Training, tensors: dict[str, Tensor], metadata: dict[str, A
             "restore the capture or begin anew with --overwrite"
         )
     try:
-        training.resume(tensors, metadata)
+        with training.memory_explained():
+            training.resume(tensors, metadata)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _foreign(folder, error) from error
     folder.cut_curve(trainer.step_number)
@@ -191,9 +200,9 @@ def _save_views(training: Training, observer: Observer) -> list[Score]:
 
 def _save_turntable(training: Training, observer: Observer) -> None:
     trainer = training.trainer
-    cameras, pictures = turntable_cameras(trainer.cameras), []
+    cameras, pictures, splats = turntable_cameras(trainer.cameras), [], trainer.splats
     for i in range(len(cameras)):
-        pictures.append(render_picture(trainer.splats, cameras[i], trainer.config))
+        pictures.append(render_picture(splats, cameras[i], trainer.config).cpu())
         observer.count("Rendering the turntable", i + 1, len(cameras))
     save_gif(training.folder.turntable, pictures)
 
@@ -214,6 +223,9 @@ def _metrics(training: Training, scores: Sequence[Score]) -> dict[str, Any]:
         "seconds": training.seconds,
         "cpu_seconds": training.cpu_seconds,
         "peak_memory_bytes": training.peak_memory(),
+        "device": training.trainer.device.type,
+        "gpu": device_name(training.trainer.device) if training.trainer.device.type == "cuda" else None,
+        "peak_gpu_memory_bytes": training.peak_gpu_memory(),
         "versions": {
             "geokit": geokit.__version__,
             "torch": torch.__version__,

@@ -9,12 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from geokit.backend.device_choice import chosen_device
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import Cameras
 from geokit.io import load_splats, save_picture
 from geokit.io.safe import atomic_write, read_bytes
 from geokit.pipelines.camera_files import named_cameras
 from geokit.pipelines.colormap import inferno
+from geokit.pipelines.gpu_memory import memory_explained
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.posed_pictures import picture_names
 from geokit.pipelines.run_folder import RunFolder, scene_file
@@ -33,6 +35,7 @@ def render_scene(
     depth: bool = False,
     downscale: float = 1,
     background: tuple[float, float, float] | None = None,
+    device: str = "auto",
     overwrite: bool = False,
     observer: Observer | None = None,
 ) -> list[Path]:
@@ -41,7 +44,8 @@ def render_scene(
     cameras: `Cameras`, or what `named_cameras` understands. output: a folder for one .png a camera, or a .gif. depth:
     also NAME_depth.png, 16 bits: expected depth along the optical axis in the scene's unit, divided by the `unit` that
     depth.json gives for it, 0 where nothing is; and NAME_depth_colors.png, bright is near. downscale divides the size
-    of the pictures. background: RGB in [0, 1]; by default that of the run, black for a splat file alone.
+    of the pictures. background: RGB in [0, 1]; by default that of the run, black for a splat file alone. device: as for
+    `reconstruct`.
 
     Raises `InvalidInput` for options that cannot be, and where a picture exists already, unless `overwrite`; a
     depth.json is added to.
@@ -51,6 +55,7 @@ def render_scene(
         raise InvalidInput(f"downscale must be a number of at least 1, got {downscale}")
     if background is not None and not all(0 <= value <= 1 for value in background):
         raise InvalidInput(f"background must be three numbers in [0, 1], got {background}")
+    place = chosen_device(device)
     moving = output.suffix.lower() == ".gif"
     if output.suffix[1:2].isalpha() and not moving and not output.is_dir():
         raise InvalidInput(f"{output} ends like a file, but only .gif can be one; name a folder for .png pictures")
@@ -59,7 +64,7 @@ def render_scene(
     config = RunFolder(scene).config
     settings = load_settings(config) if config.is_file() else None
     observer.phase("Opening the scene")
-    splats = load_splats(scene_file(scene))
+    splats = load_splats(scene_file(scene)).to(place)
     if not isinstance(cameras, Cameras):
         cameras = named_cameras(cameras, settings)
     cameras = cameras if downscale == 1 else cameras.scaled(1 / downscale)
@@ -72,13 +77,17 @@ def render_scene(
     if existing and not overwrite:
         raise InvalidInput(f"{existing[0]} exists already; choose another output, or replace it with --overwrite")
     train = settings.train if settings else None
-    behind = torch.tensor(background or (train.background if train else (0.0, 0.0, 0.0)))
+    behind = torch.tensor(background or (train.background if train else (0.0, 0.0, 0.0)), device=place)
     antialiased = train.antialiased if train else False
     pictures, written = [], []
     units = _units(output / "depth.json") if depth else {}
     for i, name in enumerate(names):
-        with torch.no_grad():
-            seen = render(splats, cameras[i], background=behind, antialiased=antialiased, depth=depth)
+        width, height = cameras.sizes[i]
+        words = f"for a picture of {width}x{height}; take a larger --downscale, or --device cpu"
+        with torch.no_grad(), memory_explained(place, lambda words=words: words):  # type: ignore[misc]
+            seen = _on_the_cpu(
+                render(splats, cameras[i].to(place), background=behind, antialiased=antialiased, depth=depth)
+            )
         if moving:
             pictures.append(seen.image)
         else:
@@ -94,6 +103,10 @@ def render_scene(
         with atomic_write(output / "depth.json") as file:
             file.write(json.dumps(units, indent=1).encode())
     return written or files
+
+
+def _on_the_cpu(seen: Rendering) -> Rendering:
+    return Rendering(seen.image.cpu(), seen.alpha.cpu(), None if seen.depth is None else seen.depth.cpu())
 
 
 def _units(file: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from geokit.backend.device_choice import chosen_device
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.geometry import Cameras, PointCloud, Splats
 from geokit.geometry.fusion import DepthView, fuse_depth, suggested_voxel, without_specks
@@ -19,6 +20,7 @@ from geokit.io.meshes import save_mesh
 from geokit.io.safe import existing_file
 from geokit.io.shapes import load_shape
 from geokit.pipelines.camera_files import named_cameras
+from geokit.pipelines.gpu_memory import memory_explained
 from geokit.pipelines.observer import Observer
 from geokit.pipelines.outputs import check_free
 from geokit.pipelines.run_folder import RunFolder, scene_file
@@ -51,6 +53,7 @@ def make_surface(
     denoise: bool | None = None,
     voxel: float | None = None,
     faces: int | None = None,
+    device: str | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
 ) -> Surface:
@@ -58,7 +61,8 @@ def make_surface(
 
     source: a file of points, which become a surface by `poisson_surface` (depth, trim and denoise are its options); or
     a folder that geokit reconstruct made, or a splat file with `cameras`, of which depth maps are fused
-    (`surface_from_splats`; voxel is its option). faces: simplify to so many.
+    (`surface_from_splats`; voxel is its option, and device, as for `reconstruct`, says where they are rendered).
+    faces: simplify to so many.
 
     Raises `InvalidInput` for options that cannot be and where `output` exists, unless `overwrite`; `UnreadableFile`;
     `MissingDependency` without Open3D; `NumericalFailure` where no surface comes out.
@@ -69,6 +73,7 @@ def make_surface(
     check_free(output, overwrite)
     if faces is not None and faces < 4:
         raise InvalidInput(f"--faces must be at least 4, got {faces}")
+    place = chosen_device(device or "auto")
     observer.phase("Opening the input")
     scene = load_shape(scene_file(source)) if source.is_dir() else load_shape(existing_file(source, "file of points"))
     if isinstance(scene, Mesh):
@@ -78,7 +83,7 @@ def make_surface(
         )
     splats = isinstance(scene, Splats)
     _refuse_options(
-        {"--voxel": voxel, "--cameras": cameras}
+        {"--voxel": voxel, "--cameras": cameras, "--device": device}
         if not splats
         else {"--depth": depth, "--trim": trim, "--no-denoise": denoise},
         "splats" if not splats else "points",
@@ -89,7 +94,8 @@ def make_surface(
         method, inputs = "poisson", len(scene)
     else:
         views, settings = _cameras_of(source, cameras)
-        mesh = surface_from_splats(scene, views, voxel, antialiased=settings, observer=observer)
+        with memory_explained(place, lambda: "for the depth of this scene; take --device cpu"):
+            mesh = surface_from_splats(scene.to(place), views, voxel, antialiased=settings, observer=observer)
         method, inputs = "fusion", len(views)
     if faces is not None and faces < len(mesh):
         observer.phase(f"Simplifying {len(mesh):,} faces")
@@ -108,7 +114,7 @@ def surface_from_splats(
     antialiased: bool = False,
     observer: Observer | None = None,
 ) -> Mesh:
-    """The coloured surface of a splat scene, fused from its depth in the cameras that it was trained on.
+    """The coloured surface of a splat scene, fused from its depth in the cameras that it was trained on; on the CPU.
 
     The depth of a pixel is that of the splat that stops half of its light; pixels that stop less have none. voxel:
     None takes that of `suggested_voxel`. Pieces of less than 1 % of the largest one's area are left out.
@@ -129,9 +135,12 @@ def surface_from_splats(
 
 
 def splat_depth(splats: Splats, camera: Cameras, antialiased: bool = False) -> tuple[Tensor, Tensor]:
-    """Depth (H, W), 0 where less than half of the light is stopped, and colours (H, W, 3) that one camera sees."""
+    """Depth (H, W), 0 where less than half of the light is stopped, and colours (H, W, 3) that one camera sees.
+
+    Both on the splats' device.
+    """
     with torch.no_grad():
-        seen = render(splats, camera, depth=True, antialiased=antialiased)
+        seen = render(splats, camera.to(splats.means.device), depth=True, antialiased=antialiased)
     assert seen.median_depth is not None
     colors = seen.image / seen.alpha.clamp_min(1e-3)[..., None]
     return torch.where(seen.alpha > _COVERED, seen.median_depth, 0.0), colors.clamp(0, 1)
@@ -140,7 +149,7 @@ def splat_depth(splats: Splats, camera: Cameras, antialiased: bool = False) -> t
 def _depth_views(splats: Splats, cameras: Cameras, antialiased: bool, observer: Observer | None) -> Iterator[DepthView]:
     for i in range(len(cameras)):
         depth, colors = splat_depth(splats, cameras[i], antialiased)
-        yield DepthView(depth, colors)
+        yield DepthView(depth.cpu(), colors.cpu())
         if observer:
             observer.count("Fusing depth", i + 1, len(cameras))
 

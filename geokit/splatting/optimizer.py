@@ -19,7 +19,7 @@ class SplatOptimizer:
         self.parameters = {name: t.detach().clone().requires_grad_() for name, t in splats.tensors().items()}
         self.first_moments = {name: torch.zeros_like(t) for name, t in self.parameters.items()}
         self.second_moments = {name: torch.zeros_like(t) for name, t in self.parameters.items()}
-        self.frequency_units = torch.ones(len(splats), 1, 1, dtype=splats.means.dtype)
+        self.frequency_units = splats.means.new_ones(len(splats), 1, 1)
 
     def __len__(self) -> int:
         return len(self.parameters["means"])
@@ -32,15 +32,18 @@ class SplatOptimizer:
             fields["wave_frequencies"] = fields["wave_frequencies"] * self.frequency_units
         return Splats(**fields)
 
-    def step(self, rates: dict[str, Tensor]) -> None:
-        """One Adam step with the gradients at hand; rates[name] holds a learning rate for every value of a row."""
+    def step(self, rates: dict[str, Tensor], skip: Tensor | None = None) -> None:
+        """One Adam step with the gradients at hand; rates[name] holds a learning rate for every value of a row.
+
+        skip: a flag (1,) on the device: where it is true nothing changes but the count of the steps.
+        """
         self.step_count += 1
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 if parameter.grad is None or not parameter.numel():
                     continue
                 moments = self.first_moments[name], self.second_moments[name]
-                adam_step(parameter, parameter.grad.contiguous(), *moments, rates[name], self.step_count)
+                adam_step(parameter, parameter.grad.contiguous(), *moments, rates[name], self.step_count, skip=skip)
                 parameter.grad = None
 
     def _replace(self, name: str, parameter: Tensor, first: Tensor, second: Tensor) -> None:
@@ -110,9 +113,12 @@ class SplatOptimizer:
         return tensors | {"frequency_units": self.frequency_units}
 
     @classmethod
-    def from_state(cls, tensors: dict[str, Tensor], step_count: int) -> "SplatOptimizer":
-        """The inverse of `state`."""
+    def from_state(
+        cls, tensors: dict[str, Tensor], step_count: int, device: torch.device | str = "cpu"
+    ) -> "SplatOptimizer":
+        """The inverse of `state`, on any device."""
         names = Splats.__dataclass_fields__
+        tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
         self = cls(Splats(**{name: tensors[name] for name in names}))
         for name in names:
             self.first_moments[name] = tensors[f"first_moment.{name}"].clone()

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, fields
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from geokit.errors import InvalidInput
@@ -100,16 +100,21 @@ def sh_degree(config: TrainConfig, progress: float) -> int:
     return min(config.sh_degree, int(progress * 2 * (config.sh_degree + 1)))
 
 
+def means_rate(config: TrainConfig, extent: float, progress: float) -> float:
+    """The learning rate of the means, in the digits of float32; it decays exponentially (Kerbl et al. 2023)."""
+    return float(np.float32(config.means_rate * extent * config.means_rate_decay**progress))
+
+
 def learning_rates(config: TrainConfig, splats: Splats, extent: float, progress: float) -> dict[str, Tensor]:
-    """A rate for every value of a row of each field; that of the means decays exponentially (Kerbl et al. 2023)."""
+    """A rate for every value of a row of each field."""
 
     def rates(value: float, count: int) -> Tensor:
-        return torch.full((count,), value, dtype=splats.means.dtype)
+        return splats.means.new_full((count,), value)
 
     harmonics = rates(config.sh_rate / 20, splats.sh_coeffs[0].numel())
     harmonics[:3] = config.sh_rate
     return {
-        "means": rates(config.means_rate * extent * config.means_rate_decay**progress, 3),
+        "means": rates(means_rate(config, extent, progress), 3),
         "quats": rates(config.quats_rate, 4),
         "log_scales": rates(config.scales_rate, 3),
         "logit_opacities": rates(config.opacities_rate, 1),

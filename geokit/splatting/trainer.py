@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,10 +12,13 @@ from geokit.backend.checks import check_tensor
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.geometry import Cameras, Splats
 from geokit.splatting.densify import CloneSplitPrune, Densification, Relocation
+from geokit.splatting.list_rooms import ListRooms
 from geokit.splatting.losses import photometric_loss
 from geokit.splatting.optimizer import SplatOptimizer
+from geokit.splatting.photographs import Carrier, placed
+from geokit.splatting.reading import runs_ahead
 from geokit.splatting.render import render
-from geokit.splatting.schedule import TrainConfig, learning_rates, reduction, sh_degree
+from geokit.splatting.schedule import TrainConfig, learning_rates, means_rate, reduction, sh_degree
 from geokit.splatting.waves import attenuation_penalty, open_waves, reopen_waves
 
 _FINITE_EVERY = 25  # steps, as often as the densest schedule refines
@@ -22,23 +26,44 @@ _FINITE_EVERY = 25  # steps, as often as the densest schedule refines
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did: its number from 1, the loss, the PSNR of its view in dB, the splats after it."""
+    """What one step did: its number from 1, the loss, the PSNR of its view in dB, the splats after it.
+
+    On a GPU to read `loss` or `psnr` is to wait until the step is done.
+    """
 
     number: int
-    loss: float
-    psnr: float
     splats: int
+    measured: tuple[Tensor, Tensor]  # the loss, the mean squared error
+
+    @cached_property
+    def loss(self) -> float:
+        """What training minimises, without what regularises it."""
+        return float(self.measured[0])
+
+    @cached_property
+    def psnr(self) -> float:
+        """Of the step's view, in dB."""
+        return float(-10 * torch.log10(self.measured[1].clamp_min(1e-12)))
 
 
 class Trainer:
     """Fits splats to photographs.
 
-    cameras: N of them; photographs: N uint8 tensors (H, W, 3) of the cameras' sizes; splats: where to begin. On the CPU
-    a run depends on nothing but its inputs: the same seed gives the same bytes, on any number of threads, whether or
-    not it was interrupted (`state`, `resume`).
+    cameras: N of them; photographs: N uint8 tensors (H, W, 3) of the cameras' sizes; splats: where to begin; device:
+    where to compute, by default that of the splats. On the CPU a run depends on nothing but its inputs: the same seed
+    gives the same bytes, on any number of threads, whether or not it was interrupted (`state`, `resume`). On a GPU no
+    step waits for the device, but for those that add or drop splats and every 25th, which looks for values that are
+    not finite.
     """
 
-    def __init__(self, cameras: Cameras, photographs: Sequence[Tensor], splats: Splats, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        cameras: Cameras,
+        photographs: Sequence[Tensor],
+        splats: Splats,
+        config: TrainConfig,
+        device: torch.device | str | None = None,
+    ) -> None:
         if len(cameras) != len(photographs) or not len(cameras):
             raise InvalidInput(
                 f"training needs one photograph a camera: got {len(photographs)} for {len(cameras)} cameras"
@@ -56,11 +81,18 @@ class Trainer:
         self.config, self.cameras = config, cameras
         self.extent = cameras.extent
         self.smallest = min(min(size) for size in cameras.sizes)
-        self.levels = _pyramid(cameras, photographs, reduction(config, 0.0, self.smallest))
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.optimizer = SplatOptimizer(splats)
+        self.optimizer = SplatOptimizer(splats if device is None else splats.to(device))
+        self.device = self.optimizer.parameters["means"].device
+        self._ahead = runs_ahead(self.device)
+        self.levels = _pyramid(cameras, photographs, reduction(config, 0.0, self.smallest), self.device)
+        self._views = [[level[i].to(self.device) for i in range(len(level))] for level, _ in self.levels]
+        self._half_sizes = (torch.tensor(cameras.sizes) / 2).to(self.device)
+        self._carrier, self._rooms = Carrier(self.device), ListRooms()
+        self.generator = torch.Generator().manual_seed(config.seed)  # of all that is decided by Python
+        self.draws = _generator(self.device, config.seed) if self._ahead else self.generator
         self.densification = self._densification()
-        self.background = torch.tensor(config.background)
+        self.background = torch.tensor(config.background).to(self.device)
+        self._broken = torch.zeros((), dtype=torch.bool, device=self.device)  # a loss that was not finite was seen
         self.step_number = 0
         self.queue: list[int] = []
         self.wave_rounds = 0
@@ -68,8 +100,13 @@ class Trainer:
     def _densification(self) -> Densification:
         every = max(25, min(100, self.config.steps // 50))
         if self.config.strategy == "mcmc":
-            return Relocation(self.config.max_splats, self.generator, every)
-        return CloneSplitPrune(self.config.max_splats, self.generator, self.extent, every)
+            return Relocation(self.config.max_splats, self.draws, every)
+        return CloneSplitPrune(self.config.max_splats, self.draws, self.extent, every)
+
+    @property
+    def streams_photographs(self) -> bool:
+        """Whether the photographs are in main memory, since they would fill too much of the GPU's."""
+        return self.levels[0][1][0].device.type != self.device.type
 
     @property
     def splats(self) -> Splats:
@@ -94,39 +131,56 @@ class Trainer:
         splats = self.optimizer.splats
         probe = None
         if config.strategy == "classic":
-            probe = torch.zeros(len(splats), 2, requires_grad=True)
-        loss, error = self._loss(splats, view, level, probe)
-        self._check_finite(loss)
-        self._regularised(loss, splats).backward()
-        rates = learning_rates(config, splats, self.extent, progress)
-        self.optimizer.step(rates)
-        means_rate = float(rates["means"][0])
-        absolute = None
+            probe = torch.zeros_like(splats.means[:, :2], requires_grad=True)
+        with self._rooms.within((level, len(splats), splats.waves)) as room:
+            loss, square = self._loss(splats, view, level, probe)
+            if not self._ahead:
+                self._check_finite(loss)
+            self._regularised(loss, splats).backward()
+            skipped = None if room is None else room.overflowed()
+        if self.queue:
+            self._carrier.expect(self.levels[level][1][self.queue[-1]])
+        self.optimizer.step(learning_rates(config, splats, self.extent, progress), skipped)
+        if self._ahead:
+            self._broken |= ~torch.isfinite(loss.detach())
+            if self.step_number % _FINITE_EVERY == 0 or self.densification.refines(self.step_number, steps):
+                self._check_gathered()
+        rate, absolute = means_rate(config, self.extent, progress), None
         if probe is not None and probe.grad is not None:
-            width, height = self.cameras.sizes[view]
-            absolute = probe.grad * (torch.tensor([width, height]) / (2 * 2**level))
-        self.densification.after_step(self.optimizer, self.step_number, steps, means_rate, absolute)
-        return Step(self.step_number, float(loss.detach()), error, len(self.optimizer))
+            absolute = probe.grad * (self._half_sizes[view] / 2**level)
+        self.densification.after_step(self.optimizer, self.step_number, steps, rate, absolute, skipped)
+        return Step(self.step_number, len(self.optimizer), (loss.detach(), square))
 
     def _check_finite(self, loss: Tensor) -> None:
         """The loss at every step; now and then the splats too, since one that is not finite is culled, not seen."""
         bad = [] if bool(torch.isfinite(loss)) else ["loss"]
         if self.step_number % _FINITE_EVERY == 0:
             bad += [name for name, t in self.optimizer.parameters.items() if not bool(torch.isfinite(t).all())]
+        self._refuse(bad)
+
+    def _check_gathered(self) -> None:
+        """All losses so far and the splats, waiting for the device once."""
+        parameters = self.optimizer.parameters
+        flags = [self._broken, *(~torch.isfinite(t.detach()).all() for t in parameters.values())]
+        found = torch.stack(flags).tolist()
+        bad = [name for name, flag in zip(("loss", *parameters), found) if flag]
+        self._refuse(bad[:1])  # the others followed
+
+    def _refuse(self, bad: list[str]) -> None:
         if bad:
             raise NumericalFailure(
                 f"the {' and the '.join(bad)} is not finite at step {self.step_number}; "
                 "lower the learning rates or check the poses"
             )
 
-    def _loss(self, splats: Splats, view: int, level: int, probe: Tensor | None = None) -> tuple[Tensor, float]:
-        cameras, photographs = self.levels[level]
-        target = photographs[view].to(torch.float32).div_(255)
+    def _loss(self, splats: Splats, view: int, level: int, probe: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The loss of one view, and its mean squared error."""
+        camera, config = self._views[level][view], self.config
+        target = self._carrier.take(self.levels[level][1][view]).to(torch.float32).div_(255)
         picture = render(
-            splats, cameras[view], background=self.background, antialiased=self.config.antialiased, screen_probe=probe
+            splats, camera, background=self.background, antialiased=config.antialiased, screen_probe=probe
         ).image
-        loss, square = photometric_loss(picture, target, self.config.ssim_weight)
-        return loss, float(-10 * torch.log10(square.clamp_min(1e-12)))
+        return photometric_loss(picture, target, config.ssim_weight)
 
     def _regularised(self, loss: Tensor, splats: Splats) -> Tensor:
         config = self.config
@@ -147,16 +201,20 @@ class Trainer:
             return self._loss(splats, view, level)[0]
 
         if self.wave_rounds == 0:
-            open_waves(self.optimizer, self.config.waves, views, loss_of, self.generator)
+            open_waves(self.optimizer, self.config.waves, views, loss_of, self.draws)
         else:
-            reopen_waves(self.optimizer, views, loss_of, self.generator)
+            reopen_waves(self.optimizer, views, loss_of, self.draws)
         self.wave_rounds += 1
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and metadata of a checkpoint, copied: training on does not change them."""
+        """Tensors (on the CPU) and metadata of a checkpoint, copied: training on does not change them."""
+        if self._ahead:
+            self._check_gathered()
         live = self.optimizer.state() | self.densification.state()
-        tensors = {name: tensor.clone() for name, tensor in live.items()}
+        tensors = {name: tensor.to("cpu", copy=True) for name, tensor in live.items()}
         tensors["generator"] = self.generator.get_state()
+        if self._ahead:
+            tensors["device_generator"] = self.draws.get_state()
         metadata = {
             "step": self.step_number,
             "optimizer_steps": self.optimizer.step_count,
@@ -167,25 +225,38 @@ class Trainer:
         return tensors, metadata
 
     def resume(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Go on where `state` was taken."""
-        self.optimizer = SplatOptimizer.from_state(tensors, metadata["optimizer_steps"])
+        """Go on where `state` was taken, be it on another device."""
+        self.optimizer = SplatOptimizer.from_state(tensors, metadata["optimizer_steps"], self.device)
         self.densification.load(tensors)
         self.generator.set_state(tensors["generator"])
         self.step_number, self.queue = metadata["step"], list(metadata["queue"])
+        if self._ahead and "device_generator" in tensors:
+            self.draws.set_state(tensors["device_generator"])
+        elif self._ahead:  # the run was on the CPU so far
+            self.draws.manual_seed(self.config.seed + self.step_number)
         self.wave_rounds = metadata["wave_rounds"]
 
 
-def _pyramid(cameras: Cameras, photographs: Sequence[Tensor], halvings: int) -> list[tuple[Cameras, list[Tensor]]]:
-    """The cameras and photographs at full size, at half, ...; halved by averaging areas."""
+def _generator(device: torch.device, seed: int) -> torch.Generator:
+    return torch.Generator(device).manual_seed(seed)
+
+
+def _pyramid(
+    cameras: Cameras, photographs: Sequence[Tensor], halvings: int, device: torch.device
+) -> list[tuple[Cameras, list[Tensor]]]:
+    """The cameras and photographs at full size, at half, ...; halved by averaging areas. Photographs for `device`."""
     levels = [(cameras, list(photographs))]
     for halving in range(1, halvings + 1):
         sizes = [(max(1, w >> halving), max(1, h >> halving)) for w, h in cameras.sizes]
-        smaller = [_averaged(photograph, size) for photograph, size in zip(photographs, sizes)]
+        smaller = [_averaged(photograph, size, device) for photograph, size in zip(photographs, sizes)]
         levels.append((cameras.resized(sizes), smaller))
-    return levels
+    ready = placed([pictures for _, pictures in levels], device)
+    return [(level, pictures) for (level, _), pictures in zip(levels, ready)]
 
 
-def _averaged(photograph: Tensor, size: tuple[int, int]) -> Tensor:
-    planes = photograph.permute(2, 0, 1)[None].to(torch.float32)
+def _averaged(photograph: Tensor, size: tuple[int, int], device: torch.device) -> Tensor:
+    """Where the photograph is; computed on the device if it is a GPU."""
+    there = photograph.to(device) if device.type == "cuda" else photograph
+    planes = there.permute(2, 0, 1)[None].to(torch.float32)
     small = torch.nn.functional.interpolate(planes, size=(size[1], size[0]), mode="area")
-    return small[0].permute(1, 2, 0).round().to(torch.uint8).contiguous()
+    return small[0].permute(1, 2, 0).round().to(torch.uint8).contiguous().to(photograph.device)

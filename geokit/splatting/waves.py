@@ -8,6 +8,8 @@ from torch import Tensor
 from geokit.geometry import Splats
 from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.splatting.optimizer import SplatOptimizer
+from geokit.splatting.primitives import turned
+from geokit.splatting.reading import runs_ahead
 
 LOW, HIGH = 0.15, 2.0  # the slowest and the fastest wave that is probed, in cycles per standard deviation
 MOST_WAVES = 16  # that the rasterizer lets a splat carry: kMaxWaves of cuda_ext/splatting/rasterize.h
@@ -19,10 +21,10 @@ def random_frequencies(splats: Splats, count: int, generator: torch.Generator) -
     The direction is uniform in the splat's own whitened axes (u = diag(s) R' f is what the splat "sees" of a wave), so
     a flat splat is offered waves in its plane.
     """
-    n = len(splats)
-    direction = torch.randn(n, count, 3, generator=generator)
+    n, device = len(splats), splats.means.device
+    direction = torch.randn(n, count, 3, generator=generator, device=device)
     direction = torch.nn.functional.normalize(direction, dim=-1)
-    cycles = LOW * (HIGH / LOW) ** torch.rand(n, count, 1, generator=generator)
+    cycles = LOW * (HIGH / LOW) ** torch.rand(n, count, 1, generator=generator, device=device)
     scales = splats.log_scales.exp()
     # A thin axis would ask for an extreme frequency along it, which no view resolves: bound it by the median axis.
     floor = scales.median(dim=1, keepdim=True).values
@@ -47,9 +49,9 @@ def probe_waves(
     frequencies, slopes = [], []
     for _ in range(candidates // at_once):
         waves = random_frequencies(splats, at_once, generator)
-        total = torch.zeros(len(splats), at_once, 2)
+        total = splats.means.new_zeros(len(splats), at_once, 2)
         for view in views:
-            weights = torch.zeros(len(splats), at_once, 2, requires_grad=True)
+            weights = torch.zeros_like(total, requires_grad=True)
             loss = loss_of(splats.replace(wave_frequencies=waves, wave_weights=weights), view)
             total += torch.autograd.grad(loss, weights)[0]
         frequencies.append(waves)
@@ -69,7 +71,7 @@ def open_waves(
     splats = optimizer.splats
     frequencies, _ = probe_waves(splats, views, loss_of, generator)
     units = 1 / splats.log_scales.detach().mean(dim=1).exp()[:, None, None]
-    optimizer.set_waves(frequencies[:, :count] / units, torch.zeros(len(splats), count, 2), units)
+    optimizer.set_waves(frequencies[:, :count] / units, units.new_zeros(len(splats), count, 2), units)
 
 
 def reopen_waves(
@@ -116,7 +118,10 @@ def reopen_waves(
 
 def cycles_per_sigma(splats: Splats) -> Tensor:
     """(N, K) |diag(s) R' f|: the waves' cycles per standard deviation, the diagnostic of a healthy Gabor scene."""
-    local = splats.wave_frequencies @ matrix_from_quaternion(splats.quats)
+    if runs_ahead(splats.means.device):
+        local = turned(splats.quats, splats.wave_frequencies, back=True)
+    else:
+        local = splats.wave_frequencies @ matrix_from_quaternion(splats.quats)
     return (local * splats.log_scales.exp()[:, None]).norm(dim=-1)
 
 

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from geokit.cli import main as command
@@ -158,7 +159,7 @@ def test_bad_captures(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--device", "cuda"], "CUDA kernels are not in this version"),
+        (["--device", "cuda"], "--device cuda needs an NVIDIA GPU, but"),
         (["--sh-degree", "4"], "sh_degree must be 0 to 3"),
         (["--steps", "0"], "steps must be at least 1"),
         (["--downscale", "0.5"], "downscale must be"),
@@ -172,7 +173,8 @@ def test_bad_captures(capsys, tmp_path):
         (["--resume"], "no run to go on with"),
     ],
 )
-def test_bad_options(capsys, capture, tmp_path, options, expected):
+def test_bad_options(capsys, capture, tmp_path, options, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert expected in sentence(capsys, ["reconstruct", capture, "--output", tmp_path / "out", *options])
     assert not (tmp_path / "out").exists()
 
@@ -244,7 +246,7 @@ def test_info_convert_and_doctor(capsys, run, capture, tmp_path):
     assert err == ""
     assert "exists already" in sentence(capsys, ["convert", run, tmp_path / "a.splat"])
     out, _ = said(capsys, ["doctor"], 0)
-    assert "CPU kernels only" in out
+    assert "GPU kernels" in out
     assert "as it should be" in out
 
 

@@ -1,11 +1,13 @@
 """The small verbs."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from geokit.backend import gpu
 from geokit.errors import InvalidInput, UnreadableFile
 from geokit.geometry import PointCloud
 from geokit.io import load_splats, save_splats
@@ -126,17 +128,46 @@ def test_info_of_what_is_nothing(tmp_path, name):
 def test_doctor_finds_a_sound_installation(monkeypatch):
     checks = {check.name: check for check in doctor.examine()}
     assert all(check.good for check in checks.values())
-    assert {"geokit", "python", "torch", "CPU level", "threads", "CUDA", "pycolmap", "self test"} <= set(checks)
+    assert {"geokit", "python", "torch", "CPU level", "threads", "GPU kernels", "pycolmap", "self test"} <= set(checks)
     monkeypatch.setattr(doctor, "_OPTIONAL", ((("no-such-package",), "nothing", "it"),))
     assert [check.cure for check in doctor.examine() if check.name == "no-such-package"] == ["pip install 'geokit[it]'"]
 
 
-def test_doctor_says_which_gpu_torch_sees(monkeypatch):
-    for there, words in ((False, "CPU kernels only; GPU that torch sees: none"), (True, "torch sees: Some GPU")):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
-        (check,) = (check for check in doctor.examine() if check.name == "CUDA")
-        assert check.found.endswith(words)
+def named(name):
+    return [check for check in doctor.examine() if check.name.startswith(name)]
+
+
+def test_doctor_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(gpu, "kernels_built", lambda: None)
+    kernels, place = named("GPU")
+    assert "not in this build" in kernels.found
+    assert place.found.startswith("none that torch sees")
+    assert kernels.good
+    assert place.good, "it is no fault to have none"
+
+
+@pytest.mark.parametrize("reason", [None, "its driver is old"])
+def test_doctor_says_which_gpus_there_are_and_what_keeps_them_from_computing(monkeypatch, reason):
+    facts = SimpleNamespace(name="Some GPU", total_memory=24 * 2**30, major=8, minor=6)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: facts)
+    monkeypatch.setattr(gpu, "kernels_built", lambda: (["75-real", "90"], 13000, 12080))
+    monkeypatch.setattr(gpu, "obstacle", lambda index: reason)
+    monkeypatch.setattr(doctor, "self_test", lambda device="cpu": doctor.Check("self test", device))
+    kernels, *gpus = named("GPU")
+    assert kernels.found == "for 75-real, 90, built with CUDA 13.0; the driver knows CUDA 12.8"
+    assert [check.name for check in gpus] == ["GPU 0", "GPU 1"]
+    assert {check.found for check in gpus} == {"Some GPU, 24.0 GiB, compute capability 8.6"}
+    assert {check.cure for check in gpus} == {reason or ""}
+    assert [check.found for check in named("self test")] == (["cpu"] if reason else ["cpu", "cuda"])
+
+
+def test_doctor_says_what_a_device_cannot_render():
+    check = doctor.self_test("meta")
+    assert not check.good
+    assert "could not be rendered" in check.found
 
 
 def test_doctor_finds_a_wrong_pixel(monkeypatch):

@@ -64,6 +64,8 @@ def test_the_folder_holds_what_is_promised(run):
     assert metrics["peak_memory_bytes"] > 10e6
     assert set(metrics["versions"]) == {"geokit", "torch", "python", "native"}
     assert metrics["seed"] == 0
+    assert metrics["device"] in ("cpu", "cuda")
+    assert (metrics["peak_gpu_memory_bytes"] > 0) == (metrics["gpu"] is not None) == (metrics["device"] == "cuda")
     assert sorted(file.name for file in (run / "views").iterdir()) == ["00.png", "08.png"]
     with Image.open(run / "views" / "00.png") as picture:
         assert picture.size == (3 * WIDTH + 8, HEIGHT)
@@ -302,7 +304,8 @@ def test_transparent_photographs_bring_their_background(tmp_path):
         assert yaml.safe_load((tmp_path / name / "config.yaml").read_text())["train"]["background"] == [value] * 3
 
 
-def test_options_that_do_not_exist_or_cannot_be(capture, tmp_path):
+def test_options_that_do_not_exist_or_cannot_be(capture, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for options in ({"stepps": 3}, {"sh_degree": 7}, {"time_limit": -1.0}, {"device": "cuda"}, {"device": "tpu"}):
         with pytest.raises(InvalidInput):
             reconstruct(capture, tmp_path / "out", **options)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from geokit.geometry import Splats
-from geokit.splatting import render
+from geokit.splatting import densify, render
 from geokit.splatting.densify import DEAD_OPACITY, CloneSplitPrune, Relocation, relocation_split, shifted_weights
 from geokit.splatting.losses import psnr
 from geokit.splatting.optimizer import SplatOptimizer
@@ -397,3 +397,12 @@ def test_state_and_back():
         assert tensor.any()
     strategy.gradient += 1
     assert not torch.equal(other.gradient, strategy.gradient), "memory of its own"
+
+
+def test_draws_among_more_than_torch_tells_apart(monkeypatch):
+    """As often as the weights say; what weighs nothing is never drawn."""
+    monkeypatch.setattr(densify, "_MULTINOMIAL", 3)
+    weights = torch.tensor([0.0, 1.0, 0.0, 3.0, 4.0, 0.0])
+    counts = densify.drawn(weights, 20_000, torch.Generator().manual_seed(0)).bincount(minlength=6)
+    torch.testing.assert_close(counts / 20_000, weights / 8, atol=0.02, rtol=0)
+    assert counts[[0, 2, 5]].sum() == 0

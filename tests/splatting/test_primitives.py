@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from geokit.geometry import PointCloud
+from geokit.geometry.rotations import matrix_from_quaternion
 from geokit.splatting import render
-from geokit.splatting.primitives import covariance_factor, splats_from_points
+from geokit.splatting.primitives import covariance_factor, splats_from_points, turned
 from tests.reference import projection, scenes
 from tests.splatting.worlds import front_camera
 
@@ -46,3 +47,12 @@ def test_few_points_and_duplicates_have_finite_sizes(count):
 
 def test_no_points_are_no_splats():
     assert len(splats_from_points(PointCloud(torch.zeros(0, 3)))) == 0
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_vectors_turn_as_by_the_matrix(back):
+    g = torch.Generator().manual_seed(0)
+    quats, vectors = (torch.randn(*size, generator=g, dtype=torch.float64) for size in ((50, 4), (50, 3, 3)))
+    rotations = matrix_from_quaternion(quats)
+    wanted = vectors @ (rotations if back else rotations.mT)
+    torch.testing.assert_close(turned(quats, vectors, back), wanted)

@@ -98,7 +98,7 @@ class SplatsLayer(Layer):
             scene.add_gaussian_splats(
                 f"/{self.name}",
                 frame.to_view(splats.means),
-                covariances(splats, frame.scale).float().numpy(),
+                covariances(splats, frame.scale).float().cpu().numpy(),
                 colors.detach().cpu().float().numpy(),
                 splats.logit_opacities.sigmoid()[:, None].detach().cpu().float().numpy(),
             )
