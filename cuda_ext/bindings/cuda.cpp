@@ -9,6 +9,8 @@
 void bind_splats_cuda(nb::module_& m);
 void bind_optimize_cuda(nb::module_& m);
 void bind_image_cuda(nb::module_& m);
+void bind_sum_rows_cuda(nb::module_& m);
+void bind_mesh_raster_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -26,4 +28,6 @@ NB_MODULE(_cuda, m) {
   bind_splats_cuda(m);
   bind_optimize_cuda(m);
   bind_image_cuda(m);
+  bind_sum_rows_cuda(m);
+  bind_mesh_raster_cuda(m);
 }
