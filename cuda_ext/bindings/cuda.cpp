@@ -11,6 +11,7 @@ void bind_optimize_cuda(nb::module_& m);
 void bind_image_cuda(nb::module_& m);
 void bind_sum_rows_cuda(nb::module_& m);
 void bind_mesh_raster_cuda(nb::module_& m);
+void bind_mesh_distance_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -30,4 +31,5 @@ NB_MODULE(_cuda, m) {
   bind_image_cuda(m);
   bind_sum_rows_cuda(m);
   bind_mesh_raster_cuda(m);
+  bind_mesh_distance_cuda(m);
 }

@@ -53,8 +53,9 @@ __global__ void __launch_bounds__(kThreads) pull(InterpolateInput<T> in, const T
     }
     if (attributes_bar) add_to_vertices<kColumns>(in.corners, face, g, columns, in.channels, attributes_bar + first);
     if (rows && inside)
-      for (int k = 0; k < 3; ++k)
-        for (int j = 0; j < columns; ++j) rows[in.channels * (3 * pixel + k) + first + j] = g[kColumns * k + j];
+#pragma unroll
+      for (int k = 0; k < 3 * kColumns; ++k)
+        if (k % kColumns < columns) rows[in.channels * (3 * pixel + k / kColumns) + first + k % kColumns] = g[k];
   }
   for (int k = 0; k < 3 && inside; ++k) barycentrics_bar[3 * pixel + k] = w_bar[k];
 }

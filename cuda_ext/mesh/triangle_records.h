@@ -75,27 +75,27 @@ GK_HD void turn_corners(const int64_t* corner, int64_t (&turned)[3]) {
 
 // False where no pixel centre of the picture can be inside, or where the triangle is culled.
 template <class T>
-GK_HD bool make_record(const TriangleInput<T>& in, const ScreenGrid& grid, const ScreenVertex<T>* a, const ScreenVertex<T>* b,
-                           const ScreenVertex<T>* c, int32_t id, TriangleRecord<T>& r) {
+GK_HD bool make_record(const TriangleInput<T>& in, const ScreenGrid& grid, const ScreenVertex<T>& a, const ScreenVertex<T>& b,
+                       const ScreenVertex<T>& c, int32_t id, TriangleRecord<T>& r) {
   const int half = 1 << (grid.bits - 1), one = 1 << grid.bits;
-  const int32_t low_x = least(a->x, least(b->x, c->x)), high_x = most(a->x, most(b->x, c->x));
-  const int32_t low_y = least(a->y, least(b->y, c->y)), high_y = most(a->y, most(b->y, c->y));
+  const int32_t low_x = least(a.x, least(b.x, c.x)), high_x = most(a.x, most(b.x, c.x));
+  const int32_t low_y = least(a.y, least(b.y, c.y)), high_y = most(a.y, most(b.y, c.y));
   const int32_t left = most((low_x + half - 1) >> grid.bits, 0), right = least((high_x - half) >> grid.bits, int32_t(in.width) - 1);
   const int32_t top = most((low_y + half - 1) >> grid.bits, 0), bottom = least((high_y - half) >> grid.bits, int32_t(in.height) - 1);
   if (left > right || top > bottom) return false;
-  int64_t area = int64_t(b->x - a->x) * (c->y - a->y) - int64_t(b->y - a->y) * (c->x - a->x);
-  if (area == 0 || (in.cull_back_faces && area > 0)) return false;
-  const ScreenVertex<T>*second = area < 0 ? c : b, *third = area < 0 ? b : c;
-  b = second, c = third, area = area < 0 ? -area : area;
-  r.x[0] = a->x, r.x[1] = b->x, r.x[2] = c->x, r.y[0] = a->y, r.y[1] = b->y, r.y[2] = c->y;
+  const int64_t turned = int64_t(b.x - a.x) * (c.y - a.y) - int64_t(b.y - a.y) * (c.x - a.x), area = turned < 0 ? -turned : turned;
+  if (area == 0 || (in.cull_back_faces && turned > 0)) return false;
+  const bool swap = turned < 0;
+  r.x[0] = a.x, r.x[1] = swap ? c.x : b.x, r.x[2] = swap ? b.x : c.x;
+  r.y[0] = a.y, r.y[1] = swap ? c.y : b.y, r.y[2] = swap ? b.y : c.y;
   r.id = id;
   r.small = most(high_x - low_x, high_y - low_y) < (kSmall << grid.bits);
   r.left = int16_t(left), r.right = int16_t(right), r.top = int16_t(top), r.bottom = int16_t(bottom);
-  const double qb = double(b->closeness) - double(a->closeness), qc = double(c->closeness) - double(a->closeness);
-  const double bx = b->x - a->x, by = b->y - a->y, cx = c->x - a->x, cy = c->y - a->y, inverse = 1.0 / double(area);
+  const double qa = double(a.closeness), qb = double(swap ? c.closeness : b.closeness) - qa, qc = double(swap ? b.closeness : c.closeness) - qa;
+  const double bx = r.x[1] - a.x, by = r.y[1] - a.y, cx = r.x[2] - a.x, cy = r.y[2] - a.y, inverse = 1.0 / double(area);
   const double dx = (qb * cy - qc * by) * inverse, dy = (qc * bx - qb * cx) * inverse;  // a grid step
-  const double start_x = double((left << grid.bits) + half - a->x), start_y = double((top << grid.bits) + half - a->y);
-  r.closeness = T(double(a->closeness) + dx * start_x + dy * start_y);
+  const double start_x = double((left << grid.bits) + half - a.x), start_y = double((top << grid.bits) + half - a.y);
+  r.closeness = T(qa + dx * start_x + dy * start_y);
   r.closeness_x = T(dx * one), r.closeness_y = T(dy * one);
   return true;
 }
@@ -127,12 +127,21 @@ template <class T> struct ClipCorner {
   const ScreenVertex<T>* on_screen;
 };
 
+// What clipping needs at hand: on a GPU memory of the warp, not of every thread.
+constexpr int kMostCorners = 10;
+template <class T> struct ClipRoom {
+  ClipCorner<T> now[kMostCorners], next[kMostCorners];
+  double side[kMostCorners];
+  ScreenVertex<T> corners[kMostCorners];
+};
+
 // Cuts the triangle by the near plane and by the four sides of the grid, and writes the records of a fan. A cut is found
 // from its inside end to its outside end, which two faces that share the edge do alike. Returns their number.
 template <class T>
 GK_SELDOM int clip_face(const TriangleInput<T>& in, const ScreenGrid& grid, const int64_t* corner, const ScreenVertex<T>* const (&screen)[3],
-                        int32_t id, TriangleRecord<T>* records) {
-  ClipCorner<T> now[10], next[10];
+                        int32_t id, ClipRoom<T>& room, TriangleRecord<T>* records) {
+  ClipCorner<T>*now = room.now, *next = room.next;
+  double* side = room.side;
   int count = 3;
   for (int i = 0; i < 3; ++i) {
     const T* p = in.points + 3 * corner[i];
@@ -143,7 +152,6 @@ GK_SELDOM int clip_face(const TriangleInput<T>& in, const ScreenGrid& grid, cons
   const double fx = in.fx, fy = in.fy, cx = in.cx, cy = in.cy, reach = grid.reach, planes[5][4] = {
     {0, 0, 1, double(in.near_plane)}, {fx, 0, cx + reach, 0}, {-fx, 0, reach - cx, 0}, {0, fy, cy + reach, 0}, {0, -fy, reach - cy, 0}};
   for (const auto& plane : planes) {
-    double side[10];
     for (int i = 0; i < count; ++i)
       side[i] = now[i].on_screen ? 1.0 : now[i].x * plane[0] + now[i].y * plane[1] + now[i].z * plane[2] - plane[3];
     int kept = 0;
@@ -159,7 +167,7 @@ GK_SELDOM int clip_face(const TriangleInput<T>& in, const ScreenGrid& grid, cons
     count = kept;
     for (int i = 0; i < count; ++i) now[i] = next[i];
   }
-  ScreenVertex<T> corners[10];
+  ScreenVertex<T>* corners = room.corners;
   for (int i = 0; i < count; ++i) {
     if (now[i].on_screen) {
       corners[i] = *now[i].on_screen;
@@ -171,7 +179,7 @@ GK_SELDOM int clip_face(const TriangleInput<T>& in, const ScreenGrid& grid, cons
   }
   int made = 0;
   for (int i = 2; i < count; ++i)
-    if (make_record(in, grid, &corners[0], &corners[i - 1], &corners[i], id, records[made])) ++made;
+    if (make_record(in, grid, corners[0], corners[i - 1], corners[i], id, records[made])) ++made;
   return made;
 }
 

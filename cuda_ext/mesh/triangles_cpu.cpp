@@ -130,6 +130,7 @@ template <class T, class Visit> GK_INLINE void visit_tiles(const TriangleRecord<
 template <class T> GK_INLINE int64_t record_faces(const TriangleInput<T>& in, const ScreenGrid& grid, const ScreenVertex<T>* screen, int64_t begin,
                                                   int64_t end, int64_t columns, Chunk<T>& chunk) {
   int64_t count = 0;
+  ClipRoom<T> room;
   for (int64_t f = begin; f < end; ++f) {
     const int64_t* corner = in.corners + 3 * f;
     if (f + kAhead < end)
@@ -141,8 +142,8 @@ template <class T> GK_INLINE int64_t record_faces(const TriangleInput<T>& in, co
     const ScreenVertex<T>* const at[3] = {screen + turned[0], screen + turned[1], screen + turned[2]};
     int made;
     if ((at[0]->state | at[1]->state | at[2]->state) == kUsable)
-      made = make_record(in, grid, at[0], at[1], at[2], int32_t(f), chunk.records[count]);
-    else made = clip_face(in, grid, turned, at, int32_t(f), chunk.records + count);
+      made = make_record(in, grid, *at[0], *at[1], *at[2], int32_t(f), chunk.records[count]);
+    else made = clip_face(in, grid, turned, at, int32_t(f), room, chunk.records + count);
     for (; made; --made, ++count)
       visit_tiles(chunk.records[count], columns, [&](int64_t t) GK_INLINE_LAMBDA { ++chunk.in_tile[t]; });
   }

@@ -1,4 +1,4 @@
-// A thread makes the records of a face. It draws a few pixels itself, a small triangle with its warp, and lists a large one:
+// A thread makes the record of a face. It draws a few pixels itself, a small triangle with its warp, and lists a large one:
 // the last kernel, a thread a pixel, holds those listed against what has been drawn, and says what is seen. Every offer to a
 // pixel may come at any time, so the picture has the same bits in every run.
 //
@@ -15,7 +15,7 @@ namespace gk::cuda {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr int kAlone = 16;                 // pixels that a thread looks at by itself
+constexpr int kAlone = 32;                 // pixels that a thread looks at by itself
 constexpr int64_t kMostListed = 1 << 14;   // large triangles; warps draw what exceeds them
 constexpr int kSide = 16;                  // of the tile of pixels that a block of the last kernel sees
 
@@ -70,47 +70,61 @@ __device__ __forceinline__ void offer(const Board<T>& board, const TriangleRecor
   else offer_box<int64_t>(board, r, bits, sweep, from_x, from_y, step_x, step_y);
 }
 
-// The records of a face: the first in `r`, where more than one or a clipped one, all of them in `pieces`.
+// A record that the warp draws, or a face that it clips, one after the other.
+template <class T> struct Turn {
+  TriangleRecord<T> pieces[kMostPieces];
+  int count;
+  ScreenVertex<T> screen[3];
+  ClipRoom<T> room;
+};
+
 template <class T>
-__device__ __forceinline__ int records_of(const TriangleInput<T>& in, const ScreenGrid& grid, int64_t face, const int64_t* corner, TriangleRecord<T>& r,
-                                          TriangleRecord<T>* pieces) {
-  int64_t turned[3];
-  turn_corners(corner, turned);
-  const ScreenVertex<T> a = to_screen(in, grid, in.points + 3 * turned[0]), b = to_screen(in, grid, in.points + 3 * turned[1]);
-  const ScreenVertex<T> c = to_screen(in, grid, in.points + 3 * turned[2]);
-  if ((a.state | b.state | c.state) == kUsable) return make_record(in, grid, &a, &b, &c, int32_t(face), r);
-  const ScreenVertex<T> copies[3] = {a, b, c};
-  const ScreenVertex<T>* const at[3] = {copies, copies + 1, copies + 2};
-  const int made = clip_face(in, grid, turned, at, int32_t(face), pieces);
-  if (made) r = pieces[0];
-  return made;
+__device__ __forceinline__ void clip(const TriangleInput<T>& in, const ScreenGrid& grid, int64_t face, const int64_t (&corners)[3], Turn<T>& turn) {
+  for (int k = 0; k < 3; ++k) turn.screen[k] = to_screen(in, grid, in.points + 3 * corners[k]);
+  const ScreenVertex<T>* const screen[3] = {turn.screen, turn.screen + 1, turn.screen + 2};
+  turn.count = clip_face(in, grid, corners, screen, int32_t(face), turn.room, turn.pieces);
 }
 
 template <class T> __global__ void __launch_bounds__(kThreads) draw_faces(TriangleInput<T> given, ScreenGrid grid, Board<T> board, int64_t* wrong, int sweep) {
   const TriangleInput<T> in = with_intrinsics(given);
   const int64_t face = thread_index();
   const int lane = threadIdx.x % 32;
-  TriangleRecord<T> r, pieces[kMostPieces];
-  int count = 0;
+  TriangleRecord<T> r = {};
+  int64_t corners[3] = {};
+  bool drawn = false, cut = false;
   if (face < in.faces) {
     const int64_t* corner = in.corners + 3 * face;
     const uint64_t largest = most(uint64_t(corner[0]), most(uint64_t(corner[1]), uint64_t(corner[2])));
-    if (largest < uint64_t(in.vertices)) count = records_of(in, grid, face, corner, r, pieces);
-    else if (sweep == 0) atomicMin(reinterpret_cast<Word*>(wrong), Word(face));
+    if (largest < uint64_t(in.vertices)) {
+      turn_corners(corner, corners);
+      const ScreenVertex<T> a = to_screen(in, grid, in.points + 3 * corners[0]), b = to_screen(in, grid, in.points + 3 * corners[1]);
+      const ScreenVertex<T> c = to_screen(in, grid, in.points + 3 * corners[2]);
+      cut = (a.state | b.state | c.state) != kUsable;
+      drawn = !cut && make_record(in, grid, a, b, c, int32_t(face), r);
+    } else if (sweep == 0) {
+      atomicMin(reinterpret_cast<Word*>(wrong), Word(face));
+    }
   }
-  __shared__ TriangleRecord<T> turns[kThreads / 32];
-  TriangleRecord<T>& turn = turns[threadIdx.x / 32];
-  for (int piece = 0; __any_sync(kWholeWarp, piece < count); ++piece) {
-    const bool mine = piece < count;
-    if (mine && piece) r = pieces[piece];
-    int pixels = mine ? (r.right - r.left + 1) * (r.bottom - r.top + 1) : 0;
-    if (mine && !r.small && board.takes(r, sweep)) pixels = 0;
-    if (pixels && pixels <= kAlone) offer(board, r, grid.bits, sweep, 0, 0, 1, 1);
-    for (unsigned waiting = __ballot_sync(kWholeWarp, pixels > kAlone); waiting; waiting &= waiting - 1) {
-      __syncwarp();
-      if (lane == __ffs(waiting) - 1) turn = r;
-      __syncwarp();
-      offer(board, turn, grid.bits, sweep, lane % 8, lane / 8, 8, 4);
+  if (drawn && !r.small && board.takes(r, sweep)) drawn = false;
+  const int pixels = drawn ? (r.right - r.left + 1) * (r.bottom - r.top + 1) : 0;
+  if (pixels && pixels <= kAlone) offer(board, r, grid.bits, sweep, 0, 0, 1, 1);
+
+  __shared__ Turn<T> turns[kThreads / 32];
+  Turn<T>& turn = turns[threadIdx.x / 32];
+  for (unsigned waiting = __ballot_sync(kWholeWarp, pixels > kAlone || cut); waiting; waiting &= waiting - 1) {
+    const int whose = __ffs(waiting) - 1;
+    __syncwarp();
+    if (lane == whose) {
+      if (cut) clip(in, grid, face, corners, turn);
+      else turn.count = 1, turn.pieces[0] = r;
+    }
+    __syncwarp();
+    const bool clipped = __shfl_sync(kWholeWarp, cut, whose);
+    for (int piece = 0; piece < turn.count; ++piece) {
+      const TriangleRecord<T>& shared = turn.pieces[piece];
+      bool listed = clipped && !shared.small && lane == 0 && board.takes(shared, sweep);
+      listed = __shfl_sync(kWholeWarp, listed, 0);
+      if (!listed) offer(board, shared, grid.bits, sweep, lane % 8, lane / 8, 8, 4);
     }
   }
 }

@@ -5,7 +5,11 @@ import torch
 
 from geokit import errors
 from geokit.backend import triangle_ops as ops
+from geokit.geometry.framing import frame_camera
+from geokit.geometry.mesh import Mesh
+from geokit.geometry.render_mesh import render_mesh
 from geokit.geometry.silhouettes import mesh_edges
+from tests.backend.gpu.conftest import ORDERS, Device
 from tests.backend.test_triangle_ops import intrinsics, octahedron, soup
 from tests.reference.agreement import assert_agrees
 from tests.reference.scenes import generator, normal, uniform
@@ -15,8 +19,12 @@ WIDTH, HEIGHT = 41, 33
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-10}
 
 
+def camera(points):
+    return intrinsics(points.dtype).to(points.device)
+
+
 def draw(points, faces, width, height, near, culled):
-    scaled = intrinsics(points.dtype) * width / 41
+    scaled = camera(points) * width / 41
     ids, *rest = ops.rasterize_triangles(points, faces, scaled, width, height, near=near, cull_back_faces=culled)
     return ids, *rest
 
@@ -83,7 +91,7 @@ def test_interpolation(device, channels):
 
 
 def smooth(image, points, faces, height, width):
-    edges, K = mesh_edges(faces), intrinsics(points.dtype)
+    edges, K = mesh_edges(faces), camera(points)
     ids, _, depth = ops.rasterize_triangles(points, faces, K, width, height)
     crossings = ops.silhouette_crossings(points, edges, K, ids, depth)
     return ops.antialias(image, points, edges, K, crossings), crossings
@@ -106,7 +114,7 @@ def test_a_picture_without_silhouettes(device):
 
 
 def whole(points, faces, colors, width, height):
-    K = intrinsics(points.dtype)
+    K = camera(points)
     ids, barycentrics, depth = ops.rasterize_triangles(points, faces, K, width, height)
     values = ops.interpolate(colors, faces, ids, barycentrics)
     crossings = ops.silhouette_crossings(points, mesh_edges(faces), K, ids, depth)
@@ -119,20 +127,33 @@ def test_sums_in_a_fixed_order(device):
     more, others = soup(4, count=60, around=2.5, size=0.3)
     points, faces = torch.cat([points, more]).requires_grad_(), torch.cat([faces, others + 6])
     colors = normal(generator(1), len(points), 3).requires_grad_()
+    runs = [device, device] if device.name == "cuda" else [Device(name) for name in ORDERS]
     torch.use_deterministic_algorithms(True)
     try:
         assert_agrees(device, whole, points, faces, colors, WIDTH, HEIGHT, tolerance=TOLERANCE)
-        ordered = device(gradients, points.float(), faces, colors.float())
+        first, *others = [run(gradients, points.float(), faces, colors.float()) for run in runs]
     finally:
         torch.use_deterministic_algorithms(False)
-    kept = test_sums_in_a_fixed_order.__dict__.setdefault(device.name == "cuda", ordered)
-    assert all(torch.equal(one, other) for one, other in zip(ordered, kept))
+    assert all(torch.equal(*pair) for found in others for pair in zip(first, found))
 
 
 def gradients(points, faces, colors):
     points, colors = points.detach().requires_grad_(), colors.detach().requires_grad_()
     picture, depth = whole(points, faces, colors, WIDTH, HEIGHT)
     return torch.autograd.grad((picture**2).sum() + depth.sum(), (points, colors))
+
+
+def test_a_picture_of_a_mesh(device):
+    """Everything around the kernels stays on the device."""
+
+    def picture(vertices, faces, colors):
+        mesh = Mesh(vertices, faces, colors=colors)
+        found = render_mesh(mesh, frame_camera(mesh, width=40, height=30), wireframe=0.5)
+        return found.image, found.alpha, found.depth, found.normals, found.face_ids
+
+    points, faces = octahedron()
+    colors = uniform(generator(0), 6, 3).requires_grad_()
+    assert_agrees(device, picture, points.requires_grad_(), faces, colors, dtypes=(torch.float64,))
 
 
 def test_wrong_indices_are_refused_in_words(device):
