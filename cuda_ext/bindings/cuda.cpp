@@ -11,6 +11,10 @@ void bind_rasterizer_cuda(nb::module_& m);
 void bind_optimize_cuda(nb::module_& m);
 void bind_tile_lists_cuda(nb::module_& m);
 void bind_neighbors_cuda(nb::module_& m);
+void bind_image_cuda(nb::module_& m);
+void bind_sum_rows_cuda(nb::module_& m);
+void bind_mesh_raster_cuda(nb::module_& m);
+void bind_mesh_distance_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -30,4 +34,8 @@ NB_MODULE(_cuda, m) {
   bind_optimize_cuda(m);
   bind_tile_lists_cuda(m);
   bind_neighbors_cuda(m);
+  bind_image_cuda(m);
+  bind_sum_rows_cuda(m);
+  bind_mesh_raster_cuda(m);
+  bind_mesh_distance_cuda(m);
 }

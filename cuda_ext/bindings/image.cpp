@@ -12,24 +12,24 @@ template <class T> gk::CompareInput<T> compare_input(const Array<T>& image, cons
 }
 
 template <class T> void bind_compare(nb::module_& m) {
-  define(m, "compare_forward", [](Array<T> image, Array<T> target, Output<T> row_sums, std::optional<Output<T>> slopes) {
+  define(m, "compare_parts", [](Array<T> image) { return kernels::compare_parts(compare_input<T>(image, image)); });
+  define(m, "compare_forward", [](Array<T> image, Array<T> target, Output<T> sums, std::optional<Output<T>> slopes) {
     const auto in = compare_input<T>(image, target);
-    T *sums = GK_DATA(row_sums, 3 * in.height), *s = GK_DATA_OR_NULL(slopes, 3 * int64_t(image.size()));
+    T *parts = GK_DATA(sums, 3 * kernels::compare_parts(in)), *s = GK_DATA_OR_NULL(slopes, 3 * int64_t(image.size()));
     nb::gil_scoped_release release;
-    gk::compare_forward(in, sums, s);
+    kernels::compare_forward(in, parts, s);
   });
-  define(m, "compare_backward", [](Array<T> image, Array<T> target, Array<T> slopes, double similarity, double absolute,
-                                   double square, Output<T> image_bar) {
+  define(m, "compare_backward", [](Array<T> image, Array<T> target, Array<T> slopes, Array<T> bar, Output<T> image_bar) {
     const auto in = compare_input<T>(image, target);
-    const T* s = GK_DATA(slopes, 3 * int64_t(image.size()));
-    T* bar = GK_DATA(image_bar, int64_t(image.size()));
+    const T *s = GK_DATA(slopes, 3 * int64_t(image.size())), *means_bar = GK_DATA(bar, 3);
+    T* out = GK_DATA(image_bar, int64_t(image.size()));
     nb::gil_scoped_release release;
-    gk::compare_backward(in, s, gk::CompareCotangent<T>{T(similarity), T(absolute), T(square)}, bar);
+    kernels::compare_backward(in, s, means_bar, out);
   });
 }
 
 }  // namespace
 
-void bind_image(nb::module_& m) {
+void GK_BIND(image)(nb::module_& m) {
   bind_compare<float>(m), bind_compare<double>(m);
 }

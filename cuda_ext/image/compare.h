@@ -11,17 +11,21 @@ template <class T> struct CompareInput {
   const T* target;  // (H, W, C)
 };
 
-// row_sums (H, 3): sums over each row of the similarity, the absolute and the squared difference. slopes (3, H, W, C) or
+// Into how many parts the pictures are cut: rows on the CPU, tiles on the GPU.
+template <class T> int64_t compare_parts(const CompareInput<T>& in);
+
+// sums (parts, 3): sums over each part of the similarity, the absolute and the squared difference. slopes (3, H, W, C) or
 // null: the derivatives of the similarity by the windowed mean of the image, of its square, and of its product with the
 // target.
-template <class T> void compare_forward(const CompareInput<T>& in, T* row_sums, T* slopes);
+template <class T> void compare_forward(const CompareInput<T>& in, T* sums, T* slopes);
 
-// Cotangents of the three sums.
-template <class T> struct CompareCotangent {
-  T similarity, absolute, square;
-};
-// image_bar (H, W, C).
-template <class T>
-void compare_backward(const CompareInput<T>& in, const T* slopes, const CompareCotangent<T>& bar, T* image_bar);
+// bar (3,): cotangents of the similarity, the absolute and the squared difference of every value. image_bar (H, W, C).
+template <class T> void compare_backward(const CompareInput<T>& in, const T* slopes, const T* bar, T* image_bar);
+
+namespace cuda {
+template <class T> int64_t compare_parts(const CompareInput<T>& in);
+template <class T> void compare_forward(const CompareInput<T>& in, T* sums, T* slopes);
+template <class T> void compare_backward(const CompareInput<T>& in, const T* slopes, const T* bar, T* image_bar);
+}  // namespace cuda
 
 }  // namespace gk

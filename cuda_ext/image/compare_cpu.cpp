@@ -6,20 +6,10 @@
 #include "../cpu/aligned.h"
 #include "../cpu/lanes.h"
 #include "../cpu/parallel.h"
+#include "../math/similarity.h"
 
 namespace gk {
 namespace {
-
-constexpr int kRadius = 5, kTaps = 2 * kRadius + 1;
-
-template <class T> struct Window {
-  T weight[kTaps];
-  Window() {
-    double sum = 0, raw[kTaps];
-    for (int k = 0; k < kTaps; ++k) sum += raw[k] = std::exp(-0.5 * (k - kRadius) * (k - kRadius) / (1.5 * 1.5));
-    for (int k = 0; k < kTaps; ++k) weight[k] = T(raw[k] / sum);
-  }
-};
 
 template <class T> GK_INLINE Lanes<T> load_some(const T* p, int64_t count) {
   if (count >= kLanes) return load(p);
@@ -57,7 +47,7 @@ template <class T> GK_INLINE void store_row(T* row, int64_t j, int64_t length, c
 }
 
 template <class T>
-GK_INLINE void forward_row(const CompareInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, T* row_sums, T* slopes) {
+GK_INLINE void forward_row(const CompareInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, T* sums, T* slopes) {
   using L = Lanes<T>;
   const int64_t length = in.width * in.channels, first = std::max<int64_t>(y - kRadius, 0);
   const int64_t last = std::min<int64_t>(y + kRadius, in.height - 1);
@@ -72,33 +62,25 @@ GK_INLINE void forward_row(const CompareInput<T>& in, const Window<T>& window, R
     const L values[5] = {a, b, aa, bb, ab};
     for (int q = 0; q < 5; ++q) store_row(blurred.row(q), j, length, values[q]);
   }
-  const T c1 = T(0.01 * 0.01), c2 = T(0.03 * 0.03);
   L total = T(0), absolute_sum = T(0), square_sum = T(0);
   for (int64_t j = 0; j < length; j += kLanes) {
     const L difference = load_some(in.image + y * length + j, length - j) - load_some(in.target + y * length + j, length - j);
     absolute_sum = absolute_sum + absolute(difference), square_sum = square_sum + difference * difference;
-    const L mean_a = across(blurred.row(0) + j, window, in.channels), mean_b = across(blurred.row(1) + j, window, in.channels);
-    const L var_a = across(blurred.row(2) + j, window, in.channels) - mean_a * mean_a;
-    const L var_b = across(blurred.row(3) + j, window, in.channels) - mean_b * mean_b;
-    const L covariance = across(blurred.row(4) + j, window, in.channels) - mean_a * mean_b;
-    const L n1 = mean_a * mean_b * T(2) + c1, n2 = covariance * T(2) + c2;
-    const L d1 = mean_a * mean_a + mean_b * mean_b + c1, d2 = var_a + var_b + c2;
-    const L inverse = L(T(1)) / (d1 * d2), similarity = n1 * n2 * inverse;
-    total = total + select(lane_index<T>() < L(T(length - j)), similarity, L(T(0)));
+    const auto mean = [&](int q) GK_INLINE_LAMBDA { return across(blurred.row(q) + j, window, in.channels); };
+    const Similarity<L> found = similarity(mean(0), mean(1), mean(2), mean(3), mean(4));
+    total = total + select(lane_index<T>() < L(T(length - j)), found.value, L(T(0)));
     if (!slopes) continue;
-    const L inverse_d1 = d2 * inverse, inverse_d2 = d1 * inverse;
     const int64_t plane = in.height * length, place = y * length + j;
-    const L by_mean = (mean_b * (n2 - n1) * inverse - similarity * mean_a * (inverse_d1 - inverse_d2)) * T(2);
-    store_some(slopes + place, by_mean, length - j);
-    store_some(slopes + plane + place, -similarity * inverse_d2, length - j);
-    store_some(slopes + 2 * plane + place, n1 * inverse * T(2), length - j);
+    store_some(slopes + place, found.by_mean, length - j);
+    store_some(slopes + plane + place, found.by_square, length - j);
+    store_some(slopes + 2 * plane + place, found.by_product, length - j);
   }
-  row_sums[3 * y] = sum(total), row_sums[3 * y + 1] = sum(absolute_sum), row_sums[3 * y + 2] = sum(square_sum);
+  sums[3 * y] = sum(total), sums[3 * y + 1] = sum(absolute_sum), sums[3 * y + 2] = sum(square_sum);
 }
 
 template <class T>
 GK_INLINE void backward_row(const CompareInput<T>& in, const Window<T>& window, Rows<T>& blurred, int64_t y, const T* slopes,
-                            const CompareCotangent<T>& bar, T* image_bar) {
+                            const T* bar, T* image_bar) {
   using L = Lanes<T>;
   const int64_t length = in.width * in.channels, plane = in.height * length;
   const int64_t first = std::max<int64_t>(y - kRadius, 0), last = std::min<int64_t>(y + kRadius, in.height - 1);
@@ -116,8 +98,7 @@ GK_INLINE void backward_row(const CompareInput<T>& in, const Window<T>& window, 
                   u * across(blurred.row(1) + j, window, in.channels) * T(2) + v * across(blurred.row(2) + j, window, in.channels);
     const L difference = u - v, zero = T(0);
     const L sign = select(difference > zero, L(T(1)), select(difference < zero, L(T(-1)), zero));
-    store_some(image_bar + place, by_similarity * bar.similarity + sign * bar.absolute + difference * (T(2) * bar.square),
-               length - j);
+    store_some(image_bar + place, by_similarity * bar[0] + sign * bar[1] + difference * (T(2) * bar[2]), length - j);
   }
 }
 
@@ -127,7 +108,7 @@ GK_INLINE void backward_row(const CompareInput<T>& in, const Window<T>& window, 
     forward_row(in, w, rows, y, sums, slopes);                                                                    \
   }                                                                                                               \
   ATTRIBUTES void backward_one(const CompareInput<T>& in, const Window<T>& w, Rows<T>& rows, int64_t y,           \
-                               const T* slopes, const CompareCotangent<T>& bar, T* image_bar) {                   \
+                               const T* slopes, const T* bar, T* image_bar) {                                     \
     backward_row(in, w, rows, y, slopes, bar, image_bar);                                                         \
   }
 GK_INSTANTIATE(float, GK_MULTIVERSION)
@@ -136,19 +117,21 @@ GK_INSTANTIATE(double, )
 
 }  // namespace
 
-template <class T> void compare_forward(const CompareInput<T>& in, T* row_sums, T* slopes) {
+template <class T> int64_t compare_parts(const CompareInput<T>& in) { return in.height; }
+
+template <class T> void compare_forward(const CompareInput<T>& in, T* sums, T* slopes) {
   const Window<T> window;
   std::vector<Rows<T>> all_rows(thread_count(), Rows<T>(5, in.width * in.channels, in.channels));
 #pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
   {
     Rows<T>& rows = all_rows[thread_index()];
 #pragma omp for schedule(static)
-    for (int64_t y = 0; y < in.height; ++y) forward_one(in, window, rows, y, row_sums, slopes);
+    for (int64_t y = 0; y < in.height; ++y) forward_one(in, window, rows, y, sums, slopes);
   }
 }
 
 template <class T>
-void compare_backward(const CompareInput<T>& in, const T* slopes, const CompareCotangent<T>& bar, T* image_bar) {
+void compare_backward(const CompareInput<T>& in, const T* slopes, const T* bar, T* image_bar) {
   const Window<T> window;
   std::vector<Rows<T>> all_rows(thread_count(), Rows<T>(3, in.width * in.channels, in.channels));
 #pragma omp parallel if (in.height * in.width * in.channels > kParallelWork)
@@ -159,9 +142,11 @@ void compare_backward(const CompareInput<T>& in, const T* slopes, const CompareC
   }
 }
 
+template int64_t compare_parts(const CompareInput<float>&);
+template int64_t compare_parts(const CompareInput<double>&);
 template void compare_forward(const CompareInput<float>&, float*, float*);
 template void compare_forward(const CompareInput<double>&, double*, double*);
-template void compare_backward(const CompareInput<float>&, const float*, const CompareCotangent<float>&, float*);
-template void compare_backward(const CompareInput<double>&, const double*, const CompareCotangent<double>&, double*);
+template void compare_backward(const CompareInput<float>&, const float*, const float*, float*);
+template void compare_backward(const CompareInput<double>&, const double*, const double*, double*);
 
 }  // namespace gk

@@ -5,8 +5,13 @@
 // in which the mesh is about 1 large: squares neither overflow nor vanish.
 #pragma once
 #include <cstdint>
+#include <limits>
 
 namespace gk {
+
+template <class T> constexpr T kInfinity = std::numeric_limits<T>::infinity();
+template <class T> constexpr T kLargest = std::numeric_limits<T>::max();
+template <class T> constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
 
 constexpr int kBvhWidth = 8;        // children of a node, triangles of a leaf
 constexpr int kBvhDepth = 56;       // levels below the root, at most
@@ -53,22 +58,43 @@ void bvh_fill(const BvhMesh<T>& mesh, T scale, const T* scratch_boxes, const int
 // moments (N, 23, 8): for the fast winding number (Barill et al. 2018), integrated exactly over the triangles.
 template <class T> void bvh_moments(const Bvh<T>& tree, T* moments);
 
+// order (Q,): queries that follow each other in it are neighbours in space; they are answered in this order.
+template <class T> void bvh_order(const Bvh<T>& tree, int64_t count, const T* queries, int32_t* order);
+
 // Of every query (Q, 3) the closest point (Q, 3), its distance, face and weights of the face's corners (Q, 3). Of faces at
 // equal distance the one of lower index.
 template <class T>
-void bvh_closest(const Bvh<T>& tree, int64_t count, const T* queries, T* points, T* distances, int64_t* faces, T* weights);
-// Cotangents of points, distances and weights pulled back: queries_bar (Q, 3), vertices_bar (V, 3), both overwritten.
-template <class T>
-void bvh_closest_backward(const BvhMesh<T>& mesh, int64_t count, const T* queries, const int64_t* faces, const T* weights,
-                          const T* points_bar, const T* distances_bar, const T* weights_bar, T* queries_bar, T* vertices_bar);
+void bvh_closest(const Bvh<T>& tree, int64_t count, const T* queries, const int32_t* order, T* points, T* distances, int64_t* faces, T* weights);
+// Cotangents of points, distances and weights, pulled back to queries_bar (Q, 3) and vertices_bar (V, 3), both overwritten.
+template <class T> struct ClosestCotangent {
+  int64_t count;
+  const T* queries;
+  const int64_t* faces;
+  const T *weights, *points_bar, *distances_bar, *weights_bar;
+};
+template <class T> void bvh_closest_backward(const BvhMesh<T>& mesh, const ClosestCotangent<T>& bar, T* queries_bar, T* vertices_bar);
 
 // Generalised winding number (Jacobson et al. 2013) of every query; a subtree further than `beta` of its radii is
 // replaced by its moments.
 template <class T>
-void bvh_winding(const Bvh<T>& tree, const T* moments, T beta, int64_t count, const T* queries, T* winding);
+void bvh_winding(const Bvh<T>& tree, const T* moments, T beta, int64_t count, const T* queries, const int32_t* order, T* winding);
 
 // First hit of the rays origin + t direction, t >= 0: t (inf without a hit), face (-1), weights of its corners (0).
 template <class T>
-void bvh_ray_cast(const Bvh<T>& tree, int64_t count, const T* origins, const T* directions, T* t, int64_t* faces, T* weights);
+void bvh_ray_cast(const Bvh<T>& tree, int64_t count, const T* origins, const T* directions, const int32_t* order, T* t, int64_t* faces, T* weights);
+
+namespace cuda {
+// codes (Q,): keys whose order is that of bvh_order.
+template <class T> void bvh_codes(const Bvh<T>& tree, int64_t count, const T* queries, int32_t* codes);
+template <class T>
+void bvh_closest(const Bvh<T>& tree, int64_t count, const T* queries, const int32_t* order, T* points, T* distances, int64_t* faces, T* weights);
+// Adds to what is in vertices_bar, in no particular order; or writes what is added, rows (Q, 3, 3) by query and corner.
+template <class T> void bvh_closest_backward(const BvhMesh<T>& mesh, const ClosestCotangent<T>& bar, T* queries_bar, T* vertices_bar);
+template <class T> void bvh_closest_rows(const BvhMesh<T>& mesh, const ClosestCotangent<T>& bar, T* queries_bar, T* rows);
+template <class T>
+void bvh_winding(const Bvh<T>& tree, const T* moments, T beta, int64_t count, const T* queries, const int32_t* order, T* winding);
+template <class T>
+void bvh_ray_cast(const Bvh<T>& tree, int64_t count, const T* origins, const T* directions, const int32_t* order, T* t, int64_t* faces, T* weights);
+}  // namespace cuda
 
 }  // namespace gk

@@ -1,16 +1,14 @@
-// Eight values at once, for a node's children and a leaf's triangles, and the order in which queries are answered.
+// Eight values at once, for a node's children and a leaf's triangles, in vectors of the CPU.
 #pragma once
-#include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
 #include "../cpu/multiversion.h"
-#include "../math/scalar.h"
-#include "bvh.h"
+#include "bvh_answers.h"
+#include "bvh_formulas.h"
 
 namespace gk {
 
@@ -30,27 +28,11 @@ template <class T> GK_INLINE Eight<T> eight(const T* p) {
   std::memcpy(&v, p, sizeof(v));
   return v;
 }
-template <class V> GK_INLINE V low_of(const V& a, const V& b) { return a < b ? a : b; }
-template <class V> GK_INLINE V high_of(const V& a, const V& b) { return a > b ? a : b; }
-
-template <class T> struct Eight3 { Eight<T> x, y, z; };
-// Rows `row`, `row + 1`, `row + 2` of a block of eight.
-template <class T> GK_INLINE Eight3<T> eight3(const T* block, int row) {
-  return {eight(block + 8 * row), eight(block + 8 * row + 8), eight(block + 8 * row + 16)};
-}
-template <class T> GK_INLINE Eight3<T> minus(const Eight3<T>& a, const Eight3<T>& b) { return {a.x - b.x, a.y - b.y, a.z - b.z}; }
-template <class T> GK_INLINE Eight3<T> minus(const Eight3<T>& a, const T* b) { return {a.x - b[0], a.y - b[1], a.z - b[2]}; }
-template <class T> GK_INLINE Eight3<T> plus(const Eight3<T>& a, const Eight3<T>& b) { return {a.x + b.x, a.y + b.y, a.z + b.z}; }
-template <class T> GK_INLINE Eight<T> dot8(const Eight3<T>& a, const Eight3<T>& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
-template <class T> GK_INLINE Eight3<T> cross8(const Eight3<T>& a, const Eight3<T>& b) {
-  return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
-}
-template <class T> GK_INLINE Eight<T> root8(const Eight<T>& a) {
-  T values[8];
-  std::memcpy(values, &a, sizeof(a));
-  for (int i = 0; i < 8; ++i) values[i] = std::sqrt(values[i]);
-  return eight(values);
-}
+// Row after row of a block of eight.
+template <class T> struct EightRows {
+  const T* block;
+  GK_INLINE Eight<T> operator()(int row) const { return eight(block + 8 * row); }
+};
 
 // Bit i: lane i of the comparison holds.
 GK_INLINE unsigned bits_of(const EightOf<float>::Bits& mask) {
@@ -110,12 +92,6 @@ GK_INLINE int32_t nearest_child(Waiting<T>* stack, int& top, unsigned bits, cons
   return stack[--top].node;
 }
 
-// One corner of a triangle as the query sees it, in double precision.
-template <class T> GK_INLINE Vec3<double> seen_from(const T* query, const Bvh<T>& tree, int64_t place, int corner) {
-  const T* row = tree.triangles + (place / 8) * kTriangleRows * 8 + 24 * corner + place % 8;
-  return {double(row[0]) - double(query[0]), double(row[8]) - double(query[1]), double(row[16]) - double(query[2])};
-}
-
 // Queries are answered out of order: the memory of one to come is asked for in time.
 constexpr int64_t kAhead = 6;
 template <class T> GK_INLINE void ask_for(const T* rows, int64_t columns, const int32_t* order, int64_t k, int64_t count) {
@@ -123,9 +99,5 @@ template <class T> GK_INLINE void ask_for(const T* rows, int64_t columns, const 
 }
 
 constexpr int64_t kQueryChunk = 128;  // queries that one thread answers in a row, whatever the number of threads
-
-// Queries, so many at a time, in the order of a Morton curve over the tree's box: neighbours in the order are neighbours in
-// space. Equal codes keep their order.
-template <class T> std::vector<int32_t> morton_order(const Bvh<T>& tree, int64_t count, const T* queries);
 
 }  // namespace gk

@@ -5,16 +5,13 @@
 // symmetric trace-free parts of the moments matter: N.R / r^3 - 3 M(R, R) / r^5 + 15/2 S(R, R, R) / r^7.
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <vector>
 
 #include "../cpu/parallel.h"
-#include "../math/triangle.h"
 #include "bvh_lanes.h"
 
 namespace gk {
 namespace {
-
-constexpr double kPi = 3.14159265358979323846;
 
 // Corners of one triangle of a block, in double precision.
 template <class T> void corners_of(const T* block, int lane, double (&p)[3][3]) {
@@ -92,40 +89,10 @@ template <class T> void moments_of(const Bvh<T>& tree, int64_t first, int64_t la
     }
 }
 
-// The arc tangent of y / x in the right quadrant; (0, 0) gives 0. Abramowitz and Stegun 4.4.49, error 2e-8.
-GK_INLINE Eight<float> arc_tangent(const Eight<float>& y, const Eight<float>& x) {
-  const Eight<float> zero = {}, ax = high_of(x, -x), ay = high_of(y, -y);
-  const Eight<float> large = high_of(high_of(ax, ay), zero + std::numeric_limits<float>::min()), z = low_of(ax, ay) / large, z2 = z * z;
-  Eight<float> p = zero + 0.0028662257f;
-  p = p * z2 - 0.0161657367f, p = p * z2 + 0.0429096138f, p = p * z2 - 0.0752896400f, p = p * z2 + 0.1065626393f;
-  p = p * z2 - 0.1420889944f, p = p * z2 + 0.1999355085f, p = p * z2 - 0.3333314528f, p = p * z2 + 1.f;
-  p = p * z;
-  p = ay > ax ? float(kPi / 2) - p : p;
-  p = x < 0 ? float(kPi) - p : p;
-  return y < 0 ? -p : p;
-}
-GK_INLINE Eight<double> arc_tangent(const Eight<double>& y, const Eight<double>& x) {
-  double a[8], b[8];
-  std::memcpy(a, &y, sizeof(y)), std::memcpy(b, &x, sizeof(x));
-  for (int i = 0; i < 8; ++i) a[i] = std::atan2(a[i], b[i]);
-  return eight(a);
-}
-
 template <class T> GK_INLINE T total(const Eight<T>& v) {
   T a[8];
   std::memcpy(a, &v, sizeof(v));
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
-}
-
-// Solid angles of a block's triangles (Van Oosterom and Strackee 1983), over 4 pi.
-template <class T> GK_INLINE T winding_of_block(const T* block, const T* q) {
-  const Eight3<T> a = minus<T>(eight3(block, kCornerA), q), b = minus<T>(eight3(block, kCornerB), q);
-  const Eight3<T> c = minus<T>(eight3(block, kCornerC), q);
-  const Eight<T> la = root8<T>(dot8<T>(a, a)), lb = root8<T>(dot8<T>(b, b)), lc = root8<T>(dot8<T>(c, c));
-  // The volume by edges: a large triangle and a near point lose fewer digits.
-  const Eight<T> volume = dot8<T>(a, cross8<T>(minus<T>(b, a), minus<T>(c, a)));
-  const Eight<T> denominator = la * lb * lc + dot8<T>(a, b) * lc + dot8<T>(b, c) * la + dot8<T>(c, a) * lb;
-  return total<T>(arc_tangent(volume, denominator)) * T(0.5 / kPi);
 }
 
 template <class T> GK_INLINE T winding_of_query(const Bvh<T>& tree, const T* moments, T beta2, const T* q) {
@@ -136,28 +103,18 @@ template <class T> GK_INLINE T winding_of_query(const Bvh<T>& tree, const T* mom
   while (top) {
     const int32_t node = stack[--top];
     if (node < 0) {
-      sum += double(winding_of_block(tree.triangles + int64_t(~node) * kTriangleRows * 8, q));
+      sum += double(total<T>(half_solid_angle(EightRows<T>{tree.triangles + int64_t(~node) * kTriangleRows * 8}, q)) * T(0.5 / kPi));
       continue;
     }
     const T* m = moments + int64_t(node) * kMomentRows * 8;
     const int32_t* children = tree.children + 8 * int64_t(node);
-    const auto row = [m](int i) GK_INLINE_LAMBDA { return eight(m + 8 * i); };
-    const Eight3<T> r = minus<T>(eight3(m, kCentre), q);
-    const Eight<T> r2 = dot8<T>(r, r), zero = {};
+    const EightRows<T> row = {m};
+    const Vec3<Eight<T>> r = from_place(three_rows(row, kCentre), q);
+    const Eight<T> r2 = dot(r, r), zero = {};
     const auto far = r2 > beta2 * row(kRadius2);
     const unsigned near = ~bits_of(far) & 0xffu;
     if (near != 0xffu) {
-      const Eight<T> inverse = root8<T>(T(1) / (far ? r2 : zero + T(1)));
-      // Along the unit vector, so that nothing overflows however far the query is.
-      const Eight<T> x = r.x * inverse, y = r.y * inverse, z = r.z * inverse;
-      const Eight<T> dipole = row(kOrder0) * x + row(kOrder0 + 1) * y + row(kOrder0 + 2) * z;
-      const Eight<T> quadrupole = x * (row(kOrder1) * x + 2 * (row(kOrder1 + 1) * y + row(kOrder1 + 2) * z)) +
-                                  y * (row(kOrder1 + 3) * y + 2 * (row(kOrder1 + 4) * z)) + row(kOrder1 + 5) * z * z;
-      const Eight<T> of_x = x * row(kOrder2) + 3 * (y * row(kOrder2 + 1) + z * row(kOrder2 + 2));
-      const Eight<T> of_y = y * row(kOrder2 + 6) + 3 * (x * row(kOrder2 + 3) + z * row(kOrder2 + 7));
-      const Eight<T> of_z = z * row(kOrder2 + 9) + 3 * (x * row(kOrder2 + 5) + y * row(kOrder2 + 8));
-      const Eight<T> octupole = x * x * of_x + y * y * of_y + z * z * of_z + 6 * (x * y * z * row(kOrder2 + 4));
-      const Eight<T> series = inverse * inverse * (dipole + inverse * (T(7.5) * octupole * inverse - 3 * quadrupole));
+      const Eight<T> series = winding_series<EightRows<T>, Eight<T>>(row, r, far ? r2 : zero + T(1));
       sum += double(total<T>(far ? series : zero)) * (0.25 / kPi);
     }
     for (unsigned bits = near; bits; bits &= bits - 1) {
@@ -217,17 +174,16 @@ template <class T> void bvh_moments(const Bvh<T>& tree, T* moments) {
 }
 
 template <class T>
-void bvh_winding(const Bvh<T>& tree, const T* moments, T beta, int64_t count, const T* queries, T* out) {
-  const T beta2 = std::min(beta * beta, std::numeric_limits<T>::max());
-  const std::vector<int32_t> order = morton_order(tree, count, queries);
+void bvh_winding(const Bvh<T>& tree, const T* moments, T beta, int64_t count, const T* queries, const int32_t* order, T* out) {
+  const T beta2 = std::min(beta * beta, kLargest<T>);
 #pragma omp parallel for schedule(dynamic) if (count > kQueryChunk)
   for (int64_t begin = 0; begin < count; begin += kQueryChunk)
-    winding(tree, moments, beta2, queries, order.data() + begin, std::min(kQueryChunk, count - begin), out);
+    winding(tree, moments, beta2, queries, order + begin, std::min(kQueryChunk, count - begin), out);
 }
 
 template void bvh_moments(const Bvh<float>&, float*);
 template void bvh_moments(const Bvh<double>&, double*);
-template void bvh_winding(const Bvh<float>&, const float*, float, int64_t, const float*, float*);
-template void bvh_winding(const Bvh<double>&, const double*, double, int64_t, const double*, double*);
+template void bvh_winding(const Bvh<float>&, const float*, float, int64_t, const float*, const int32_t*, float*);
+template void bvh_winding(const Bvh<double>&, const double*, double, int64_t, const double*, const int32_t*, double*);
 
 }  // namespace gk

@@ -29,14 +29,14 @@ template <class T, class Visit, class Blank> int64_t each_pixel(const Interpolat
       else if (corners_of(in, i, corner)) visit(i, corner);
       else bad = std::min(bad, i);
     }
-  return bad == in.pixels ? -1 : bad;
+  return bad;
 }
 
 }  // namespace
 
-template <class T> int64_t interpolate(const InterpolateInput<T>& in, T* values) {
+template <class T> void interpolate(const InterpolateInput<T>& in, T* values, int64_t* wrong) {
   const int64_t channels = in.channels;
-  return each_pixel(
+  *wrong = each_pixel(
       in,
       [&](int64_t i, const int64_t* corner) {
         const T *w = in.barycentrics + 3 * i, *a = in.attributes + channels * corner[0], *b = in.attributes + channels * corner[1],
@@ -46,9 +46,9 @@ template <class T> int64_t interpolate(const InterpolateInput<T>& in, T* values)
       [&](int64_t i) { std::fill_n(values + channels * i, channels, T(0)); });
 }
 
-template <class T> int64_t interpolate_backward(const InterpolateInput<T>& in, const T* values_bar, T* attributes_bar, T* barycentrics_bar) {
+template <class T> void interpolate_backward(const InterpolateInput<T>& in, const T* values_bar, T* attributes_bar, T* barycentrics_bar) {
   const int64_t channels = in.channels;
-  const int64_t bad = each_pixel(
+  each_pixel(
       in,
       [&](int64_t i, const int64_t* corner) {
         for (int j = 0; j < 3; ++j) {
@@ -59,22 +59,21 @@ template <class T> int64_t interpolate_backward(const InterpolateInput<T>& in, c
       },
       [&](int64_t i) { std::fill_n(barycentrics_bar + 3 * i, 3, T(0)); });
   std::fill_n(attributes_bar, in.vertices * channels, T(0));
-  if (bad >= 0) return bad;
   // One pixel after the other: the same bits on any number of threads.
   for (int64_t i = 0; i < in.pixels; ++i) {
-    if (in.face_ids[i] < 0) continue;
+    const int64_t* corner;
+    if (in.face_ids[i] < 0 || !corners_of(in, i, corner)) continue;
     for (int j = 0; j < 3; ++j) {
-      T* row = attributes_bar + channels * in.corners[3 * in.face_ids[i] + j];
+      T* row = attributes_bar + channels * corner[j];
       const T w = in.barycentrics[3 * i + j];
       for (int64_t k = 0; k < channels; ++k) row[k] += w * values_bar[channels * i + k];
     }
   }
-  return -1;
 }
 
-template int64_t interpolate(const InterpolateInput<float>&, float*);
-template int64_t interpolate(const InterpolateInput<double>&, double*);
-template int64_t interpolate_backward(const InterpolateInput<float>&, const float*, float*, float*);
-template int64_t interpolate_backward(const InterpolateInput<double>&, const double*, double*, double*);
+template void interpolate(const InterpolateInput<float>&, float*, int64_t*);
+template void interpolate(const InterpolateInput<double>&, double*, int64_t*);
+template void interpolate_backward(const InterpolateInput<float>&, const float*, float*, float*);
+template void interpolate_backward(const InterpolateInput<double>&, const double*, double*, double*);
 
 }  // namespace gk

@@ -20,21 +20,44 @@ template <class T> struct SilhouetteView {
   const T* points;          // (V, 3), camera space: x right, y down, z forward
   const int64_t* ends;      // (E, 4): the edge's two vertices, then the third vertex of its first face and of its second,
                             // -1 where there is no second
-  T fx, fy, cx, cy;         // pixels
+  const T* intrinsics;      // (4,), fx fy cx cy
   T near_plane;             // > 0
+  T fx, fy, cx, cy;         // pixels, read from the intrinsics
 };
 
 // crossings (2, H, W): for each pixel with its right, then with its lower neighbour: 0 where no visible silhouette
 // crosses between their centres, i + 1 where edge i does with its surface on the pixel's side, -(i + 1) on the neighbour's.
-// Returns -1, or the first edge that names a vertex that is not there.
-template <class T>
-int64_t find_crossings(const SilhouetteView<T>& view, const int64_t* face_ids, const T* depth, int32_t* crossings);
+// Of several crossings there the nearest to the camera says on which side the surface is, and of those with their surface
+// on that side the outermost counts, since the union of what they bound is seen; of equal ones the edge of lower index.
+struct CrossingsOutput {
+  int32_t* crossings;
+  int64_t* wrong;    // (1,), E at first: becomes the first edge that names a vertex that is not there, the rest is then unfinished
+  int64_t* scratch;  // crossings_scratch values, 0 at first
+};
+template <class T> int64_t crossings_scratch(const SilhouetteView<T>& view);
+template <class T> void find_crossings(const SilhouetteView<T>& view, const int64_t* face_ids, const T* depth, const CrossingsOutput& out);
 
-// image and result (H, W, C). Both return -1, or the first pixel whose crossing names an edge that is not there.
+// image and result (H, W, C). wrong (1,), 2 H W at first: becomes the first crossing of an edge that is not there.
 template <class T>
-int64_t antialias(const SilhouetteView<T>& view, const int32_t* crossings, const T* image, int64_t channels, T* result);
+void antialias(const SilhouetteView<T>& view, const int32_t* crossings, const T* image, int64_t channels, T* result, int64_t* wrong);
+// Of crossings that `antialias` has found right.
 template <class T>
-int64_t antialias_backward(const SilhouetteView<T>& view, const int32_t* crossings, const T* image, int64_t channels, const T* result_bar,
-                           T* image_bar, T* points_bar);
+void antialias_backward(const SilhouetteView<T>& view, const int32_t* crossings, const T* image, int64_t channels, const T* result_bar,
+                        T* image_bar, T* points_bar);
+
+namespace cuda {
+template <class T> int64_t crossings_scratch(const SilhouetteView<T>& view);
+template <class T> void find_crossings(const SilhouetteView<T>& view, const int64_t* face_ids, const T* depth, const CrossingsOutput& out);
+template <class T>
+void antialias(const SilhouetteView<T>& view, const int32_t* crossings, const T* image, int64_t channels, T* result, int64_t* wrong);
+// Adds to what is in points_bar, in no particular order; or writes what is added, rows (2, H, W, 2, 3) for the two ends of
+// each crossing's edge, 0 where there is none.
+template <class T>
+void antialias_backward(const SilhouetteView<T>& view, const int32_t* crossings, const T* image, int64_t channels, const T* result_bar,
+                        T* image_bar, T* points_bar);
+template <class T>
+void antialias_rows(const SilhouetteView<T>& view, const int32_t* crossings, const T* image, int64_t channels, const T* result_bar,
+                    T* image_bar, T* rows);
+}  // namespace cuda
 
 }  // namespace gk

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../cpu/aligned.h"
+#include "../cpu/lanes.h"
 #include "../cpu/parallel.h"
 #include "see_pixels.h"
 #include "triangle_records.h"
@@ -13,8 +14,7 @@
 namespace gk {
 namespace {
 
-constexpr int kTile = 32, kBlock = 4, kBlocks = kTile / kBlock;  // a block of 4x4 pixels is one vector
-constexpr int kAfter[] = {1, 2, 0, 1};       // corners in their cyclic order
+constexpr int kBlocks = kTile / kBlock;
 constexpr int64_t kAhead = 12;              // faces whose vertices are asked for ahead of time
 constexpr int64_t kChunk = 2048;             // faces that one task makes ready
 constexpr int64_t kChunksAtOnce = 64;        // chunks whose records are held at a time
@@ -48,10 +48,8 @@ template <class T> void clear(TileBuffer<T>& buffer) {
   std::fill_n(&buffer.ids[0][0], kTile * kTile, Bits<T>(-1));
 }
 
-// Draws one triangle into one tile. Inside an edge means e >= 0 with e = floor((E + bias) / one) + A i + B j exactly,
-// E the edge function in grid steps squared at the first pixel's centre: a pixel further on it grows by whole A or B.
-// Of a small triangle every e fits the lanes; elsewhere blocks outside are left out, and values cut to what does not
-// change their sign within a block.
+// Draws one triangle into one tile. Of a small triangle every edge function fits the lanes; elsewhere blocks outside are
+// left out, and values cut to what does not change their sign within a block.
 template <class T, bool kIsSmall>
 GK_INLINE void draw(const TriangleRecord<T>& r, int bits, int tile_x, int tile_y, const BitLanes<T>& column, const BitLanes<T>& row,
                     const Lanes<T>& columns, const Lanes<T>& rows, TileBuffer<T>& buffer) {
@@ -60,17 +58,13 @@ GK_INLINE void draw(const TriangleRecord<T>& r, int bits, int tile_x, int tile_y
   const int left = std::max(r.left - tile_x, 0) / kBlock, right = std::min(r.right - tile_x, kTile - 1) / kBlock;
   const int top = std::max(r.top - tile_y, 0) / kBlock, bottom = std::min(r.bottom - tile_y, kTile - 1) / kBlock;
   const int first_x = tile_x + left * kBlock, first_y = tile_y + top * kBlock;
-  const int64_t half = int64_t(1) << (bits - 1), px = (int64_t(first_x) << bits) + half, py = (int64_t(first_y) << bits) + half;
-  E start[3], step_x[3], step_y[3], most[3];
+  E start[3], step_x[3], step_y[3], growth[3];
   V within[3];
   for (int k = 0; k < 3; ++k) {
-    const int n = k == 2 ? 0 : k + 1;
-    const int64_t a = r.y[k] - r.y[n], b = r.x[n] - r.x[k];
-    const int64_t bias = (a > 0) | ((a == 0) & (b > 0)) ? 0 : -1;  // left and top edges own the centres on them
-    start[k] = E((a * (px - r.x[k]) + b * (py - r.y[k]) + bias) >> bits);
-    step_x[k] = E(a * kBlock), step_y[k] = E(b * kBlock);
-    most[k] = E((a > 0 ? 3 * a : 0) + (b > 0 ? 3 * b : 0));
-    within[k] = column * (V{} + Bits<T>(a)) + row * (V{} + Bits<T>(b));
+    const RecordEdge edge = edge_of(r, k, bits, first_x, first_y);
+    start[k] = E(edge.at), step_x[k] = E(edge.a * kBlock), step_y[k] = E(edge.b * kBlock);
+    growth[k] = E((edge.a > 0 ? 3 * edge.a : 0) + (edge.b > 0 ? 3 * edge.b : 0));
+    within[k] = column * (V{} + Bits<T>(edge.a)) + row * (V{} + Bits<T>(edge.b));
   }
   const Lanes<T> slope = columns * r.closeness_x + rows * r.closeness_y;
   const V id = V{} + Bits<T>(r.id);
@@ -84,7 +78,7 @@ GK_INLINE void draw(const TriangleRecord<T>& r, int bits, int tile_x, int tile_y
       if constexpr (kIsSmall) {
         outside = (within[0] + e0) | (within[1] + e1) | (within[2] + e2);
       } else {
-        if (((e0 + most[0]) | (e1 + most[1]) | (e2 + most[2])) < 0) continue;
+        if (((e0 + growth[0]) | (e1 + growth[1]) | (e2 + growth[2])) < 0) continue;
         const auto cut = [](int64_t e) GK_INLINE_LAMBDA { return Bits<T>(std::max(-kFar, std::min(e, kFar))); };
         outside = (within[0] + cut(e0)) | (within[1] + cut(e1)) | (within[2] + cut(e2));
       }
@@ -136,19 +130,20 @@ template <class T, class Visit> GK_INLINE void visit_tiles(const TriangleRecord<
 template <class T> GK_INLINE int64_t record_faces(const TriangleInput<T>& in, const ScreenGrid& grid, const ScreenVertex<T>* screen, int64_t begin,
                                                   int64_t end, int64_t columns, Chunk<T>& chunk) {
   int64_t count = 0;
+  ClipRoom<T> room;
   for (int64_t f = begin; f < end; ++f) {
     const int64_t* corner = in.corners + 3 * f;
     if (f + kAhead < end)
       for (int k = 0; k < 3; ++k) __builtin_prefetch(screen + corner[3 * kAhead + k]);  // a wrong index is only asked for
     const uint64_t largest = std::max(uint64_t(corner[0]), std::max(uint64_t(corner[1]), uint64_t(corner[2])));
     if (largest >= uint64_t(in.vertices)) return f;
-    // Begun at the smallest index, so that two faces with the same corners have the same bits of depth.
-    int s = corner[1] < corner[0] ? 1 : 0;
-    s = corner[2] < corner[s] ? 2 : s;
-    const ScreenVertex<T>*a = screen + corner[s], *b = screen + corner[kAfter[s]], *c = screen + corner[kAfter[s + 1]];
+    int64_t turned[3];
+    turn_corners(corner, turned);
+    const ScreenVertex<T>* const at[3] = {screen + turned[0], screen + turned[1], screen + turned[2]};
     int made;
-    if ((a->state | b->state | c->state) == kUsable) made = make_record(in, grid, a, b, c, int32_t(f), chunk.records[count]);
-    else made = clip_face(in, grid, corner, screen, int32_t(f), chunk.records + count);
+    if ((at[0]->state | at[1]->state | at[2]->state) == kUsable)
+      made = make_record(in, grid, *at[0], *at[1], *at[2], int32_t(f), chunk.records[count]);
+    else made = clip_face(in, grid, turned, at, int32_t(f), room, chunk.records + count);
     for (; made; --made, ++count)
       visit_tiles(chunk.records[count], columns, [&](int64_t t) GK_INLINE_LAMBDA { ++chunk.in_tile[t]; });
   }
@@ -303,9 +298,15 @@ template <class T> void Drawing<T>::resolve(const TriangleOutput<T>& out) const 
 
 }  // namespace
 
-template <class T> int64_t draw_triangles(const TriangleInput<T>& in, const TriangleOutput<T>& out) { return Drawing<T>(in).run(out); }
+template <class T> int64_t draw_scratch(const TriangleInput<T>&) { return 0; }
+template <class T> void draw_triangles(const TriangleInput<T>& in, const TriangleOutput<T>& out) {
+  const int64_t wrong = Drawing<T>(in).run(out);
+  *out.wrong = wrong < 0 ? in.faces : wrong;
+}
 
-template int64_t draw_triangles(const TriangleInput<float>&, const TriangleOutput<float>&);
-template int64_t draw_triangles(const TriangleInput<double>&, const TriangleOutput<double>&);
+template int64_t draw_scratch(const TriangleInput<float>&);
+template int64_t draw_scratch(const TriangleInput<double>&);
+template void draw_triangles(const TriangleInput<float>&, const TriangleOutput<float>&);
+template void draw_triangles(const TriangleInput<double>&, const TriangleOutput<double>&);
 
 }  // namespace gk

@@ -1,7 +1,8 @@
 """A bounding volume hierarchy over triangles: closest points, winding numbers, rays.
 
 The layout of the tree's tensors is the contract of cuda_ext/mesh/bvh.h. Shapes are checked in
-`geokit.geometry.distance`.
+`geokit.geometry.distance`. Trees and moments are made on the CPU, also those of tensors on a GPU; queries are answered
+where they are.
 """
 
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend import ordered_sums
+from geokit.backend.native import _native, custom_op, native_of, plain
 
 WIDTH, BOX_ROWS, TRIANGLE_ROWS, MOMENT_ROWS = 8, 6, 22, 23
 
@@ -61,10 +63,35 @@ def moments(boxes: Tensor, children: Tensor, triangles: Tensor, face_ids: Tensor
 
 @moments.register_fake
 def _(boxes: Tensor, children: Tensor, triangles: Tensor, face_ids: Tensor) -> Tensor:
-    return boxes.new_empty(len(boxes), MOMENT_ROWS, WIDTH)
+    return boxes.new_empty(boxes.shape[0], MOMENT_ROWS, WIDTH)
 
 
-@custom_op("geokit::winding_number")
+def _order_on_gpu(
+    queries: Tensor, boxes: Tensor, children: Tensor, triangles: Tensor, face_ids: Tensor, scale: float
+) -> Tensor:
+    queries, *tree = plain(queries, boxes, children, triangles, face_ids)
+    codes = _ids(queries, queries.shape[0])
+    native_of(queries).bvh_codes(queries, *tree, scale, codes)
+    return codes.argsort(stable=True).int()
+
+
+@custom_op("geokit::query_order", cuda=_order_on_gpu)
+def query_order(
+    queries: Tensor, boxes: Tensor, children: Tensor, triangles: Tensor, face_ids: Tensor, scale: float
+) -> Tensor:
+    """(Q,) int32: an order of the queries in which neighbours are neighbours in space."""
+    queries, *tree = plain(queries, boxes, children, triangles, face_ids)
+    order = _ids(queries, len(queries))
+    _native.bvh_order(queries, *tree, scale, order)
+    return order
+
+
+@query_order.register_fake
+def _(queries: Tensor, boxes: Tensor, children: Tensor, triangles: Tensor, face_ids: Tensor, scale: float) -> Tensor:
+    return _ids(queries, queries.shape[0])
+
+
+@custom_op("geokit::winding_number", cuda=True)
 def winding_number(
     queries: Tensor,
     boxes: Tensor,
@@ -76,9 +103,9 @@ def winding_number(
     beta: float,
 ) -> Tensor:
     """(Q,) generalised winding numbers of queries (Q, 3). Without a gradient."""
-    queries, *tree = plain(queries, boxes, children, triangles, face_ids, moments)
-    winding = queries.new_empty(len(queries))
-    _native.bvh_winding(queries, *tree, scale, beta, winding)
+    queries, *tree = plain(queries, boxes, children, triangles, face_ids)
+    winding, order = queries.new_empty(len(queries)), query_order(queries, *tree, scale)
+    native_of(queries).bvh_winding(queries, *tree, *plain(moments), scale, beta, order, winding)
     return winding
 
 
@@ -93,10 +120,10 @@ def _(
     scale: float,
     beta: float,
 ) -> Tensor:
-    return queries.new_empty(len(queries))
+    return queries.new_empty(queries.shape[0])
 
 
-@custom_op("geokit::closest_points")
+@custom_op("geokit::closest_points", cuda=True)
 def closest_points(
     queries: Tensor,
     vertices: Tensor,
@@ -113,8 +140,8 @@ def closest_points(
     """
     queries, *tree = plain(queries, boxes, children, triangles, face_ids)
     points, weights, distances = torch.empty_like(queries), torch.empty_like(queries), queries.new_empty(len(queries))
-    found = faces.new_empty(len(queries))
-    _native.bvh_closest(queries, *tree, scale, points, distances, found, weights)
+    found, order = faces.new_empty(len(queries)), query_order(queries, *tree, scale)
+    native_of(queries).bvh_closest(queries, *tree, scale, order, points, distances, found, weights)
     return points, distances, found, weights
 
 
@@ -129,12 +156,33 @@ def _(
     face_ids: Tensor,
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    count = len(queries)
+    count = queries.shape[0]
     shapes = queries.new_empty(count, 3), queries.new_empty(count), faces.new_empty(count), queries.new_empty(count, 3)
     return shapes
 
 
-@custom_op("geokit::closest_points_backward")
+def _closest_points_backward_on_gpu(
+    queries: Tensor,
+    vertices: Tensor,
+    faces: Tensor,
+    found: Tensor,
+    weights: Tensor,
+    points_bar: Tensor,
+    distances_bar: Tensor,
+    weights_bar: Tensor,
+) -> tuple[Tensor, Tensor]:
+    tensors = plain(queries, vertices, faces, found, weights, points_bar, distances_bar, weights_bar)
+    native, queries_bar = native_of(queries), torch.empty_like(tensors[0])
+    if ordered_sums.wanted():
+        rows = vertices.new_empty(3 * queries.shape[0], 3)
+        native.bvh_closest_rows(*tensors, queries_bar, rows)
+        return queries_bar, ordered_sums.sum_rows(rows, faces[found].reshape(-1), len(vertices))
+    vertices_bar = torch.zeros_like(tensors[1])
+    native.bvh_closest_backward(*tensors, queries_bar, vertices_bar)
+    return queries_bar, vertices_bar
+
+
+@custom_op("geokit::closest_points_backward", cuda=_closest_points_backward_on_gpu)
 def _closest_points_backward(
     queries: Tensor,
     vertices: Tensor,
@@ -147,7 +195,7 @@ def _closest_points_backward(
 ) -> tuple[Tensor, Tensor]:
     tensors = plain(queries, vertices, faces, found, weights, points_bar, distances_bar, weights_bar)
     queries_bar, vertices_bar = torch.empty_like(tensors[0]), torch.empty_like(tensors[1])
-    _native.bvh_closest_backward(*tensors, queries_bar, vertices_bar)
+    native_of(queries).bvh_closest_backward(*tensors, queries_bar, vertices_bar)
     return queries_bar, vertices_bar
 
 
@@ -179,7 +227,7 @@ def _closest_backward(ctx: Any, *bars: Tensor) -> tuple[Tensor | None, ...]:
 closest_points.register_autograd(_closest_backward, setup_context=_setup_closest)
 
 
-@custom_op("geokit::ray_cast")
+@custom_op("geokit::ray_cast", cuda=True)
 def ray_cast(
     origins: Tensor,
     directions: Tensor,
@@ -194,7 +242,8 @@ def ray_cast(
     """First hits of rays: t (R,), faces (R,) and weights of their corners (R, 3). Only t is differentiable."""
     origins, directions, *tree = plain(origins, directions, boxes, children, triangles, face_ids)
     t, weights, found = origins.new_empty(len(origins)), torch.empty_like(origins), faces.new_empty(len(origins))
-    _native.bvh_ray_cast(origins, directions, *tree, scale, t, found, weights)
+    order = query_order(origins, *tree, scale)
+    native_of(origins).bvh_ray_cast(origins, directions, *tree, scale, order, t, found, weights)
     return t, found, weights
 
 
@@ -210,7 +259,7 @@ def _(
     face_ids: Tensor,
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    count = len(origins)
+    count = origins.shape[0]
     return origins.new_empty(count), faces.new_empty(count), origins.new_empty(count, 3)
 
 

@@ -6,16 +6,17 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import custom_op, native_of, plain
 
 
-@custom_op("geokit::compare")
+@custom_op("geokit::compare", cuda=True)
 def _compare(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     image, target = plain(image, target)
-    row_sums = image.new_empty(image.shape[0], 3)
+    native = native_of(image)
+    sums = image.new_empty(native.compare_parts(image), 3)
     slopes = image.new_empty(3, *image.shape)
-    _native.compare_forward(image, target, row_sums, slopes)
-    return row_sums.sum(0) / image.numel(), slopes
+    native.compare_forward(image, target, sums, slopes)
+    return sums.sum(0) / image.numel(), slopes
 
 
 @_compare.register_fake
@@ -23,11 +24,11 @@ def _(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return image.new_empty(3), image.new_empty(3, *image.shape)
 
 
-@custom_op("geokit::compare_backward")
+@custom_op("geokit::compare_backward", cuda=True)
 def _compare_backward(image: Tensor, target: Tensor, slopes: Tensor, means_bar: Tensor) -> Tensor:
     image, target, slopes = plain(image, target, slopes)
     image_bar = torch.empty_like(image)
-    _native.compare_backward(image, target, slopes, *(means_bar / image.numel()).tolist(), image_bar)
+    native_of(image).compare_backward(image, target, slopes, means_bar / image.numel(), image_bar)
     return image_bar
 
 

@@ -1,7 +1,8 @@
 """Triangles drawn into pictures: which face a pixel sees and where, values carried to pixels, silhouettes smoothed.
 
 Points are in camera space (x right, y down, z forward); intrinsics are (4,) fx, fy, cx, cy in pixels, with the centre
-of the first pixel at (0.5, 0.5).
+of the first pixel at (0.5, 0.5). Indices are checked on the way forward, by the kernels: on a GPU that is one number to
+wait for in each operator. Their gradients wait for nothing.
 """
 
 from typing import Any
@@ -9,24 +10,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geokit.backend import ordered_sums
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
 LARGEST_PICTURE = 1 << 15  # pixels along one side
 
 
-@custom_op("geokit::rasterize_triangles")
+@custom_op("geokit::rasterize_triangles", cuda=True)
 def _rasterize(
     points: Tensor, faces: Tensor, intrinsics: Tensor, width: int, height: int, near: float, cull_back_faces: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     points, faces, intrinsics = plain(points, faces, intrinsics)
     face_ids = faces.new_empty(height, width)
     barycentrics, depth = points.new_empty(height, width, 3), points.new_empty(height, width)
-    bad = _native.draw_triangles(
-        points, faces, intrinsics, width, height, near, cull_back_faces, face_ids, barycentrics, depth
-    )
-    if bad >= 0:
+    native, wrong = native_of(points), faces.new_full((1,), len(faces))
+    scratch = faces.new_zeros(native.draw_scratch(points, faces, intrinsics, width, height))
+    outputs = face_ids, barycentrics, depth, wrong, scratch
+    native.draw_triangles(points, faces, intrinsics, width, height, near, cull_back_faces, *outputs)
+    bad = int(wrong)
+    if bad < len(faces):
         raise InvalidInput(
             f"face {bad} names the vertices {faces[bad].tolist()}, but there are {len(points)} vertices, numbered from "
             "0; correct the indices"
@@ -42,16 +46,31 @@ def _(
     return points.new_empty(height, width, 3), points.new_empty(height, width), face_ids
 
 
-@custom_op("geokit::rasterize_triangles_backward")
+def _rasterize_backward_on_gpu(
+    points: Tensor, faces: Tensor, intrinsics: Tensor, face_ids: Tensor, barycentrics_bar: Tensor, depth_bar: Tensor
+) -> Tensor:
+    points, faces, intrinsics, face_ids = plain(points, faces, intrinsics, face_ids)
+    height, width = face_ids.shape
+    inputs = points, faces, intrinsics, width, height, face_ids, *plain(barycentrics_bar, depth_bar)
+    if ordered_sums.wanted():
+        rows = points.new_empty(3 * height * width, 3)
+        native_of(points).draw_triangles_rows(*inputs, rows)
+        corners = ordered_sums.corners_of(faces, face_ids, len(points))
+        return ordered_sums.sum_rows(rows, corners.reshape(-1), len(points))
+    points_bar = torch.zeros_like(points)
+    native_of(points).draw_triangles_backward(*inputs, points_bar)
+    return points_bar
+
+
+@custom_op("geokit::rasterize_triangles_backward", cuda=_rasterize_backward_on_gpu)
 def _rasterize_backward(
     points: Tensor, faces: Tensor, intrinsics: Tensor, face_ids: Tensor, barycentrics_bar: Tensor, depth_bar: Tensor
 ) -> Tensor:
     points, faces, intrinsics, face_ids = plain(points, faces, intrinsics, face_ids)
-    barycentrics_bar, depth_bar = plain(barycentrics_bar, depth_bar)
-    points_bar = torch.empty_like(points)
     height, width = face_ids.shape
-    _native.draw_triangles_backward(
-        points, faces, intrinsics, width, height, face_ids, barycentrics_bar, depth_bar, points_bar
+    points_bar = torch.empty_like(points)
+    native_of(points).draw_triangles_backward(
+        points, faces, intrinsics, width, height, face_ids, *plain(barycentrics_bar, depth_bar), points_bar
     )
     return points_bar
 
@@ -75,11 +94,18 @@ def _rasterize_gradient(ctx: Any, barycentrics_bar: Tensor, depth_bar: Tensor, _
 _rasterize.register_autograd(_rasterize_gradient, setup_context=_rasterize_setup)
 
 
-@custom_op("geokit::interpolate")
+@custom_op("geokit::interpolate", cuda=True)
 def _interpolate(attributes: Tensor, faces: Tensor, face_ids: Tensor, barycentrics: Tensor) -> Tensor:
     attributes, faces, face_ids, barycentrics = plain(attributes, faces, face_ids, barycentrics)
     values = attributes.new_empty(*face_ids.shape, attributes.shape[1])
-    _refuse_pixel(_native.interpolate(attributes, faces, face_ids, barycentrics, values), faces, face_ids, attributes)
+    wrong = faces.new_full((1,), face_ids.numel())
+    native_of(attributes).interpolate(attributes, faces, face_ids, barycentrics, values, wrong)
+    bad = int(wrong)
+    if bad < face_ids.numel():
+        raise InvalidInput(
+            f"pixel {bad} sees face {int(face_ids.reshape(-1)[bad])}, but there are {len(faces)} faces and "
+            f"{len(attributes)} rows of attributes; give the faces that the picture was drawn from"
+        )
     return values
 
 
@@ -88,14 +114,28 @@ def _(attributes: Tensor, faces: Tensor, face_ids: Tensor, barycentrics: Tensor)
     return attributes.new_empty(*face_ids.shape, attributes.shape[1])
 
 
-@custom_op("geokit::interpolate_backward")
+def _interpolate_backward_on_gpu(
+    attributes: Tensor, faces: Tensor, face_ids: Tensor, barycentrics: Tensor, values_bar: Tensor
+) -> tuple[Tensor, Tensor]:
+    inputs = plain(attributes, faces, face_ids, barycentrics, values_bar)
+    native, barycentrics_bar, channels = native_of(attributes), torch.empty_like(inputs[3]), attributes.shape[1]
+    if ordered_sums.wanted():
+        rows = attributes.new_empty(3 * face_ids.numel(), channels)
+        native.interpolate_rows(*inputs, rows, barycentrics_bar)
+        corners = ordered_sums.corners_of(faces, face_ids, len(attributes))
+        return ordered_sums.sum_rows(rows, corners.reshape(-1), len(attributes)), barycentrics_bar
+    attributes_bar = torch.zeros_like(inputs[0])
+    native.interpolate_backward(*inputs, attributes_bar, barycentrics_bar)
+    return attributes_bar, barycentrics_bar
+
+
+@custom_op("geokit::interpolate_backward", cuda=_interpolate_backward_on_gpu)
 def _interpolate_backward(
     attributes: Tensor, faces: Tensor, face_ids: Tensor, barycentrics: Tensor, values_bar: Tensor
 ) -> tuple[Tensor, Tensor]:
-    attributes, faces, face_ids, barycentrics = plain(attributes, faces, face_ids, barycentrics)
-    bars = torch.empty_like(attributes), torch.empty_like(barycentrics)
-    bad = _native.interpolate_backward(attributes, faces, face_ids, barycentrics, *plain(values_bar), *bars)
-    _refuse_pixel(bad, faces, face_ids, attributes)
+    inputs = plain(attributes, faces, face_ids, barycentrics, values_bar)
+    bars = torch.empty_like(inputs[0]), torch.empty_like(inputs[3])
+    native_of(attributes).interpolate_backward(*inputs, *bars)
     return bars
 
 
@@ -107,14 +147,6 @@ def _(
     return torch.empty_like(attributes, memory_format=contiguous), torch.empty_like(
         barycentrics, memory_format=contiguous
     )
-
-
-def _refuse_pixel(bad: int, faces: Tensor, face_ids: Tensor, attributes: Tensor) -> None:
-    if bad >= 0:
-        raise InvalidInput(
-            f"pixel {bad} sees face {int(face_ids.reshape(-1)[bad])}, but there are {len(faces)} faces and "
-            f"{len(attributes)} rows of attributes; give the faces that the picture was drawn from"
-        )
 
 
 def _interpolate_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -129,15 +161,19 @@ def _interpolate_gradient(ctx: Any, values_bar: Tensor) -> tuple[Any, ...]:
 _interpolate.register_autograd(_interpolate_gradient, setup_context=_interpolate_setup)
 
 
-@custom_op("geokit::silhouette_crossings")
+@custom_op("geokit::silhouette_crossings", cuda=True)
 def _crossings(
     points: Tensor, edges: Tensor, intrinsics: Tensor, near: float, face_ids: Tensor, depth: Tensor
 ) -> Tensor:
     points, edges, intrinsics, face_ids, depth = plain(points, edges, intrinsics, face_ids, depth)
     height, width = face_ids.shape
-    crossings = torch.empty(2, height, width, dtype=torch.int32)
-    bad = _native.find_crossings(points, edges, intrinsics, width, height, near, face_ids, depth, crossings)
-    if bad >= 0:
+    crossings = face_ids.new_empty(2, height, width, dtype=torch.int32)
+    native, wrong = native_of(points), edges.new_full((1,), len(edges))
+    scratch = edges.new_zeros(native.crossings_scratch(points, edges, intrinsics, width, height))
+    outputs = crossings, wrong, scratch
+    native.find_crossings(points, edges, intrinsics, width, height, near, face_ids, depth, *outputs)
+    bad = int(wrong)
+    if bad < len(edges):
         raise InvalidInput(
             f"edge {bad} names the vertices {edges[bad].tolist()}, but there are {len(points)} vertices; correct the "
             "indices"
@@ -150,11 +186,17 @@ def _(points: Tensor, edges: Tensor, intrinsics: Tensor, near: float, face_ids: 
     return torch.empty(2, *face_ids.shape, dtype=torch.int32, device=points.device)
 
 
-@custom_op("geokit::antialias")
+@custom_op("geokit::antialias", cuda=True)
 def _antialias(image: Tensor, points: Tensor, edges: Tensor, intrinsics: Tensor, crossings: Tensor) -> Tensor:
-    image, points, edges, intrinsics, crossings = plain(image, points, edges, intrinsics, crossings)
-    result = torch.empty_like(image)
-    _refuse_crossing(_native.antialias(image, points, edges, intrinsics, crossings, result), edges)
+    inputs = plain(image, points, edges, intrinsics, crossings)
+    result, wrong = torch.empty_like(inputs[0]), edges.new_full((1,), crossings.numel())
+    native_of(image).antialias(*inputs, result, wrong)
+    bad = int(wrong)
+    if bad < crossings.numel():
+        raise InvalidInput(
+            f"the crossing at pixel {bad % (crossings.numel() // 2)} names an edge that is not among the {len(edges)} "
+            "edges; give the edges that the crossings were found with"
+        )
     return result
 
 
@@ -163,14 +205,28 @@ def _(image: Tensor, points: Tensor, edges: Tensor, intrinsics: Tensor, crossing
     return torch.empty_like(image, memory_format=torch.contiguous_format)
 
 
-@custom_op("geokit::antialias_backward")
+def _antialias_backward_on_gpu(
+    image: Tensor, points: Tensor, edges: Tensor, intrinsics: Tensor, crossings: Tensor, result_bar: Tensor
+) -> tuple[Tensor, Tensor]:
+    inputs = plain(image, points, edges, intrinsics, crossings, result_bar)
+    native, image_bar = native_of(image), torch.empty_like(inputs[0])
+    if ordered_sums.wanted():
+        rows = points.new_empty(2 * crossings.numel(), 3)
+        native.antialias_rows(*inputs, image_bar, rows)
+        ends = torch.cat([edges[:, :2], edges.new_full((1, 2), len(points))])[crossings.abs().long() - 1]
+        return image_bar, ordered_sums.sum_rows(rows, ends.reshape(-1), len(points))
+    points_bar = torch.zeros_like(inputs[1])
+    native.antialias_backward(*inputs, image_bar, points_bar)
+    return image_bar, points_bar
+
+
+@custom_op("geokit::antialias_backward", cuda=_antialias_backward_on_gpu)
 def _antialias_backward(
     image: Tensor, points: Tensor, edges: Tensor, intrinsics: Tensor, crossings: Tensor, result_bar: Tensor
 ) -> tuple[Tensor, Tensor]:
-    image, points, edges, intrinsics, crossings = plain(image, points, edges, intrinsics, crossings)
-    bars = torch.empty_like(image), torch.empty_like(points)
-    bad = _native.antialias_backward(image, points, edges, intrinsics, crossings, *plain(result_bar), *bars)
-    _refuse_crossing(bad, edges)
+    inputs = plain(image, points, edges, intrinsics, crossings, result_bar)
+    bars = torch.empty_like(inputs[0]), torch.empty_like(inputs[1])
+    native_of(image).antialias_backward(*inputs, *bars)
     return bars
 
 
@@ -180,14 +236,6 @@ def _(
 ) -> tuple[Tensor, Tensor]:
     contiguous = torch.contiguous_format
     return torch.empty_like(image, memory_format=contiguous), torch.empty_like(points, memory_format=contiguous)
-
-
-def _refuse_crossing(bad: int, edges: Tensor) -> None:
-    if bad >= 0:
-        raise InvalidInput(
-            f"the crossing at pixel {bad} names an edge that is not among the {len(edges)} edges; give the edges that "
-            "the crossings were found with"
-        )
 
 
 def _antialias_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -49,8 +49,8 @@ class Bvh:
     """A tree over the triangles of a mesh, made once and asked often.
 
     Every function here takes one in place of a mesh. It holds a copy of the corners, so vertices that moved need
-    another; gradients flow to the vertices of the mesh it was made from. It lives and answers on the CPU, whatever the
-    device of mesh and queries.
+    another; gradients flow to the vertices of the mesh it was made from. It is made on the CPU, and lives and answers
+    on the device of the mesh, whatever that of the queries.
     Raises `InvalidInput` for a mesh without faces.
     """
 
@@ -62,7 +62,7 @@ class Bvh:
         self.mesh = mesh
         self.scale = _scale_to_one(mesh.vertices)
         self.boxes, self.children, self.triangles, self.face_ids = ops.build(
-            mesh.vertices.detach().cpu(), mesh.faces.cpu(), self.scale
+            mesh.vertices.detach(), mesh.faces, self.scale
         )
 
     def __len__(self) -> int:
@@ -71,15 +71,15 @@ class Bvh:
     def __repr__(self) -> str:
         return f"Bvh({len(self.boxes):,} nodes and {len(self.triangles):,} leaves over {self.mesh!r})"
 
+    @property
+    def device(self) -> torch.device:
+        """Where the tree is and answers: the device of the mesh."""
+        return self.mesh.vertices.device
+
     @cached_property
     def moments(self) -> Tensor:
         """(N, 23, 8) moments of every child's area vectors, made when a winding number is first asked for."""
         return ops.moments(*self.tree)
-
-    @property
-    def corners(self) -> tuple[Tensor, Tensor]:
-        """Vertices and faces of the mesh, where the tree is: on the CPU."""
-        return self.mesh.vertices.cpu(), self.mesh.faces.cpu()
 
     @property
     def tree(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -103,7 +103,8 @@ def closest_points(mesh: Mesh | Bvh, queries: Tensor) -> ClosestPoints:
     """
     tree = _tree_of(mesh)
     _check_places("queries", queries, tree)
-    found = ops.closest_points(queries.cpu(), *tree.corners, *tree.tree, tree.scale)
+    mesh = tree.mesh
+    found = ops.closest_points(queries.to(tree.device), mesh.vertices, mesh.faces, *tree.tree, tree.scale)
     return ClosestPoints(*(t.to(queries.device) for t in found))
 
 
@@ -123,7 +124,8 @@ def winding_number(mesh: Mesh | Bvh, queries: Tensor, beta: float = 2.3, exact: 
     if not beta >= 1:
         raise InvalidInput(f"beta must be at least 1, so that a query lies outside what is approximated, got {beta}")
     beta = math.inf if exact else float(beta)
-    return ops.winding_number(queries.cpu(), *tree.tree, tree.moments, tree.scale, beta).to(queries.device)
+    places = queries.to(tree.device)
+    return ops.winding_number(places, *tree.tree, tree.moments, tree.scale, beta).to(queries.device)
 
 
 def signed_distance(mesh: Mesh | Bvh, queries: Tensor, beta: float = 2.3) -> Tensor:
@@ -149,7 +151,8 @@ def ray_cast(mesh: Mesh | Bvh, origins: Tensor, directions: Tensor) -> RayHits:
     tree = _tree_of(mesh)
     _check_places("origins", origins, tree)
     check_tensor("directions", directions, tuple(origins.shape), origins.dtype, finite=True)
-    found = ops.ray_cast(origins.cpu(), directions.cpu(), *tree.corners, *tree.tree, tree.scale)
+    mesh, rays = tree.mesh, (origins.to(tree.device), directions.to(tree.device))
+    found = ops.ray_cast(*rays, mesh.vertices, mesh.faces, *tree.tree, tree.scale)
     return RayHits(*(t.to(origins.device) for t in found))
 
 

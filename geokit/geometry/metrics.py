@@ -113,7 +113,7 @@ def compare_surfaces(
     A mesh is represented by `count` places spread evenly over its surface (and, for the maximum, its vertices), a
     cloud by all of its points; they are measured against the exact surface of a mesh, or against the nearest point
     of a cloud. The threshold of precision and recall is a length, 0.5 % of the reference's diagonal if not given.
-    The two must be in the same frame and unit: register them first.
+    The two must be in the same frame and unit: register them first. They are compared on the shape's device.
     Raises `InvalidInput` for an empty cloud, a mesh without area and a threshold that is not positive.
     """
     dtype = torch.promote_types(_places(shape).dtype, _places(reference).dtype)
@@ -122,7 +122,8 @@ def compare_surfaces(
     threshold = RELATIVE_THRESHOLD * reference.extent if threshold is None else float(threshold)
     if not threshold > 0:
         raise InvalidInput(f"threshold must be a positive length, got {threshold}")
-    first, second = _Side(shape, dtype, count, seed), _Side(reference, dtype, count, seed)
+    device = _places(shape).device
+    first, second = (_Side(side.to(device).to(dtype), count, seed) for side in (shape, reference))
     return SurfaceComparison(first.against(second, threshold), second.against(first, threshold), threshold)
 
 
@@ -131,20 +132,19 @@ def errors_at_vertices(shape: Shape, reference: Shape) -> Tensor:
     """(V,) the distance of every vertex of a mesh, or point of a cloud, to the reference, in the shape's dtype."""
     places = _places(shape)
     dtype = torch.promote_types(places.dtype, _places(reference).dtype)
-    target = _Side(reference, dtype, 0, 0)
-    return target.nearest(places.detach().to("cpu", dtype))[0].to(places)
+    target = _Side(reference.to(places.device).to(dtype), 0, 0)
+    return target.nearest(places.detach().to(dtype))[0].to(places.dtype)
 
 
 class _Side:
     """One of the two: places that stand for it, and what distances to it are measured against."""
 
-    def __init__(self, shape: Shape, dtype: torch.dtype, count: int, seed: int) -> None:
-        shape = shape.to("cpu").to(dtype)
+    def __init__(self, shape: Shape, count: int, seed: int) -> None:
         self.tree = Bvh(shape) if isinstance(shape, Mesh) else None
         self.extremes: Tensor | None = None
         if isinstance(shape, Mesh):
             cloud = sample_surface(shape, count, seed, low_discrepancy=True)
-            used = torch.zeros(len(shape.vertices), dtype=torch.bool)
+            used = torch.zeros(len(shape.vertices), dtype=torch.bool, device=shape.vertices.device)
             used[shape.faces.reshape(-1)] = True
             self.extremes = shape.vertices[used].detach()
             self.normals: Tensor | None = shape.face_normals().detach()

@@ -127,8 +127,9 @@ def towards_camera(fragments: Fragments) -> Tensor:
     """(H, W, 3) unit vectors in camera space from what each pixel sees to the camera."""
     height, width = fragments.depth.shape
     fx, fy, cx, cy = fragments.intrinsics.unbind()
-    x = (torch.arange(width).to(fragments.depth) + 0.5 - cx) / fx
-    y = (torch.arange(height).to(fragments.depth) + 0.5 - cy) / fy
+    columns, rows = (torch.arange(n, device=fragments.depth.device) for n in (width, height))
+    x = (columns.to(fragments.depth) + 0.5 - cx) / fx
+    y = (rows.to(fragments.depth) + 0.5 - cy) / fy
     rays = torch.stack(
         [x.expand(height, width), y[:, None].expand(height, width), torch.ones_like(fragments.depth)], -1
     )

@@ -228,6 +228,7 @@ def test_opcheck():
     q, v = queries.requires_grad_(), mesh.vertices.clone().requires_grad_()
     torch.library.opcheck(ops.build, (mesh.vertices, mesh.faces, 1.0))
     torch.library.opcheck(ops.moments, bvh.tree)
+    torch.library.opcheck(ops.query_order, (queries.detach(), *bvh.tree, bvh.scale))
     torch.library.opcheck(ops.winding_number, (queries.detach(), *bvh.tree, bvh.moments, bvh.scale, 2.0))
     torch.library.opcheck(ops.closest_points, (q, v, mesh.faces, *bvh.tree, bvh.scale))
     directions = (0.5 - queries).detach().requires_grad_()

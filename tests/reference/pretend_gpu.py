@@ -52,6 +52,9 @@ class OnGpu(Tensor):
     def __torch_dispatch__(cls, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
         return _compute(function, arguments, options or {})
 
+    def data_ptr(self) -> int:
+        return self.inner.data_ptr()
+
     def __repr__(self) -> str:  # type: ignore[override]
         return f"OnGpu({self.inner})"
 
