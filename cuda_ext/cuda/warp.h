@@ -12,12 +12,13 @@ template <class T> __device__ __forceinline__ T warp_sum(T value) {
   return value;
 }
 
-// Many sums over the warp for the price of one: turns N values a lane, N a power of two up to 32, into one. Lane l
-// returns the sum of values[l * N / 32] over the warp: N - 1 + log2(32 / N) shuffles instead of 5 N.
-template <int N, class T> __device__ __forceinline__ T warp_sums(T (&values)[N]) {
-  static_assert(N >= 1 && N <= 32 && (N & (N - 1)) == 0, "a power of two up to 32");
+// Many sums over each kLanes lanes of the warp for the price of one: turns N values a lane, N a power of two up to kLanes,
+// into one. Lane l of these returns the sum of values[l * N / kLanes]: for whole warps N - 1 + log2(32 / N) shuffles
+// instead of 5 N.
+template <int N, int kLanes = 32, class T> __device__ __forceinline__ T warp_sums(T (&values)[N]) {
+  static_assert(N >= 1 && N <= kLanes && (N & (N - 1)) == 0, "a power of two up to the number of lanes");
   const int lane = threadIdx.x & 31;
-  int flip = 16;
+  int flip = kLanes / 2;
 #pragma unroll
   for (int half = N / 2; half; half /= 2, flip /= 2) {
     const bool upper = lane & flip;
