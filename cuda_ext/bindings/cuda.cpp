@@ -10,6 +10,7 @@ void bind_splats_cuda(nb::module_& m);
 void bind_optimize_cuda(nb::module_& m);
 void bind_graph_cuda(nb::module_& m);
 void bind_orientations_cuda(nb::module_& m);
+void bind_fields_simplex_fourier_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -28,4 +29,5 @@ NB_MODULE(_cuda, m) {
   bind_optimize_cuda(m);
   bind_graph_cuda(m);
   bind_orientations_cuda(m);
+  bind_fields_simplex_fourier_cuda(m);
 }
