@@ -43,8 +43,9 @@ template <class T> __device__ __forceinline__ T sum_of_phases(const Corner<T>& a
 struct Tiles {
   int width, height;
   int64_t rows, columns, across, count;
+  int64_t frequencies;
 
-  Tiles(const Frequencies& at, int threads) : rows(at.sizes[0] * at.sizes[1]), columns(at.sizes[2]) {
+  Tiles(const Frequencies& at, int threads) : rows(at.sizes[0] * at.sizes[1]), columns(at.sizes[2]), frequencies(at.count()) {
     across = blocks_for(columns, at.grid ? kSide : threads);
     width = int((columns + across - 1) / across), height = at.grid ? std::min(threads / width, kSide) : 1;
     height = int(std::min<int64_t>(height, rows));

@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     pull(SimplexInput<T> in, Frequencies at, Tiles tiles, const T* out_bar, unsigned chunk, int64_t width, double* sums) {
   __shared__ Room<J, T> rooms[kGrid ? kWarps : 1];
   const int lane = threadIdx.x % 32;
-  const int64_t n = int64_t(blockIdx.x) * kWarps + threadIdx.x / 32, K = at.count();
+  const int64_t n = int64_t(blockIdx.x) * kWarps + threadIdx.x / 32, K = tiles.frequencies;
   if (n >= in.count) return;
   const T *places = in.places + n * 3 * (J + 1), *weights = in.weights + n * in.channels;
   Room<J, T>& room = rooms[kGrid ? threadIdx.x / 32 : 0];

@@ -56,11 +56,11 @@ __global__ void __launch_bounds__(kThreads) transform(SimplexInput<T> in, Freque
       for (int part = 0; part < 2; ++part) total[k][part] += double(sum[k][part]);
   }
   if (!inside) return;
-  sums += int64_t(blockIdx.y) * in.channels * at.count() * 2;
+  sums += int64_t(blockIdx.y) * in.channels * tiles.frequencies * 2;
 #pragma unroll
   for (int k = 0; k < kChannels; ++k)
     if (channel + k < in.channels) {
-      double* to = sums + 2 * ((channel + k) * at.count() + frequency);
+      double* to = sums + 2 * ((channel + k) * tiles.frequencies + frequency);
       to[0] = total[k][0], to[1] = total[k][1];
     }
 }
