@@ -1,7 +1,7 @@
 // A thread is a frequency, and adds up the simplices: those of float32 some at a time, and the sums of these in float64.
 //
-// Arithmetic is all of it: some 100 operations a triangle where it is small for the wave or large, 250 between. Halves of phases take 32
-// sines and cosines a simplex and corner for 256 frequencies.
+// Arithmetic is all of it: some 100 operations for a triangle and 200 for a tetrahedron, fewer where all phases are far apart.
+// The halves of phases take at most 64 sines and cosines a simplex and corner for 256 frequencies.
 #include "simplex_corners.h"
 
 namespace gk::cuda {

@@ -14,7 +14,9 @@ def _group_on_gpu(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tensor]
     (keys,) = plain(keys)
     count = len(keys)
     if max(count, groups) >= 2**31:
-        raise InvalidInput(f"{name} must be fewer than 2^31 in fewer than 2^31 groups on a GPU, got {count} in {groups}")
+        raise InvalidInput(
+            f"{name} must be fewer than 2^31 in fewer than 2^31 groups on a GPU, got {count} in {groups}"
+        )
     native = native_of(keys)
     offsets, order = keys.new_empty(groups + 1), torch.empty_like(keys)
     numbers = keys.new_empty(4, count, dtype=torch.int32)
