@@ -53,23 +53,34 @@ struct Tiles {
   }
 };
 
-// One tile of a grid: the halves of its phases and its frequencies, in shared memory.
+// The frequencies of a tile of a grid: the first two coordinates of a row, the last of a column.
+template <class T> struct Axes {
+  T rows[kSide][2], columns[kSide];
+
+  __device__ void fill(int i, int64_t row, int64_t column, const Frequencies& at) {
+    const double *first = at.list, *step = at.list + 3;
+    const int64_t plane = quotient(row + i, unsigned(at.sizes[1]));
+    rows[i][0] = T(first[0] + double(plane) * step[0]);
+    rows[i][1] = T(first[1] + double(row + i - plane * at.sizes[1]) * step[1]);
+    columns[i] = T(first[2] + double(column + i) * step[2]);
+  }
+};
+
+// The halves of a tile's phases for one simplex, in shared memory.
 template <int J, class T> struct Halves {
   Corner<T> rows[kSide][J + 1], columns[kSide][J + 1];
 
-  // Half number i < (kSide + kSide) (J + 1) of simplex `places`, of rows if `i` is below height (J + 1), else of columns.
-  __device__ void fill(int i, const Tiles& tiles, int64_t row, int64_t column, const Frequencies& at, const T* places) {
+  // Number i < (height + width) (J + 1), of rows, then of columns.
+  __device__ void fill(int i, const Tiles& tiles, const Axes<double>& axes, const T* places) {
     const int entry = i / (J + 1), t = i % (J + 1);
-    const T *x = places + 3 * t, *origin = places;
-    const double *first = at.list, *step = at.list + 3;
+    double x[3], apart[3];
+    for (int a = 0; a < 3; ++a) x[a] = double(places[3 * t + a]), apart[a] = x[a] - double(places[a]);
     if (entry < tiles.height) {
-      const int64_t r = row + entry;
-      const double f0 = first[0] + double(r / at.sizes[1]) * step[0], f1 = first[1] + double(r % at.sizes[1]) * step[1];
-      rows[entry][t] = corner_of<T>(f0 * double(x[0]) + f1 * double(x[1]),
-                                    f0 * (double(x[0]) - double(origin[0])) + f1 * (double(x[1]) - double(origin[1])));
+      const double* f = axes.rows[entry];
+      rows[entry][t] = corner_of<T>(f[0] * x[0] + f[1] * x[1], f[0] * apart[0] + f[1] * apart[1]);
     } else {
-      const double f2 = first[2] + double(column + entry - tiles.height) * step[2];
-      columns[entry - tiles.height][t] = corner_of<T>(f2 * double(x[2]), f2 * (double(x[2]) - double(origin[2])));
+      const double f = axes.columns[entry - tiles.height];
+      columns[entry - tiles.height][t] = corner_of<T>(f * x[2], f * apart[2]);
     }
   }
   __device__ void read(int row, int column, T* phases, Complex<T>* phasors) const {

@@ -13,7 +13,8 @@ constexpr int kSums = kPlaces + kChannels;
 
 template <int J, class T> struct Room {
   Halves<J, T> halves;
-  T rows[kSide][2], columns[kSide];  // the frequencies
+  Axes<double> exact;
+  Axes<T> axes;
 };
 
 // kSlopes: the gradients by the places too, for which all channels of out_bar are read.
@@ -35,24 +36,24 @@ __global__ void __launch_bounds__(32 * kWarps)
     const int64_t row = tile / tiles.across * tiles.height, column = tile % tiles.across * tiles.width;
     if constexpr (kGrid) {
       __syncwarp();
-      for (int i = lane; i < (tiles.width + tiles.height) * (J + 1); i += 32) room.halves.fill(i, tiles, row, column, at, places);
-      const double *begin = at.list, *step = at.list + 3;
-      room.rows[lane][0] = T(begin[0] + double((row + lane) / at.sizes[1]) * step[0]);
-      room.rows[lane][1] = T(begin[1] + double((row + lane) % at.sizes[1]) * step[1]);
-      room.columns[lane] = T(begin[2] + double(column + lane) * step[2]);
+      room.exact.fill(lane, row, column, at), room.axes.fill(lane, row, column, at);
+      __syncwarp();
+      for (int i = lane; i < (tiles.width + tiles.height) * (J + 1); i += 32) room.halves.fill(i, tiles, room.exact, places);
       __syncwarp();
     }
     T values[kSums] = {};
-    for (int i = lane; i - lane < tiles.width * tiles.height; i += 32) {
-      int r = i / tiles.width, c = i % tiles.width;
-      const bool inside = r < tiles.height && row + r < tiles.rows && column + c < tiles.columns;
-      if (!inside) r = c = 0;
+    int next_row = lane / tiles.width, next_column = lane % tiles.width;
+    for (int seen = 0; seen < tiles.width * tiles.height; seen += 32) {
+      const bool inside = next_row < tiles.height && row + next_row < tiles.rows && column + next_column < tiles.columns;
+      const int r = inside ? next_row : 0, c = inside ? next_column : 0;
+      next_row += 32 / tiles.width, next_column += 32 % tiles.width;
+      if (next_column >= tiles.width) next_column -= tiles.width, ++next_row;
       const int64_t frequency = (row + r) * tiles.columns + column + c;
       T phases[J + 1], f[3];
       Complex<T> phasors[J + 1], slopes[J + 1];
       if constexpr (kGrid) {
         room.halves.read(r, c, phases, phasors);
-        f[0] = room.rows[r][0], f[1] = room.rows[r][1], f[2] = room.columns[c];
+        f[0] = room.axes.rows[r][0], f[1] = room.axes.rows[r][1], f[2] = room.axes.columns[c];
       } else {
         corners_at<J>(at.list + 3 * frequency, places, phases, phasors);
         for (int a = 0; a < 3; ++a) f[a] = T(at.list[3 * frequency + a]);

@@ -15,6 +15,7 @@ constexpr int kSummed = 64;    // simplices that are summed up in T before their
 template <int J, bool kGrid, class T>
 __global__ void __launch_bounds__(kThreads) transform(SimplexInput<T> in, Frequencies at, Tiles tiles, double* sums) {
   __shared__ Halves<J, T> halves[kGrid ? kBatch : 1];
+  __shared__ Axes<double> axes;
   const int64_t row = blockIdx.x / tiles.across * tiles.height, column = blockIdx.x % tiles.across * tiles.width;
   const int r = int(threadIdx.x) / tiles.width, c = int(threadIdx.x) % tiles.width;  // further threads only fill halves
   const bool inside = r < tiles.height && row + r < tiles.rows && column + c < tiles.columns;
@@ -22,8 +23,11 @@ __global__ void __launch_bounds__(kThreads) transform(SimplexInput<T> in, Freque
   const int64_t begin = in.count * blockIdx.y / gridDim.y, end = in.count * (blockIdx.y + 1) / gridDim.y;
   const int64_t channel = int64_t(blockIdx.z) * kChannels;
   double f[3] = {};
-  if constexpr (!kGrid)
+  if constexpr (kGrid) {
+    if (threadIdx.x < kSide) axes.fill(threadIdx.x, row, column, at);
+  } else {
     for (int a = 0; a < 3; ++a) f[a] = at.list[3 * frequency + a];
+  }
 
   double total[kChannels][2] = {};
   for (int64_t summed = begin; summed < end; summed += kSummed) {
@@ -35,7 +39,7 @@ __global__ void __launch_bounds__(kThreads) transform(SimplexInput<T> in, Freque
         __syncthreads();
         for (int n = 0; n < count; ++n)
           for (int i = threadIdx.x; i < (tiles.width + tiles.height) * (J + 1); i += kThreads)
-            halves[n].fill(i, tiles, row, column, at, in.places + (first + n) * 3 * (J + 1));
+            halves[n].fill(i, tiles, axes, in.places + (first + n) * 3 * (J + 1));
         __syncthreads();
       }
       for (int n = 0; n < count; ++n) {

@@ -41,8 +41,7 @@ __device__ __forceinline__ Task task_of(int64_t number, const Groups& groups, co
 
 // The task and the item in it, of `items` each, of thread `index`; false beyond the last.
 __device__ __forceinline__ bool share_of(int64_t index, unsigned items, int64_t tasks, int64_t& number, unsigned& item) {
-  if (index <= int64_t(UINT32_MAX)) number = unsigned(index) / items;  // a division by 64 bits takes ten times as long
-  else number = index / items;
+  number = quotient(index, items);
   item = unsigned(index - number * items);
   return number < tasks;
 }

@@ -43,7 +43,8 @@ __device__ __forceinline__ void write(const T (&sums)[kTile][kTile], int64_t row
 
 // threadIdx.x: channels, then nodes; threadIdx.y: orientations of the result.
 template <class T> __global__ void __launch_bounds__(256) turn(OrientationSizes size, const T* kernel, const T* features, T* out) {
-  const int64_t i = thread_index(), C = size.channels, row = size.orientations * C, node = i / C * kTile, c = i % C;
+  const int64_t i = thread_index(), C = size.channels, row = size.orientations * C, four = quotient(i, unsigned(C));
+  const int64_t node = four * kTile, c = i - four * C;
   if (node >= size.nodes) return;
   const Rows nodes(node, size.nodes, row);
   for (int64_t p = threadIdx.y * kTile; p < size.orientations; p += blockDim.y * kTile) {

@@ -1,7 +1,7 @@
 """The channel mixing of ConvNeXt blocks, some rows at a time.
 
-Made of torch's own kernels, applied to blocks of rows that stay in the cache of a CPU. Of what is wide (four times the channels)
-only the values before the activation are kept for the backward pass; the rest is computed again.
+Made of torch's own kernels, applied to blocks of rows that stay in a CPU's cache. Of what is wide (four times the
+channels) only the values before the activation are kept for the backward pass; the rest is computed again.
 """
 
 from typing import Any
