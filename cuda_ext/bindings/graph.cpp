@@ -109,7 +109,8 @@ void bind_group(nb::module_& m) {
   define(m, "group_bytes", [](int64_t things, int64_t groups) { return kernels::group_bytes(things, groups); });
   define(m, "group", [](Longs keys, IdsOut numbers, Output<uint8_t> bytes, LongsOut offsets, LongsOut order, IdsOut wrong) {
     const int64_t things = int64_t(keys.size()), groups = int64_t(offsets.size()) - 1;
-    if (groups < 0 || things > INT32_MAX || groups > INT32_MAX) throw std::invalid_argument("there must be fewer than 2^31 things and groups");
+    if (groups < 0 || things > INT32_MAX || groups > INT32_MAX)
+      throw std::invalid_argument("there must be fewer than 2^31 things and groups");
     const gk::cuda::GroupRoom room = {GK_DATA(numbers, 4 * things), bytes.data(), bytes.size()};
     int64_t* o = GK_DATA(order, things);
     int32_t* w = GK_DATA(wrong, 1);

@@ -115,7 +115,8 @@ __global__ void __launch_bounds__(kThreads)
     for (int i = 0; i < kPair; ++i) pair[i] = sums[r * kTile + i];
     const T total = warp_sums<kPair, kLanes>(pair);
     const int64_t orientation = o + r + lane / kTile, function = l + lane % kTile;
-    if (inside && orientation < in.orientations && function < L) profiles_bar[(e * in.orientations + orientation) * L + function] = total;
+    if (inside && orientation < in.orientations && function < L)
+      profiles_bar[(e * in.orientations + orientation) * L + function] = total;
   }
 }
 

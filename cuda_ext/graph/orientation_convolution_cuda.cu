@@ -25,7 +25,8 @@ struct Rows {
 };
 
 template <class T>
-__device__ __forceinline__ void add_products(const T* first, const Rows& rows, const T* second, const Rows& columns, T (&sums)[kTile][kTile]) {
+__device__ __forceinline__ void add_products(const T* first, const Rows& rows, const T* second, const Rows& columns,
+                                             T (&sums)[kTile][kTile]) {
   T a[kTile], b[kTile];
   for (int r = 0; r < kTile; ++r) a[r] = first[rows.at[r]], b[r] = second[columns.at[r]];
   for (int r = 0; r < kTile; ++r)
