@@ -132,7 +132,8 @@ int64_t fiber_convolution_weights_room(int64_t edges, int64_t rows, int64_t func
   return cuts_for(edges, rows, functions, channels).count * functions * channels;
 }
 
-template <class T> void fiber_convolution_weights(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* room, T* weights_bar) {
+template <class T>
+void fiber_convolution_weights(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* room, T* weights_bar) {
   const Cuts cuts = cuts_for(in.edges, by_row.count, in.functions, in.channels);
   const int64_t chunks = chunks_of(in.functions);
   switch ((in.functions + 4 * chunks - 1) / (4 * chunks)) {
