@@ -15,6 +15,9 @@ void bind_image_cuda(nb::module_& m);
 void bind_sum_rows_cuda(nb::module_& m);
 void bind_mesh_raster_cuda(nb::module_& m);
 void bind_mesh_distance_cuda(nb::module_& m);
+void bind_graph_cuda(nb::module_& m);
+void bind_orientations_cuda(nb::module_& m);
+void bind_fields_simplex_fourier_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -38,4 +41,7 @@ NB_MODULE(_cuda, m) {
   bind_sum_rows_cuda(m);
   bind_mesh_raster_cuda(m);
   bind_mesh_distance_cuda(m);
+  bind_graph_cuda(m);
+  bind_orientations_cuda(m);
+  bind_fields_simplex_fourier_cuda(m);
 }

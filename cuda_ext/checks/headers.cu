@@ -91,8 +91,8 @@ template <class V> __device__ V seen_and_back(const V* in) {
 template <class V> __device__ V exponential_differences(const V* in) {
   Complex<V> phasors[4], slopes[4];
   for (int i = 0; i < 4; ++i) cosine_sine_of_turns(in[i], phasors[i].re, phasors[i].im);
-  sort_corners<3>([](int, int) {});
-  const Complex<V> value = exponential_difference<3, V, Reach::kMixed, true>(in, phasors, slopes);
+  V phases[4] = {in[0], in[1], in[2], in[3]};
+  const Complex<V> value = of_corners<3, V, Reach::kMixed, true>(phases, phasors, slopes);
   return value.re + slopes[1].im;
 }
 

@@ -32,6 +32,11 @@ void launch(void (*kernel)(Wanted...), dim3 blocks, dim3 threads, size_t shared_
 // The index of this thread in a one-dimensional grid.
 __device__ __forceinline__ int64_t thread_index() { return int64_t(blockIdx.x) * blockDim.x + threadIdx.x; }
 
+// index / by for an index that is not negative: a division by 64 bits takes ten times as long as one by 32.
+__device__ __forceinline__ int64_t quotient(int64_t index, unsigned by) {
+  return index <= int64_t(UINT32_MAX) ? int64_t(unsigned(index) / by) : index / by;
+}
+
 // The shared memory that the launch asked for; aligned to 16 bytes.
 template <class T> __device__ __forceinline__ T* dynamic_shared() {
 #ifdef __CUDACC__

@@ -12,15 +12,16 @@ template <class T> __device__ __forceinline__ T warp_sum(T value) {
   return value;
 }
 
-// Many sums over the warp for little more than the price of one: halving by halving, every lane gives half of what it
-// holds to a partner and takes the other half from it, until it holds one of the N sums: lane l returns the sum of
-// values[place_of_sum<N>(l)], N - 1 + log2(32 / N) shuffles in all instead of 5 N.
-template <int N, int kFlip = 16, class T> __device__ __forceinline__ T warp_sums(T (&values)[N]) {
-  static_assert(N >= 1 && N <= 32, "a lane keeps one sum");
-  if constexpr (kFlip == 0) {
+// Many sums over each kLanes lanes of the warp for little more than the price of one: halving by halving, every lane gives
+// half of what it holds to a partner and takes the other half from it, until it holds one of the N sums. Lane l of these
+// returns the sum of values[l * N / kLanes] where N is a power of two, of values[place_of_sum<N>(l)] in a whole warp: some
+// N + log2(kLanes / N) shuffles instead of 5 N.
+template <int N, int kLanes = 32, class T> __device__ __forceinline__ T warp_sums(T (&values)[N]) {
+  static_assert(N >= 1 && N <= kLanes, "a lane keeps one sum");
+  if constexpr (kLanes == 1) {
     return values[0];
   } else {
-    constexpr int kHalf = (N + 1) / 2;
+    constexpr int kHalf = (N + 1) / 2, kFlip = kLanes / 2;
     const bool upper = threadIdx.x & kFlip;
     T kept[kHalf];
 #pragma unroll
@@ -32,7 +33,7 @@ template <int N, int kFlip = 16, class T> __device__ __forceinline__ T warp_sums
         kept[i] = (upper ? second : values[i]) + __shfl_xor_sync(kWholeWarp, upper ? values[i] : second, kFlip);
       }
     }
-    return warp_sums<kHalf, kFlip / 2>(kept);
+    return warp_sums<kHalf, kFlip>(kept);
   }
 }
 

@@ -149,6 +149,8 @@ inline unsigned __brev(unsigned x) {
 }
 inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
+inline void sincospi(double x, double* sine, double* cosine) { *sine = std::sin(M_PI * x), *cosine = std::cos(M_PI * x); }
+inline void sincospif(float x, float* sine, float* cosine) { *sine = float(std::sin(M_PI * x)), *cosine = float(std::cos(M_PI * x)); }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline double __dadd_rn(double a, double b) { return a + b; }

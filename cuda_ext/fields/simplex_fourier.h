@@ -14,7 +14,7 @@ struct Frequencies {
   bool grid;
   int64_t sizes[3];    // of a list: 1, 1, K
   double first[3], step[3];  // of a grid
-  const double* list;  // (K, 3)
+  const double* list;  // (K, 3); of a grid, for kernels on a GPU, first and step
   int64_t count() const { return sizes[0] * sizes[1] * sizes[2]; }
 };
 
@@ -32,4 +32,20 @@ template <class T> void simplex_fourier(const SimplexInput<T>& in, const Frequen
 template <class T>
 void simplex_fourier_backward(const SimplexInput<T>& in, const Frequencies& at, const T* out_bar, T* places_bar, T* weights_bar);
 
+namespace cuda {
+
+// Results in parts that add up, each of some simplices or some frequencies: as many as fill the device.
+int64_t simplex_fourier_parts(int64_t simplices, const Frequencies& at);
+int64_t simplex_fourier_backward_parts(int64_t simplices, const Frequencies& at);
+
+// sums (parts, C, K, 2).
+template <class T> void simplex_fourier(const SimplexInput<T>& in, const Frequencies& at, int64_t parts, double* sums);
+
+// sums (parts, N, 12 + C rounded up to a multiple of 4): 3 (J + 1) of the gradient by the places, if asked for, and from the
+// 13th on the gradient by the weights.
+template <class T>
+void simplex_fourier_backward(const SimplexInput<T>& in, const Frequencies& at, const T* out_bar, bool by_places, int64_t parts,
+                              double* sums);
+
+}  // namespace cuda
 }  // namespace gk

@@ -35,37 +35,6 @@ template <class T, int B> GK_INLINE Wide<T, B> select(const Below<T, B>& m, cons
   return Wide<T, B>(m.a.v < m.b.v ? yes.v : no.v, 0);
 }
 
-// Puts keys and what belongs to them in ascending order: the network's exchange of entries a < b.
-template <class V, class F> GK_INLINE void put_in_order(V* keys, int a, int b, F each_other) {
-  const V first = keys[a], second = keys[b];
-  each_other([&](V& x, V& y) GK_INLINE_LAMBDA {
-    const V lower = select(second < first, y, x), upper = select(second < first, x, y);
-    x = lower, y = upper;
-  });
-  keys[a] = minimum(first, second), keys[b] = maximum(first, second);
-}
-
-// phi_J of corners in any order, and its slopes if wanted, in the order of the corners.
-template <int J, class T, Reach R, bool Slopes, class V>
-GK_INLINE Complex<V> of_corners(V* s, Complex<V>* e, Complex<V>* slopes) {
-  V names[J + 1];
-  for (int t = 0; t <= J; ++t) names[t] = V(T(t));
-  sort_corners<J>([&](int a, int b) GK_INLINE_LAMBDA {
-    put_in_order(s, a, b, [&](auto swap) GK_INLINE_LAMBDA {
-      swap(e[a].re, e[b].re), swap(e[a].im, e[b].im);
-      if constexpr (Slopes) swap(names[a], names[b]);
-    });
-  });
-  const Complex<V> value = exponential_difference<J, T, R, Slopes>(s, e, slopes);
-  if constexpr (Slopes)
-    sort_corners<J>([&](int a, int b) GK_INLINE_LAMBDA {
-      put_in_order(names, a, b, [&](auto swap) GK_INLINE_LAMBDA {
-        swap(slopes[a].re, slopes[b].re), swap(slopes[a].im, slopes[b].im);
-      });
-    });
-  return value;
-}
-
 // Distances are linear along a grid's row: what holds at both ends of a block and on one side holds between.
 template <int J, int Width, class T> GK_INLINE Reach reach_of(const PhaseRow<T>& row, int begin) {
   if (!row.linear || sizeof(T) == 8) return Reach::kMixed;

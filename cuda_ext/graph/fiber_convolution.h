@@ -27,4 +27,15 @@ template <class T>
 void fiber_convolution_backward(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* weights_bar,
                                 T* profiles_bar);
 
+namespace cuda {
+
+// How many values of memory the sums take on a GPU for parts of what a group receives.
+int64_t fiber_convolution_room(int64_t edges, int64_t receivers, int64_t orientations, int64_t channels);
+int64_t fiber_convolution_weights_room(int64_t edges, int64_t rows, int64_t functions, int64_t channels);
+
+template <class T> void fiber_convolution(const FiberInput<T>& in, const Groups& by_receiver, T* room, T* out);
+template <class T> void fiber_convolution_weights(const FiberInput<T>& in, const Groups& by_row, const T* out_bar, T* room, T* weights_bar);
+template <class T> void fiber_convolution_profiles(const FiberInput<T>& in, const T* out_bar, T* profiles_bar);
+
+}  // namespace cuda
 }  // namespace gk

@@ -18,4 +18,14 @@ template <class T> void orientation_convolution(const OrientationSizes& size, co
 template <class T>
 void orientation_convolution_backward(const OrientationSizes& size, const T* features, const T* out_bar, T* kernel_bar);
 
+namespace cuda {
+
+template <class T> void orientation_convolution(const OrientationSizes& size, const T* kernel, const T* features, T* out);
+
+// kernel_bar in parts (P, O, O, C) that add up to it, each of some of the nodes. Channels may be any number here.
+int64_t orientation_parts(const OrientationSizes& size);
+template <class T>
+void orientation_convolution_backward(const OrientationSizes& size, const T* features, const T* out_bar, int64_t parts, T* kernel_bar);
+
+}  // namespace cuda
 }  // namespace gk

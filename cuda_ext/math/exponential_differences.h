@@ -188,4 +188,35 @@ template <int J, class F> GK_HD void sort_corners(F exchange) {
   if constexpr (J == 3) exchange(0, 1), exchange(2, 3), exchange(0, 2), exchange(1, 3), exchange(1, 2);
 }
 
+// Puts keys and what belongs to them in ascending order: the network's exchange of entries a < b.
+template <class V, class F> GK_HD void put_in_order(V* keys, int a, int b, F each_other) {
+  const V first = keys[a], second = keys[b];
+  each_other([&](V& x, V& y) GK_HD_LAMBDA {
+    const V lower = select(second < first, y, x), upper = select(second < first, x, y);
+    x = lower, y = upper;
+  });
+  keys[a] = minimum(first, second), keys[b] = maximum(first, second);
+}
+
+// phi_J of corners in any order, and its slopes if wanted, in the order of the corners.
+template <int J, class T, Reach R, bool Slopes, class V>
+GK_HD Complex<V> of_corners(V* s, Complex<V>* e, Complex<V>* slopes) {
+  V names[J + 1];
+  for (int t = 0; t <= J; ++t) names[t] = V(T(t));
+  sort_corners<J>([&](int a, int b) GK_HD_LAMBDA {
+    put_in_order(s, a, b, [&](auto swap) GK_HD_LAMBDA {
+      swap(e[a].re, e[b].re), swap(e[a].im, e[b].im);
+      if constexpr (Slopes) swap(names[a], names[b]);
+    });
+  });
+  const Complex<V> value = exponential_difference<J, T, R, Slopes>(s, e, slopes);
+  if constexpr (Slopes)
+    sort_corners<J>([&](int a, int b) GK_HD_LAMBDA {
+      put_in_order(names, a, b, [&](auto swap) GK_HD_LAMBDA {
+        swap(slopes[a].re, slopes[b].re), swap(slopes[a].im, slopes[b].im);
+      });
+    });
+  return value;
+}
+
 }  // namespace gk

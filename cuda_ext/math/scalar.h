@@ -7,8 +7,10 @@
 
 #if defined(__CUDACC__)
 #define GK_HD __host__ __device__ __forceinline__
+#define GK_HD_LAMBDA
 #else
 #define GK_HD inline __attribute__((always_inline))
+#define GK_HD_LAMBDA __attribute__((always_inline))
 #endif
 
 namespace gk {

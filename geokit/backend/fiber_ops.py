@@ -5,7 +5,7 @@ k[e,o,c] = sum_l profiles[e,o,l] weights[rows[e],l,c].
 Operators take a graph as nine tensors: senders, receivers, rows, and offsets and order of the edges by each of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,14 +13,22 @@ from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.graph_ops import EdgeGroups
-from geokit.backend.lanes import cut, padded
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.lanes import aligned, cut, padded
+from geokit.backend.native import _native, custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
-CHUNK = 1 << 24  # values of a kernel that the formulas in plain torch hold at once
+
+def _convolution_on_gpu(features: Tensor, weights: Tensor, profiles: Tensor, edges: list[Tensor]) -> Tensor:
+    inputs = aligned(padded(features), padded(weights), profiles)
+    _, orientations, channels = inputs[0].shape
+    receivers, native = _receivers(edges), native_of(features)
+    room = features.new_empty(native.fiber_convolution_room(len(profiles), receivers, orientations, channels))
+    out = features.new_empty(receivers, orientations, channels)
+    native.fiber_convolution(*inputs, *plain(*edges[:3], *edges[5:7]), room, out)
+    return cut(out, features)
 
 
-@custom_op("geokit::fiber_convolution", cuda=lambda *arguments: convolution_by_formula(*arguments))
+@custom_op("geokit::fiber_convolution", cuda=_convolution_on_gpu)
 def _convolution(features: Tensor, weights: Tensor, profiles: Tensor, edges: list[Tensor]) -> Tensor:
     inputs = plain(padded(features), padded(weights), profiles)
     out = inputs[0].new_empty(_receivers(edges), *inputs[0].shape[1:])
@@ -33,7 +41,31 @@ def _(features: Tensor, weights: Tensor, profiles: Tensor, edges: list[Tensor]) 
     return features.new_empty(_receivers(edges), *features.shape[1:])
 
 
-@custom_op("geokit::fiber_convolution_backward", cuda=lambda *arguments: backward_by_formula(*arguments))
+def _backward_on_gpu(
+    features: Tensor,
+    weights: Tensor,
+    profiles: Tensor,
+    out_bar: Tensor,
+    edges: list[Tensor],
+    by_weights: bool,
+    by_profiles: bool,
+) -> tuple[Tensor, Tensor]:
+    inputs = aligned(padded(features), padded(weights), profiles, padded(out_bar))
+    rows, functions, channels = inputs[1].shape
+    graph, native = plain(*edges[:3]), native_of(features)
+    weights_bar, profiles_bar = weights.new_empty(0), profiles.new_empty(0)
+    if by_weights:
+        room = weights.new_empty(native.fiber_convolution_weights_room(len(profiles), rows, functions, channels))
+        bar = torch.empty_like(inputs[1])
+        native.fiber_convolution_weights(*inputs, *graph, *plain(*edges[7:]), room, bar)
+        weights_bar = cut(bar, weights)
+    if by_profiles:
+        profiles_bar = torch.empty_like(inputs[2])
+        native.fiber_convolution_profiles(*inputs, *graph, profiles_bar)
+    return weights_bar, profiles_bar
+
+
+@custom_op("geokit::fiber_convolution_backward", cuda=_backward_on_gpu)
 def _backward(
     features: Tensor,
     weights: Tensor,
@@ -70,36 +102,6 @@ def _(
     )
 
 
-def convolution_by_formula(features: Tensor, weights: Tensor, profiles: Tensor, edges: list[Tensor]) -> Tensor:
-    """`fiber_convolution` in plain torch for any device, some edges at a time."""
-    out = features.new_zeros(_receivers(edges), *features.shape[1:])
-    for senders, receivers, rows, profile in _chunks(features, profiles, edges):
-        kernel = torch.einsum("eol,elc->eoc", profile, weights[rows])
-        out.index_add_(0, receivers, kernel * features[senders])
-    return out
-
-
-def backward_by_formula(
-    features: Tensor,
-    weights: Tensor,
-    profiles: Tensor,
-    out_bar: Tensor,
-    edges: list[Tensor],
-    by_weights: bool,
-    by_profiles: bool,
-) -> tuple[Tensor, Tensor]:
-    """Its gradients in plain torch for any device, some edges at a time."""
-    weights_bar = weights.new_zeros(weights.shape if by_weights else 0)
-    profiles_bar = [profiles.new_empty(0, *profiles.shape[1:] if by_profiles else ())]
-    for senders, receivers, rows, profile in _chunks(features, profiles, edges):
-        kernel_bar = out_bar[receivers] * features[senders]
-        if by_weights:
-            weights_bar.index_add_(0, rows, torch.einsum("eol,eoc->elc", profile, kernel_bar))
-        if by_profiles:
-            profiles_bar.append(torch.einsum("elc,eoc->eol", weights[rows], kernel_bar))
-    return weights_bar, torch.cat(profiles_bar)
-
-
 def _receivers(edges: Sequence[Tensor]) -> int:
     return edges[5].shape[0] - 1
 
@@ -108,11 +110,6 @@ def _reversed(edges: Sequence[Tensor]) -> list[Tensor]:
     """The graph whose edges run from the receivers to the senders."""
     senders, receivers, rows, *groups = edges
     return [receivers, senders, rows, *groups[2:4], *groups[:2], *groups[4:]]
-
-
-def _chunks(features: Tensor, profiles: Tensor, edges: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
-    size = max(CHUNK // max(features[0].numel(), 1), 1) if len(features) else 1
-    return zip(*(t.split(size) for t in (*edges[:3], profiles)))
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -166,8 +163,8 @@ def fiber_convolution(features: Tensor, weights: Tensor, profiles: Tensor, edges
     out[i,o,c] = sum over its edges e of features[senders[e],o,c] sum_l profiles[e,o,l] weights[rows[e],l,c]
 
     features (N, O, C), weights (K, L, C) and profiles (E, O, L) are all float32 or all float64, on the device of the
-    graph; `edges` is made by `geokit.backend.graph_ops.edge_groups`. Differentiable twice by all three. On the CPU the
-    result does not depend on the number of threads. Multiples of 16 channels are fastest.
+    graph; `edges` is made by `geokit.backend.graph_ops.edge_groups`. Differentiable twice by all three. The
+    result has the same bits in every run, on any number of threads. Multiples of 16 channels are fastest.
     Raises `InvalidInput` for other shapes, dtypes or devices.
     """
     n, _, k = edges.sizes

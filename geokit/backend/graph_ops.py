@@ -6,11 +6,30 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import check_tensor
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import _native, custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::group_edges", cuda=lambda *arguments: group_by_formula(*arguments))
+def _group_on_gpu(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tensor]:
+    (keys,) = plain(keys)
+    count = len(keys)
+    if max(count, groups) >= 2**31:
+        raise InvalidInput(
+            f"{name} must be fewer than 2^31 in fewer than 2^31 groups on a GPU, got {count} in {groups}"
+        )
+    native = native_of(keys)
+    offsets, order = keys.new_empty(groups + 1), torch.empty_like(keys)
+    numbers = keys.new_empty(4, count, dtype=torch.int32)
+    room = keys.new_empty(native.group_bytes(count, groups), dtype=torch.uint8)
+    wrong = keys.new_full((1,), count, dtype=torch.int32)
+    native.group(keys, numbers, room, offsets, order, wrong)
+    place = int(wrong)
+    if place < count:
+        raise _out_of_range(name, groups, place, int(keys[place]))
+    return offsets, order
+
+
+@custom_op("geokit::group_edges", cuda=_group_on_gpu)
 def _group(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tensor]:
     (keys,) = plain(keys)
     offsets, order = keys.new_empty(groups + 1), torch.empty_like(keys)
@@ -23,15 +42,6 @@ def _group(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tensor]:
 @_group.register_fake
 def _(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tensor]:
     return keys.new_empty(groups + 1), torch.empty_like(keys, memory_format=torch.contiguous_format)
-
-
-def group_by_formula(keys: Tensor, groups: int, name: str) -> tuple[Tensor, Tensor]:
-    """What `group_edges` returns, in plain torch for any device."""
-    wrong = ((keys < 0) | (keys >= groups)).nonzero()
-    if len(wrong):
-        raise _out_of_range(name, groups, int(wrong[0]), int(keys[wrong[0]]))
-    order = torch.argsort(keys, stable=True)
-    return torch.searchsorted(keys[order], torch.arange(groups + 1, device=keys.device)), order
 
 
 def _out_of_range(name: str, groups: int, place: int, value: int) -> InvalidInput:

@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.nn.functional import pad
 
+from geokit.backend.native import plain
+
 LANES = 16
 
 
@@ -15,3 +17,8 @@ def padded(values: Tensor) -> Tensor:
 def cut(values: Tensor, like: Tensor) -> Tensor:
     """The first channels of values (..., C'), as many as `like` (..., C) has."""
     return values[..., : like.shape[-1]].contiguous()
+
+
+def aligned(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors as kernels take them that load 16 bytes at once: plain, and beginning at a multiple of these."""
+    return tuple(t.clone() if t.data_ptr() % 16 else t for t in plain(*tensors))

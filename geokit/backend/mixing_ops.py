@@ -1,7 +1,7 @@
 """The channel mixing of ConvNeXt blocks, some rows at a time.
 
-Made of torch's own kernels, applied to blocks of rows that stay in the cache. Of what is wide (four times the channels)
-only the values before the activation are kept for the backward pass; the rest is computed again.
+Made of torch's own kernels, applied to blocks of rows that stay in a CPU's cache. Of what is wide (four times the
+channels) only the values before the activation are kept for the backward pass; the rest is computed again.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.native import custom_op
 
 ROWS = 1024  # a block: 2 MB of float32 at 512 wide channels
+ROWS_ON_GPU = 1 << 16  # where a block should fill the device, and only its buffers must not be large
 EPSILON = 1e-5
 
 
@@ -20,9 +21,9 @@ def _mixing(
     x: Tensor, bias: Tensor, scale: Tensor, shift: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The result (R, C) and what is activated (R, W)."""
-    out, x = x.new_empty(x.shape), x.contiguous()
-    wide, active = x.new_empty(len(x), len(up)), x.new_empty(min(ROWS, len(x)), len(up))
-    for rows, pre, y in zip(x.split(ROWS), wide.split(ROWS), out.split(ROWS)):
+    out, x, block = x.new_empty(x.shape), x.contiguous(), _block(x)
+    wide, active = x.new_empty(len(x), len(up)), x.new_empty(min(block, len(x)), len(up))
+    for rows, pre, y in zip(x.split(block), wide.split(block), out.split(block)):
         act = active[: len(rows)]
         normal = torch.native_layer_norm(rows + bias, rows.shape[1:], scale, shift, EPSILON)[0]
         torch.addmm(up_bias, normal, up.t(), out=pre)
@@ -35,13 +36,13 @@ def _mixing_backward(
     x: Tensor, bias: Tensor, scale: Tensor, shift: Tensor, up: Tensor, down: Tensor, wide: Tensor, y_bar: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """By x, scale, shift, up, up_bias, down and down_bias; by bias it is the sum over the rows of that by x."""
-    x, y_bar = x.contiguous(), y_bar.contiguous()
+    x, y_bar, block = x.contiguous(), y_bar.contiguous(), _block(x)
     x_bar = torch.empty_like(x)
     up_bar, down_bar = torch.zeros_like(up), torch.zeros_like(down)
     sums = [torch.zeros_like(scale), torch.zeros_like(shift), up.new_zeros(len(up))]
-    buffers = [x.new_empty(min(ROWS, len(x)), len(up)) for _ in range(3)]
-    narrow = x.new_empty(min(ROWS, len(x)), x.shape[1])
-    for rows, pre, bar, out in zip(x.split(ROWS), wide.split(ROWS), y_bar.split(ROWS), x_bar.split(ROWS)):
+    buffers = [x.new_empty(min(block, len(x)), len(up)) for _ in range(3)]
+    narrow = x.new_empty(min(block, len(x)), x.shape[1])
+    for rows, pre, bar, out in zip(*(t.split(block) for t in (x, wide, y_bar, x_bar))):
         act, act_bar, pre_bar = (b[: len(rows)] for b in buffers)
         normal_bar = narrow[: len(rows)]
         shifted = rows + bias
@@ -59,6 +60,10 @@ def _mixing_backward(
         for total, part in zip(sums, (bars[1], bars[2], pre_bar.sum(0))):
             total += part
     return x_bar, sums[0], sums[1], up_bar, sums[2], down_bar, y_bar.sum(0)
+
+
+def _block(x: Tensor) -> int:
+    return ROWS if x.device.type == "cpu" else ROWS_ON_GPU
 
 
 _forward = custom_op("geokit::channel_mixing", cuda=True)(_mixing)

@@ -7,11 +7,28 @@ from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.lanes import cut, padded
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import _native, custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::orientation_convolution", cuda=lambda *arguments: plain_convolution(*arguments))
+def _convolution_on_gpu(features: Tensor, kernel: Tensor) -> Tensor:
+    inputs = plain(kernel, features)
+    out = torch.empty_like(inputs[1])
+    native_of(features).orientation_convolution(*inputs, out)
+    return out
+
+
+def _kernel_bar_on_gpu(features: Tensor, out_bar: Tensor) -> Tensor:
+    inputs = plain(features, out_bar)
+    nodes, orientations, channels = features.shape
+    native = native_of(features)
+    count = native.orientation_parts(nodes, orientations, channels)
+    parts = features.new_empty(count, orientations, orientations, channels)
+    native.orientation_convolution_backward(*inputs, count, parts)
+    return parts.sum(0)
+
+
+@custom_op("geokit::orientation_convolution", cuda=_convolution_on_gpu)
 def _convolution(features: Tensor, kernel: Tensor) -> Tensor:
     inputs = plain(padded(kernel), padded(features))
     out = torch.empty_like(inputs[1])
@@ -19,22 +36,13 @@ def _convolution(features: Tensor, kernel: Tensor) -> Tensor:
     return cut(out, features)
 
 
-@custom_op("geokit::orientation_convolution_backward", cuda=lambda *arguments: _plain_kernel_bar(*arguments))
+@custom_op("geokit::orientation_convolution_backward", cuda=_kernel_bar_on_gpu)
 def _kernel_bar(features: Tensor, out_bar: Tensor) -> Tensor:
     inputs = plain(padded(features), padded(out_bar))
     _, orientations, channels = inputs[0].shape
     kernel_bar = features.new_empty(orientations, orientations, channels)
     _native.orientation_convolution_backward(*inputs, kernel_bar)
     return cut(kernel_bar, features)
-
-
-def plain_convolution(features: Tensor, kernel: Tensor) -> Tensor:
-    """`orientation_convolution` in plain torch."""
-    return torch.einsum("noc,poc->npc", features, kernel)
-
-
-def _plain_kernel_bar(features: Tensor, out_bar: Tensor) -> Tensor:
-    return torch.einsum("npc,noc->poc", out_bar, features)
 
 
 @_convolution.register_fake

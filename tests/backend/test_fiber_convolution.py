@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geokit.backend import fiber_ops, graph_ops
+from geokit.backend import fiber_ops
 from geokit.backend.fiber_ops import fiber_convolution
 from geokit.backend.graph_ops import edge_groups, group_edges
 from geokit.errors import InvalidInput
@@ -61,7 +61,7 @@ def test_a_row_of_thousands_of_edges_agrees_with_plain_torch(rows, dtype):
     """Such a row is the work of several tasks whose parts are added."""
     leaves, graph = inputs((40, 40, 5000, 3, 24, 6, rows), dtype)
     found = fiber_convolution(*leaves, edge_groups(*graph))
-    expected = fiber_ops.convolution_by_formula(*leaves, operands(graph))
+    expected = reference.convolution_at_once(*leaves, *graph[:3], graph[4])
     for a, b in zip((found, *gradients(found, leaves)), (expected, *gradients(expected, leaves))):
         assert_close("result", a, b, 10 * TOLERANCE[dtype])
 
@@ -122,24 +122,6 @@ def test_strided_inputs_give_what_contiguous_ones_give():
     assert torch.equal(fiber_convolution(*strided, edges), fiber_convolution(*leaves, edges))
 
 
-@pytest.mark.parametrize("chunk", [1, 200, 1 << 24])
-@pytest.mark.parametrize("name", SIZES)
-def test_the_formulas_of_other_devices_agree(name, chunk, monkeypatch):
-    """In plain torch, all edges at once or some at a time."""
-    monkeypatch.setattr(fiber_ops, "CHUNK", chunk)
-    leaves, graph = inputs(SIZES[name])
-    edges = operands(graph)
-    groups = [t for i, count in zip(graph[:3], graph[3:]) for t in graph_ops.group_by_formula(i, count, "keys")]
-    assert all(torch.equal(a, b) for a, b in zip(groups, edges[3:]))
-    out = torch.ops.geokit.fiber_convolution(*leaves, edges)
-    assert_close("received", fiber_ops.convolution_by_formula(*leaves, edges), out, 1e-12)
-    for asked in ((True, True), (True, False), (False, True)):
-        arguments = (*(t.detach() for t in leaves), out.detach(), edges, *asked)
-        found = fiber_ops.backward_by_formula(*arguments)
-        for a, b in zip(found, torch.ops.geokit.fiber_convolution_backward(*arguments)):
-            assert_close("gradient", a, b, 1e-12)
-
-
 def grouped_and_convolved(features, weights, profiles, senders, receivers, rows):
     edges = edge_groups(senders, receivers, rows, features.shape[0], 5, weights.shape[0])
     once = fiber_convolution(features, weights, profiles, edges)
@@ -183,14 +165,13 @@ def test_edges_describe_themselves():
     assert repr(edges) == "EdgeGroups(20 edges from 6 senders to 6 receivers, 7 rows of weights)"
 
 
-@pytest.mark.parametrize("group", [graph_ops._group, graph_ops.group_by_formula])
 @pytest.mark.parametrize(("value", "place"), [(4, 2), (-1, 0)])
-def test_an_index_out_of_range_is_refused(group, value, place):
+def test_an_index_out_of_range_is_refused(value, place):
     keys = torch.zeros(5, dtype=torch.int64)
     keys[place:] = value
     message = rf"senders must be at least 0 and below 4, but senders\[{place}\] is {value}"
     with pytest.raises(InvalidInput, match=message):
-        group(keys, 4, "senders")
+        group_edges(keys, 4, "senders")
 
 
 def test_wrong_edges_are_refused():

@@ -1,9 +1,10 @@
-"""The transform of simplices as operators: schemas, and the formulas in plain torch that other devices run."""
+"""The transform of simplices as operators: schemas, and the kernels against the formula in plain torch."""
 
 import pytest
 import torch
 
 from geokit.backend import simplex_ops as ops
+from tests.reference import simplex_fourier_by_recursion as reference
 from tests.reference.comparison import assert_close
 
 
@@ -23,26 +24,19 @@ LIST = torch.randn(21, 3, generator=torch.Generator().manual_seed(0), dtype=torc
 @pytest.mark.parametrize("corners", [1, 2, 3, 4])
 @pytest.mark.parametrize("modes", [GRID, LIST], ids=["grid", "list"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_the_formula_agrees_with_the_kernel(corners, modes, dtype):
+def test_the_kernel_agrees_with_the_formula(corners, modes, dtype):
     places, weights = inputs(corners, dtype)
     tolerance = 1e-11 if dtype == torch.float64 else 3e-6
     out = ops.simplex_fourier(places, weights, *modes)
-    assert_close("values", ops.fourier_by_formula(places, weights, *modes), out, tolerance)
+    exact = [t.detach().double().requires_grad_() for t in (places, weights)]
+    expected = reference.simplex_fourier(*exact, *modes)
+    assert_close("values", out, expected, tolerance)
     bar = torch.randn_like(out)
     bars = torch.autograd.grad(out, (places, weights), bar)
-    found = ops.backward_by_formula(places.detach(), weights.detach(), modes[0], bar, modes[1], True)
-    for name, one, other in zip(("places", "weights"), found, bars):
+    for name, one, other in zip(("places", "weights"), bars, torch.autograd.grad(expected, exact, bar.double())):
         assert_close(name, one, other, 10 * tolerance)
-    nothing, alone = ops.backward_by_formula(places.detach(), weights.detach(), modes[0], bar, modes[1], False)
-    assert not nothing.numel()
-    assert_close("weights alone", alone, bars[1], 10 * tolerance)
-
-
-def test_small_chunks_of_the_formula(monkeypatch):
-    places, weights = inputs(3)
-    whole = ops.fourier_by_formula(places, weights, *GRID)
-    monkeypatch.setattr(ops, "CHUNK", 40)
-    assert_close("chunks", ops.fourier_by_formula(places, weights, *GRID), whole, 1e-14)
+    (alone,) = torch.autograd.grad(ops.simplex_fourier(places.detach(), weights, *modes), weights, bar)
+    assert_close("weights alone", alone, bars[1], tolerance)
 
 
 @pytest.mark.parametrize("modes", [GRID, LIST], ids=["grid", "list"])

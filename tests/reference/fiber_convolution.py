@@ -22,3 +22,18 @@ def fiber_convolution(
             received[receiver][o] = received[receiver][o] + kernel * features[sender, o]
     nodes = [torch.stack(node) for node in received]
     return torch.stack(nodes) if nodes else features.new_zeros(0, orientations, channels)
+
+
+def convolution_at_once(
+    features: Tensor,
+    weights: Tensor,
+    profiles: Tensor,
+    senders: Tensor,
+    receivers: Tensor,
+    rows: Tensor,
+    receiver_count: int,
+) -> Tensor:
+    """The same for thousands of edges, with the kernels of all of them in memory."""
+    kernels = torch.einsum("eol,elc->eoc", profiles, weights[rows])
+    received = features.new_zeros(receiver_count, *features.shape[1:])
+    return received.index_add(0, receivers, kernels * features[senders])
