@@ -8,6 +8,9 @@
 
 void bind_splats_cuda(nb::module_& m);
 void bind_optimize_cuda(nb::module_& m);
+void bind_fields_radial_cuda(nb::module_& m);
+void bind_fields_radial_pairs_cuda(nb::module_& m);
+void bind_fields_grid_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -24,4 +27,7 @@ NB_MODULE(_cuda, m) {
   m.def("driver_version", &gk::cuda::driver_version, "The newest version of CUDA that the driver knows; 0 without one.");
   bind_splats_cuda(m);
   bind_optimize_cuda(m);
+  bind_fields_radial_cuda(m);
+  bind_fields_radial_pairs_cuda(m);
+  bind_fields_grid_cuda(m);
 }

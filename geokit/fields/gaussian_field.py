@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend.checks import check_tensor
-from geokit.backend.radial_ops import radial_pairs, radial_sum
+from geokit.backend.radial_ops import radial_sum
+from geokit.backend.radial_pairs import radial_pairs
 from geokit.errors import InvalidInput
 from geokit.fields.field import Field
 from geokit.fields.gaussian_jets import SUPPORT, gaussian_jets

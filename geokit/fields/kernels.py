@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from geokit.backend.radial_ops import RadialPairs, radial_pairs, radial_sum
+from geokit.backend.radial_ops import radial_sum
+from geokit.backend.radial_pairs import RadialPairs, radial_pairs
 from geokit.errors import InvalidInput
 
 SHAPES = ("isotropic", "diagonal", "full")

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from geokit.backend import radial_ops
 from geokit.backend.radial_formula import PROFILES, sum_by_formula
-from geokit.backend.radial_ops import radial_pairs, radial_sum
+from geokit.backend.radial_ops import radial_sum
+from geokit.backend.radial_pairs import MOST_PAIRS, radial_pairs
 from geokit.errors import InvalidInput
 from tests.reference import radial as reference
 from tests.reference.comparison import assert_close, threads
@@ -187,14 +187,14 @@ def test_results_do_not_depend_on_the_thread_count():
             pairs = pairs_of(x, shapes, "gaussian")
             out = radial_sum(x, shapes, features, pairs, "gaussian", SUPPORT, 2)
             bars = torch.autograd.grad((out**2).sum(), (x, shapes, features))
-            results.append([*pairs.by_query, *pairs.by_kernel, out, *bars])
+            results.append([*pairs.lists(), out, *bars])
     assert all(torch.equal(a, b) for a, b in zip(*results))
 
 
 def test_operators_are_complete():
     x, shapes, features = (t.requires_grad_() for t in inputs(2, n=5, m=4))
     pairs = pairs_of(x, shapes, "bump")
-    lists = [*pairs.by_query, *pairs.by_kernel]
+    lists = pairs.lists()
     sines = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     tail = (1, PROFILES.index("bump"), False, SUPPORT)
     torch.library.opcheck(torch.ops.geokit.radial_sum, (x, shapes, features, sines, lists, *tail))
@@ -238,4 +238,4 @@ def test_bad_input_is_told():
     ):
         with pytest.raises(InvalidInput, match=words):
             radial_pairs(*arguments)
-    assert radial_ops.MOST_PAIRS < 2**31
+    assert MOST_PAIRS < 2**31
