@@ -7,6 +7,7 @@ namespace gk::cuda {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kPointThreads = 128;  // at least four blocks of them on a multiprocessor: many sites take many registers
 
 struct Sizes {
   int64_t points;
@@ -49,7 +50,7 @@ __global__ void __launch_bounds__(kThreads) gather(Sizes s, GridSecond<T> a, con
 
 // Second: the gradient of the gradients by x, else that of the features.
 template <class T, int D, int Taps, int P, bool Second>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kPointThreads, 4)
     gather_points(Sizes s, GridSecond<T> a, const __grid_constant__ DeviceLevels<D> levels) {
   const int64_t n = thread_index();
   if (n >= s.points) return;
@@ -96,7 +97,7 @@ template <bool Second, class T> void launch_gather(const GridShape& s, const Gri
 template <bool Second, class T> void launch_gather_points(const GridShape& s, const GridSecond<T>& a) {
   with_kind(s, {a.table, a.table_probe}, [&](auto d, auto taps, auto p) {
     each_group<d()>(s, every_level, [&](const auto& levels) {
-      launch(gather_points<T, d(), taps(), p(), Second>, blocks_for(s.points, kThreads), kThreads, 0, sizes_of(s), a, levels);
+      launch(gather_points<T, d(), taps(), p(), Second>, blocks_for(s.points, kPointThreads), kPointThreads, 0, sizes_of(s), a, levels);
     });
   });
 }

@@ -15,14 +15,11 @@ template <int P, class T> __device__ __forceinline__ void add_row(T* to, const T
 #if __CUDA_ARCH__ >= 900
   if constexpr (P == 4) {
     atomicAdd(reinterpret_cast<float4*>(to), make_float4(weight * bar[0], weight * bar[1], weight * bar[2], weight * bar[3]));
-    return;
   } else if constexpr (P == 2 && sizeof(T) == 4) {
     atomicAdd(reinterpret_cast<float2*>(to), make_float2(weight * bar[0], weight * bar[1]));
-    return;
-  }
+  } else
 #endif
-#pragma unroll
-  for (int f = 0; f < P; ++f) atomicAdd(to + f, weight * bar[f]);
+    for (int f = 0; f < P; ++f) atomicAdd(to + f, weight * bar[f]);
 }
 
 template <class T, int D, int Taps, int P, bool Second, bool Coarse>
@@ -38,9 +35,10 @@ __device__ __forceinline__ void add_point(const DeviceLevel<D>& level, int64_t p
     cell.each_site(level, [&](uint32_t row, const int* tap) {
       const T w = Second ? cell.slope_along(tap, direction) : cell.weight(tap);
       T* to = sums + row * uint32_t(features) + first;
-      if constexpr (!Coarse) return add_row(to, bar, w);
-#pragma unroll
-      for (int f = 0; f < P; ++f) atomicAdd(to + f, w * bar[f]);
+      if constexpr (Coarse)
+        for (int f = 0; f < P; ++f) atomicAdd(to + f, w * bar[f]);
+      else
+        add_row(to, bar, w);
     });
   }
 }
