@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 from common import print_table, save
+from radial_formula import sum_by_formula
 from torch import Tensor
 
-from geokit.backend.radial_formula import sum_by_formula
 from geokit.backend.radial_ops import radial_sum
 from geokit.backend.radial_pairs import radial_pairs
 from geokit.fields.initialise import image_weights, kernels_for_budget, kernels_from_samples

@@ -65,8 +65,8 @@ def _(
 def _second_on_gpu(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     *inputs, by_x, by_table, by_bar = arguments
     if by_table and torch.are_deterministic_algorithms_enabled():
-        x_bar, _, out = _second_by_kernels(*inputs, by_x, False, by_bar)
-        return x_bar, grid_formulas.second(*inputs, False, True, False)[1], out
+        x_bar, _, out = _second_by_kernels(*(*inputs, by_x, False, by_bar))
+        return x_bar, grid_formulas.second(*(*inputs, False, True, False))[1], out
     return _second_by_kernels(*arguments)
 
 

@@ -13,10 +13,19 @@ from torch.nn.functional import pad
 
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.native import _native, custom_op, native_of, plain
-from geokit.backend.radial_formula import PROFILES
 from geokit.backend.radial_pairs import RadialPairs
 from geokit.errors import InvalidInput
 
+PROFILES = (
+    "inverse_quadratic",
+    "inverse_multiquadric",
+    "gaussian",
+    "markov",
+    "wendland2",
+    "wendland4",
+    "bump",
+    "hat",
+)
 PIECE = 512  # pairs of a kernel that a warp of a GPU sums up
 
 

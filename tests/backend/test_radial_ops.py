@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from geokit.backend.radial_formula import PROFILES, sum_by_formula
-from geokit.backend.radial_ops import radial_sum
+from geokit.backend.radial_ops import PROFILES, radial_sum
 from geokit.backend.radial_pairs import MOST_PAIRS, radial_pairs
 from geokit.errors import InvalidInput
 from tests.reference import radial as reference
@@ -65,19 +64,6 @@ def test_values_and_gradients_agree_with_the_reference(profile, d, order, waves,
     theirs = torch.autograd.grad((expected * probe).sum(), exact, materialize_grads=True)
     for name, a, b in zip(("x", "shapes", "features"), ours, theirs):
         assert_close(name, a, b, 10 * TOLERANCE[dtype])
-
-
-@pytest.mark.parametrize(("profile", "d", "order", "waves"), CASES)
-def test_the_formula_of_other_devices_agrees(profile, d, order, waves):
-    x, shapes, features = (t.requires_grad_() for t in inputs(d, waves=waves))
-    pairs, f = pairs_of(x, shapes, profile), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
-    for frequencies in (None, f):
-        ours = radial_sum(x, shapes, features, pairs, profile, SUPPORT, order, frequencies, waves)
-        formula = sum_by_formula(x, shapes, features, pairs.owners(), profile, SUPPORT, order, frequencies, waves)
-        assert_close("sums", ours, formula, 1e-9)
-        a, b = (torch.autograd.grad((t**2).sum(), (x, shapes, features)) for t in (ours, formula))
-        for one, other in zip(a, b):
-            assert_close("gradient", one, other, 1e-8)
 
 
 @pytest.mark.parametrize(("profile", "d", "order", "waves"), [

@@ -6,6 +6,7 @@ import torch
 from geokit.fields.encodings import Coordinates, FourierFeatures
 from geokit.fields.fit_network import fit_network, image_samples, squared_error
 from geokit.fields.fit_sdf import fit_sdf
+from geokit.fields.fourier import FourierField
 from geokit.fields.gaussian_field import GaussianField
 from geokit.fields.grid_field import GridField
 from geokit.fields.hybrid import HybridField
@@ -15,6 +16,8 @@ from geokit.fields.perceptron import Perceptron
 from geokit.fields.radial import RadialEncoding, RadialField
 from geokit.fields.radial_fit import features_by_least_squares, fit_radial
 from geokit.fields.siren import SirenField
+from geokit.fields.storage import save_field
+from geokit.fields.trained_images import MODELS, train_image
 from geokit.geometry.mesh import Mesh
 from tests.backend.gpu.pretended import GPU, Pretended, pretended_gpu
 
@@ -103,6 +106,26 @@ def test_radial_fields_that_are_fitted():
     assert all(isinstance(p, Pretended) for p in field.parameters())
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_images_that_are_learnt(model):
+    field = train_image(picture().to(GPU), model, 3000, cpu_seconds=0.5)
+    assert isinstance(field.raster(9, 12), Pretended)
+
+
+def test_fields_that_are_made_on_the_gpu():
+    for field in (GaussianField(BOX.to(GPU), 3, "float32"), FourierField(BOX.to(GPU), 1, 4, 8.0, 8)):
+        assert isinstance(field(torch.rand(5, 2).to(GPU)), Pretended)
+
+
+@pytest.mark.parametrize("bits", [None, 12])
+@pytest.mark.parametrize("name", [name for name in FIELDS if name != "hybrid"])
+def test_files_of_fields_on_the_gpu(name, bits, tmp_path):
+    field = FIELDS[name]()
+    save_field(tmp_path / "here.field", field, bits)
+    save_field(tmp_path / "there.field", field.to(GPU), bits)
+    assert (tmp_path / "here.field").read_bytes() == (tmp_path / "there.field").read_bytes()
+
+
 @pytest.mark.parametrize("limit", [{}, {"budget": 400}, {"size": 1000}])
 def test_images_that_are_on_the_gpu(limit):
     field = fit_image(picture().to(GPU), **limit)
@@ -116,3 +139,4 @@ def test_distances_to_a_mesh_on_the_gpu():
     found = field(x)
     torch.testing.assert_close(found.cpu()[:, 0], torch.tensor([-0.5, -0.1, 0.1]), rtol=0, atol=0.05)
     assert isinstance(field.gradient(x), Pretended)
+    assert len(field.mesh(16)) > 0

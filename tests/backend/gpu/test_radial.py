@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from geokit.backend.radial_formula import PROFILES
-from geokit.backend.radial_ops import PIECE, radial_sum
+from geokit.backend.radial_ops import PIECE, PROFILES, radial_sum
 from geokit.backend.radial_pairs import RadialPairs, radial_pairs
 from tests.backend.test_radial_ops import SUPPORT, every_case, inputs, pairs_of
 from tests.reference.agreement import assert_agrees
