@@ -1,7 +1,7 @@
 """Tensors that say they are on a GPU and are not, so that a tensor made on the CPU by accident is found without one.
 
 Within `pretended_gpu()` they are made by `tensor.to(GPU)` and by every factory function told that device. What torch
-refuses on a GPU is refused: tensors of both devices in one operation. Operators of geokit do what they do on a GPU, with
+refuses on a GPU is refused: tensors of both devices in one operation. Operators of geokit do what they do there, with
 the emulated kernels.
 """
 
