@@ -16,10 +16,11 @@ from pathlib import Path
 
 import torch
 from common import print_table, save
+from radial_formula import sum_by_formula
 from torch import Tensor
 
-from geokit.backend.radial_formula import sum_by_formula
-from geokit.backend.radial_ops import radial_pairs, radial_sum
+from geokit.backend.radial_ops import radial_sum
+from geokit.backend.radial_pairs import radial_pairs
 from geokit.fields.initialise import image_weights, kernels_for_budget, kernels_from_samples
 from geokit.fields.radial import RadialField
 from geokit.fields.radial_fit import features_by_least_squares, fit_radial

@@ -18,6 +18,9 @@ void bind_mesh_distance_cuda(nb::module_& m);
 void bind_graph_cuda(nb::module_& m);
 void bind_orientations_cuda(nb::module_& m);
 void bind_fields_simplex_fourier_cuda(nb::module_& m);
+void bind_fields_radial_cuda(nb::module_& m);
+void bind_fields_radial_pairs_cuda(nb::module_& m);
+void bind_fields_grid_cuda(nb::module_& m);
 
 #ifdef GK_EMULATED
 namespace emulated {
@@ -44,4 +47,7 @@ NB_MODULE(_cuda, m) {
   bind_graph_cuda(m);
   bind_orientations_cuda(m);
   bind_fields_simplex_fourier_cuda(m);
+  bind_fields_radial_cuda(m);
+  bind_fields_radial_pairs_cuda(m);
+  bind_fields_grid_cuda(m);
 }

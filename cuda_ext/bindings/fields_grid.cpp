@@ -49,7 +49,7 @@ template <class T> void bind_grid(nb::module_& m) {
     const T* t = data_of(table, g.rows * g.shape.features, "table");
     T* out = data_of(features, g.all_features(), "features");
     nb::gil_scoped_release release;
-    gk::grid_encode(g.shape, x.data(), t, out);
+    kernels::grid_encode(g.shape, x.data(), t, out);
   });
   define(m, "grid_encode_backward", [](Array<T> x, Array<T> table, Array<T> features_bar, const Numbers& levels, int64_t basis,
                                        std::optional<Output<T>> table_bar, std::optional<Output<T>> x_bar) {
@@ -59,7 +59,7 @@ template <class T> void bind_grid(nb::module_& m) {
     const T *t = data_of(table, size, "table"), *b = features_data<T>(g, features_bar);
     T *tb = GK_DATA_OR_NULL(table_bar, size), *xb = GK_DATA_OR_NULL(x_bar, g.coordinates());
     nb::gil_scoped_release release;
-    gk::grid_encode_backward(g.shape, x.data(), t, b, tb, xb);
+    kernels::grid_encode_backward(g.shape, x.data(), t, b, tb, xb);
   });
   define(m, "grid_encode_second", [](Array<T> x, Array<T> table, Array<T> features_bar, std::optional<Array<T>> x_probe,
                                      std::optional<Array<T>> table_probe, const Numbers& levels, int64_t basis,
@@ -73,12 +73,12 @@ template <class T> void bind_grid(nb::module_& m) {
                                  GK_DATA_OR_NULL(x_bar, g.coordinates()), GK_DATA_OR_NULL(table_bar, size),
                                  GK_DATA_OR_NULL(features_out, g.all_features())};
     nb::gil_scoped_release release;
-    gk::grid_encode_second(g.shape, a);
+    kernels::grid_encode_second(g.shape, a);
   });
 }
 
 }  // namespace
 
-void bind_fields_grid(nb::module_& m) {
+void GK_BIND(fields_grid)(nb::module_& m) {
   bind_grid<float>(m), bind_grid<double>(m);
 }

@@ -24,6 +24,7 @@ void bind_fields_entropy(nb::module_& m);
 void bind_fields_simplex_fourier(nb::module_& m);
 void bind_fields_grid(nb::module_& m);
 void bind_fields_radial(nb::module_& m);
+void bind_fields_radial_pairs(nb::module_& m);
 void bind_fields_surface(nb::module_& m);
 
 namespace {
@@ -62,5 +63,6 @@ NB_MODULE(_native, m) {
   bind_fields_simplex_fourier(m);
   bind_fields_grid(m);
   bind_fields_radial(m);
+  bind_fields_radial_pairs(m);
   bind_fields_surface(m);
 }

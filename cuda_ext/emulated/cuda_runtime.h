@@ -18,6 +18,7 @@
 #define __launch_bounds__(...)
 #define __shared__ static
 #define __constant__ static
+#define __grid_constant__
 
 struct dim3 {
   unsigned x, y, z;

@@ -3,71 +3,32 @@
 #include <type_traits>
 
 #include "../cpu/lanes.h"
-#include "grid_encode.h"
+#include "grid_index.h"
 #include "grid_lanes.h"
 
 namespace gk {
-
-constexpr int kMostTaps = 3;
 
 struct Words {  // sixteen entries of a table
   typedef uint32_t Vector __attribute__((vector_size(kLanes * sizeof(uint32_t))));
   Vector v;
 };
 
-template <class T, int D> struct GridCell {
+template <class T, int D> struct GridCell : LatticeWeights<Lanes<T>, D> {
   int taps;
-  Lanes<T> weight[3][D][kMostTaps];  // by order of the derivative along the axis, in units of the box
   Words term[D][kMostTaps];
 };
 
-// Weights of the sites along an axis at t in [0, 1] of the cell, and their derivatives up to `Orders` - 1; one cell is
-// 1 / `cells` long. Linear; 3 t^2 - 2 t^3, whose first derivative is continuous and 0 at the sites (Mueller et al. 2022,
-// appendix A); or the quadratic B-spline, whose sites are the centres of the cells.
-template <int Orders, class T, int D>
-GK_INLINE void axis_weights(GridBasis basis, T cells, const Lanes<T>& t, int k, GridCell<T, D>& cell) {
-  using L = Lanes<T>;
-  L (&value)[kMostTaps] = cell.weight[0][k], (&slope)[kMostTaps] = cell.weight[1][k], (&bend)[kMostTaps] = cell.weight[2][k];
-  const T square = cells * cells;
-  if (basis == GridBasis::kSpline) {
-    const L v = T(1) - t;
-    value[0] = v * v * T(0.5), value[1] = t * v + T(0.5), value[2] = t * t * T(0.5);
-    if (Orders > 1) slope[0] = v * -cells, slope[1] = (v - t) * cells, slope[2] = t * cells;
-    if (Orders > 2) bend[0] = L(square), bend[1] = L(-2 * square), bend[2] = L(square);
-  } else if (basis == GridBasis::kSmoothstep) {
-    value[1] = t * t * (T(3) - t * T(2)), value[0] = T(1) - value[1];
-    if (Orders > 1) slope[1] = t * (T(1) - t) * (6 * cells), slope[0] = -slope[1];
-    if (Orders > 2) bend[1] = (T(1) - t * T(2)) * (6 * square), bend[0] = -bend[1];
-  } else {
-    value[0] = T(1) - t, value[1] = t;
-    if (Orders > 1) slope[0] = L(-cells), slope[1] = L(cells);
-    if (Orders > 2) bend[0] = L(T(0)), bend[1] = L(T(0));
-  }
-}
-
 // A level as the loops want it.
-template <int D> struct GridIndex {
-  bool hashed, whole;  // whole: no site's number is beyond the rows
-  uint32_t shift, entries, factor[D];
-  int32_t cells[D];
+template <int D> struct GridIndex : LevelIndex<D> {
   double inverse;
 
-  GridIndex(const GridLevel& level, GridBasis basis)
-      : hashed(level.hashed), whole(!level.hashed && level.shift == 0), shift(level.shift), entries(uint32_t(level.entries)),
-        inverse((1 - 1e-14) / double(level.entries)) {
-    constexpr uint32_t primes[3] = {1u, 2654435761u, 805459861u};
-    uint32_t stride = 1;
-    for (int k = 0; k < D; ++k) {
-      cells[k] = level.cells[k];
-      factor[k] = hashed ? primes[k] : stride;
-      stride *= uint32_t(cells[k] + (basis == GridBasis::kSpline ? 2 : 1));
-    }
-  }
+  GridIndex(const GridLevel& level, GridBasis basis) : LevelIndex<D>(level, basis), inverse((1 - 1e-14) / double(level.entries)) {}
 
   // The remainder by the number of rows. The quotient, of a reciprocal that is a little small, is right or one short.
   GK_INLINE Words::Vector row(Words::Vector h) const {
-    if (whole) return h;
-    h += shift;
+    if (this->whole) return h;
+    h += this->shift;
+    const uint32_t entries = this->entries;
     if ((entries & (entries - 1)) == 0) return h & (entries - 1);
     typedef double Doubles __attribute__((vector_size(kLanes * sizeof(double))));
     const Doubles quotient = __builtin_convertvector(h, Doubles) * inverse;
@@ -109,13 +70,6 @@ GK_INLINE void each_site(const GridIndex<D>& index, const GridCell<T, D>& cell, 
         visit(at, tap);
       }
     }
-}
-
-// The product over the axes of the weights of a site, derived along the axes that `orders` counts.
-template <class T, int D> GK_INLINE Lanes<T> site_weight(const GridCell<T, D>& cell, const int* tap, const int (&orders)[3]) {
-  Lanes<T> w = cell.weight[orders[0]][0][tap[0]];
-  for (int k = 1; k < D; ++k) w = w * cell.weight[orders[k]][k][tap[k]];
-  return w;
 }
 
 // Calls body(dimension, features at once) with both as numbers known to the compiler: features go by pairs, an odd number

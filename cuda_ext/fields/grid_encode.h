@@ -6,9 +6,9 @@
 #pragma once
 #include <cstdint>
 
-namespace gk {
+#include "../math/lattice_weights.h"
 
-enum class GridBasis : int32_t { kLinear = 0, kSmoothstep = 1, kSpline = 2 };
+namespace gk {
 
 struct GridLevel {
   int64_t first;      // its first row in the table of all levels
@@ -42,5 +42,13 @@ template <class T> struct GridSecond {
   T *x_bar, *table_bar, *features_out;
 };
 template <class T> void grid_encode_second(const GridShape& s, const GridSecond<T>& a);
+
+// On the GPU the table's gradients are sums by atomic operations, whose order and so whose last bits are chance.
+namespace cuda {
+template <class T> void grid_encode(const GridShape& s, const T* x, const T* table, T* features);
+template <class T>
+void grid_encode_backward(const GridShape& s, const T* x, const T* table, const T* features_bar, T* table_bar, T* x_bar);
+template <class T> void grid_encode_second(const GridShape& s, const GridSecond<T>& a);
+}  // namespace cuda
 
 }  // namespace gk

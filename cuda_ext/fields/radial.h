@@ -16,6 +16,7 @@ namespace gk {
 struct PairLists {
   const int64_t* offsets;  // (one more than lists,)
   const int32_t* ids;      // (P,)
+  int64_t pairs;           // P
 };
 
 template <class T> struct RadialInput {
@@ -44,4 +45,30 @@ void radial_queries_backward(const RadialInput<T>& in, const PairLists& pairs, c
 template <class T>
 void radial_kernels_backward(const RadialInput<T>& in, const PairLists& pairs, bool shapes, T* table_bar);
 
+// On the GPU what is read at random is read sixteen bytes at a time. In a row of `table` the shape and the features, in
+// one of `rows` (of the kernels' gradients alone) the point and each part of the outputs begin at multiples of four and
+// are filled up with zeros: quads(n) is the room that n values take.
+GK_HD constexpr int64_t quads(int64_t n) { return (n + 3) / 4 * 4; }
+
+namespace cuda {
+
+// order (N,): queries, neighbours after one another, for speed.
+template <class T> void radial_sum(const RadialInput<T>& in, const PairLists& pairs, const int32_t* order, T* out);
+
+template <class T>
+void radial_queries_backward(const RadialInput<T>& in, const PairLists& pairs, const int32_t* order, const T* out_bar, T* x_bar);
+
+// The pairs of a kernel in pieces of `length`: those of kernel i are pieces starts[i] to starts[i + 1], and there are at
+// most `most` in all.
+struct PairPieces {
+  const int64_t* starts;  // (M + 1,)
+  int64_t length, most;
+};
+
+// partial (most, width of a row of table_bar): room for the sums of each piece.
+template <class T>
+void radial_kernels_backward(const RadialInput<T>& in, const PairLists& pairs, const PairPieces& pieces, bool shapes, T* partial,
+                             T* table_bar);
+
+}  // namespace cuda
 }  // namespace gk

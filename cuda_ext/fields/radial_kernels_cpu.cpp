@@ -62,18 +62,21 @@ GK_INLINE void add_sines(const RadialInput<T>& in, const T* features, bool shape
                          Lanes<T>* sums) {
   const T* outputs = in.rows + in.dimension;
   const int parts = in.parts();
-  clear_bars(parts, steps, chunk);
-  for (int j = 0; j < steps; ++j)
+  for (int j = 0; j < steps; ++j) {
+    Lanes<T> jet[kMostParts], sine[kMostParts], from[kMostParts], bar[kMostParts];
+    take_step(chunk.jet, parts, j, jet);
+    for (int p = 0; p < parts; ++p) bar[p] = Lanes<T>(T(0));
     for (int64_t f = 0; f < in.channels; ++f) {
-      Lanes<T> jet[kMostParts], from[kMostParts];
-      sine_jet(chunk, in.order, in.dimension, j, in.frequencies[f], jet);
+      sine_jet(jet, in.order, in.dimension, in.frequencies[f], sine);
       for (int p = 0; p < parts; ++p) {
         from[p] = gather(outputs + p * in.channels + f, chunk.at[j]);
-        sums[f] = sums[f] + from[p] * jet[p];
+        sums[f] = sums[f] + from[p] * sine[p];
         from[p] = from[p] * features[f];
       }
-      if (shapes) add_sine_jet_vjp(chunk, in.order, in.dimension, j, in.frequencies[f], from);
+      if (shapes) add_sine_jet_vjp(jet, in.order, in.dimension, in.frequencies[f], from, bar);
     }
+    for (int p = 0; p < parts; ++p) chunk.bar[p][j] = bar[p];
+  }
 }
 
 template <bool Shapes, class T>

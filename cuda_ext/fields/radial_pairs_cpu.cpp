@@ -1,84 +1,13 @@
 #include "radial_pairs.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "../cpu/lanes.h"
 #include "../cpu/parallel.h"
-#include "../math/radial_basis.h"
+#include "radial_extent.h"
 
 namespace gk {
 namespace {
-
-// Monotone in x, so that a bound of a kernel's extent never falls behind the cell of a query within it.
-template <class T> GK_INLINE int32_t cell_of(const QueryGrid<T>& grid, int axis, double x) {
-  const double cell = std::floor((x - grid.low[axis]) * grid.per_length[axis]);
-  return int32_t(std::min(std::max(cell, 0.0), double(grid.cells[axis] - 1)));
-}
-
-// The ellipsoid {y : |A y| <= R}, or the hat's box in a ball around it, by axes: everything in float64, a little larger.
-struct Ellipsoid {
-  double c[3], half[3];   // of its bounding box
-  double slope[3];        // along rows: the chord's centre moves by -slope[k] y_k
-  double inverse, reach2;  // 1 / P_00, R^2
-  double schur[3][3];      // of the other axes: the chord's half length is sqrt((R^2 - y'S y) / P_00)
-  double spread, less;     // over half a cell: how far the chord's centre moves, and the norm of y'S y, at most
-};
-
-template <int D, class T> GK_INLINE Ellipsoid ellipsoid_of(const QueryGrid<T>& grid, const Supports<T>& supports, int64_t i) {
-  Ellipsoid e = {};
-  double a[3][3] = {}, inverse[3][3] = {};
-  const T *factor = supports.factors + i * packed_size(D), *centre = supports.centres + i * D;
-  for (int k = 0; k < D; ++k)
-    for (int l = 0; l <= k; ++l) a[k][l] = factor[packed(k, l)];
-  const double reach = (supports.hat ? std::sqrt(double(D)) : double(supports.support)) * (1 + 1e-5);
-  e.reach2 = reach * reach;
-  for (int l = 0; l < D; ++l) {
-    inverse[l][l] = 1 / a[l][l];
-    for (int k = l + 1; k < D; ++k) {
-      double sum = 0;
-      for (int m = l; m < k; ++m) sum += a[k][m] * inverse[m][l];
-      inverse[k][l] = -sum / a[k][k];
-    }
-  }
-  double p[3][3] = {};
-  for (int k = 0; k < D; ++k) {
-    e.c[k] = centre[k];
-    double square = 0;
-    for (int l = 0; l <= k; ++l) square += inverse[k][l] * inverse[k][l];
-    e.half[k] = reach * std::sqrt(square) + 1e-6 * std::abs(e.c[k]);
-    for (int l = 0; l < D; ++l)
-      for (int m = 0; m < D; ++m) p[k][l] += a[m][k] * a[m][l];
-  }
-  e.inverse = 1 / p[0][0];
-  for (int k = 1; k < D; ++k) {
-    e.slope[k] = p[0][k] * e.inverse;
-    for (int l = 1; l < D; ++l) e.schur[k][l] = p[k][l] - p[k][0] * p[0][l] * e.inverse;
-    e.spread += 0.5 * grid.size[k] * std::abs(e.slope[k]);
-    e.less += 0.5 * grid.size[k] * std::sqrt(std::max(e.schur[k][k], 0.0));
-  }
-  return e;
-}
-
-// The extent along the first axis of the ellipsoid over a row of cells: it contains every chord, and little more.
-template <int D, class T>
-GK_INLINE void chord(const QueryGrid<T>& grid, const Ellipsoid& e, const int32_t* cell, double& low, double& high) {
-  low = e.c[0] - e.half[0], high = e.c[0] + e.half[0];
-  double middle[3] = {}, shift = 0, norm2 = 0;
-  for (int k = 1; k < D; ++k) {
-    if (cell[k] == 0 || cell[k] == grid.cells[k] - 1) return;  // a border cell has no end
-    middle[k] = grid.low[k] + (cell[k] + 0.5) * grid.size[k] - e.c[k];
-    shift -= e.slope[k] * middle[k];
-  }
-  for (int k = 1; k < D; ++k)
-    for (int l = 1; l < D; ++l) norm2 += middle[k] * e.schur[k][l] * middle[l];
-  const double norm = std::max(std::sqrt(std::max(norm2, 0.0)) - e.less, 0.0);
-  const double left = e.reach2 * (1 + 1e-9) - norm * norm;
-  const double half = left > 0 ? std::sqrt(left * e.inverse) : -1;
-  const double slack = 1e-6 * (std::abs(e.c[0]) + e.half[0]);
-  low = half < 0 ? 1 : std::max(low, e.c[0] + shift - e.spread - half - slack);
-  high = half < 0 ? 0 : std::min(high, e.c[0] + shift + e.spread + half + slack);
-}
 
 // Ids on their way to a kernel's list, which may end where that of a kernel already done begins.
 struct Found {
@@ -132,22 +61,16 @@ GK_INLINE int64_t one_kernel(const QueryGrid<T>& grid, const Supports<T>& suppor
   Lanes<T> c[D], a[packed_size(D)];
   for (int k = 0; k < D; ++k) c[k] = Lanes<T>(supports.centres[i * D + k]);
   for (int k = 0; k < packed_size(D); ++k) a[k] = Lanes<T>(supports.factors[i * packed_size(D) + k]);
-  int32_t first[3] = {}, last[3] = {}, cell[3] = {};
-  for (int k = 1; k < D; ++k) {
-    first[k] = cell_of(grid, k, e.c[k] - e.half[k]);
-    last[k] = cell_of(grid, k, e.c[k] + e.half[k]);
-  }
+  const CrossedRows rows = crossed_rows<D>(grid, e);
+  int32_t cell[3] = {};
   Lanes<T> total(T(0));  // exact in every lane up to 2^24, and emptied before
   int64_t counted = 0, asked = 0;
   Found found;
   found.count = 0, found.to = ids;
-  for (cell[2] = first[2]; cell[2] <= last[2]; ++cell[2])
-    for (cell[1] = first[1]; cell[1] <= last[1]; ++cell[1]) {
-      double low, high;
-      chord<D>(grid, e, cell, low, high);
-      if (low > high) continue;
-      const int64_t row = (int64_t(cell[2]) * grid.cells[1] + cell[1]) * grid.cells[0];
-      const int64_t begin = grid.starts[row + cell_of(grid, 0, low)], end = grid.starts[row + cell_of(grid, 0, high) + 1];
+  for (cell[2] = rows.first[2]; cell[2] <= rows.last[2]; ++cell[2])
+    for (cell[1] = rows.first[1]; cell[1] <= rows.last[1]; ++cell[1]) {
+      int64_t begin, end;
+      if (!run_in_row<D>(grid, e, cell, begin, end)) continue;
       if ((asked += end - begin) > (1 << 24)) counted += whole(total), total = Lanes<T>(T(0)), asked = end - begin;
       ask<D>(grid, supports, c, a, begin, end, total, ids ? &found : nullptr);
     }

@@ -75,13 +75,15 @@ template <class T>
 GK_INLINE void add_sines(const RadialInput<T>& in, int steps, const Chunk<T>& chunk, Lanes<T>* sums) {
   const T* features = in.table + in.shape_width();
   const int parts = in.parts();
-  for (int j = 0; j < steps; ++j)
+  for (int j = 0; j < steps; ++j) {
+    Lanes<T> jet[kMostParts], sine[kMostParts];
+    take_step(chunk.jet, parts, j, jet);
     for (int64_t f = 0; f < in.channels; ++f) {
-      Lanes<T> jet[kMostParts];
-      sine_jet(chunk, in.order, in.dimension, j, in.frequencies[f], jet);
+      sine_jet(jet, in.order, in.dimension, in.frequencies[f], sine);
       const Lanes<T> w = gather(features + f, chunk.at[j]);
-      for (int p = 0; p < parts; ++p) sums[p * in.channels + f] = sums[p * in.channels + f] + w * jet[p];
+      for (int p = 0; p < parts; ++p) sums[p * in.channels + f] = sums[p * in.channels + f] + w * sine[p];
     }
+  }
 }
 
 template <class T>
@@ -117,18 +119,19 @@ template <class T>
 GK_INLINE void fill_bars(const RadialInput<T>& in, int steps, Chunk<T>& chunk, const Lanes<T>* bars) {
   const T* features = in.table + in.shape_width();
   const int parts = in.parts();
-  clear_bars(parts, steps, chunk);
-  for (int j = 0; j < steps; ++j)
+  for (int j = 0; j < steps; ++j) {
+    Lanes<T> jet[kMostParts], bar[kMostParts], from[kMostParts];
+    if (in.frequencies) take_step(chunk.jet, parts, j, jet);
+    for (int p = 0; p < parts; ++p) bar[p] = Lanes<T>(T(0));
     for (int64_t f = 0; f < in.channels; ++f) {
       const Lanes<T> w = gather(features + f, chunk.at[j]);
-      if (in.frequencies) {
-        Lanes<T> from[kMostParts];
-        for (int p = 0; p < parts; ++p) from[p] = w * bars[p * in.channels + f];
-        add_sine_jet_vjp(chunk, in.order, in.dimension, j, in.frequencies[f], from);
-      } else {
-        for (int p = 0; p < parts; ++p) chunk.bar[p][j] = chunk.bar[p][j] + w * bars[p * in.channels + f];
-      }
+      for (int p = 0; p < parts; ++p) from[p] = w * bars[p * in.channels + f];
+      if (in.frequencies) add_sine_jet_vjp(jet, in.order, in.dimension, in.frequencies[f], from, bar);
+      else
+        for (int p = 0; p < parts; ++p) bar[p] = bar[p] + from[p];
     }
+    for (int p = 0; p < parts; ++p) chunk.bar[p][j] = bar[p];
+  }
 }
 
 template <class T>

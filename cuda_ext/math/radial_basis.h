@@ -138,6 +138,19 @@ template <int D, class V> GK_HD void times_transposed(const V* a, const V* u, V*
   }
 }
 
+// What follows from y and a: u, and of a Gabor kernel the wave, whose vector k in cycles and phase in radians are given.
+template <int D, bool Waves, class V> GK_HD void finish_place(Place<D, V>& at, const V* k_and_phase) {
+  times_factor<D>(at.a, at.y, at.u);
+  if constexpr (Waves) {
+    V turns = k_and_phase[D] * V(0.15915494309189535);
+    for (int k = 0; k < D; ++k) {
+      turns = turns + k_and_phase[k] * at.y[k];
+      at.wave[k] = k_and_phase[k] * V(6.283185307179586);
+    }
+    cosine_sine_of_turns(turns, at.cosine, at.sine);
+  }
+}
+
 // What a kernel adds, for a feature of one: value, gradient and Laplacian at a query.
 template <int D, class V> struct Jet { V value, slope[D], curvature; };
 

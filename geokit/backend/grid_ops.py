@@ -12,15 +12,15 @@ from torch import Tensor
 from geokit.backend import grid_formulas
 from geokit.backend.checks import FLOATS, check_tensor
 from geokit.backend.grid_layout import BASES, GridLayout
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import custom_op, native_of, plain
 from geokit.errors import InvalidInput
 
 
-@custom_op("geokit::grid_encode", cuda=grid_formulas.encode)
+@custom_op("geokit::grid_encode", cuda=True)
 def _encode(x: Tensor, table: Tensor, levels: list[int], basis: str) -> Tensor:
     inputs = plain(x, table)
     out = x.new_empty(_width(x, table, levels), x.shape[1])
-    _native.grid_encode(*inputs, levels, BASES.index(basis), out)
+    native_of(x).grid_encode(*inputs, levels, BASES.index(basis), out)
     return out
 
 
@@ -29,14 +29,29 @@ def _(x: Tensor, table: Tensor, levels: list[int], basis: str) -> Tensor:
     return x.new_empty(_width(x, table, levels), x.shape[1])
 
 
-@custom_op("geokit::grid_encode_backward", cuda=grid_formulas.backward)
+def _backward_on_gpu(
+    x: Tensor, table: Tensor, bar: Tensor, levels: list[int], basis: str, by_x: bool, by_table: bool
+) -> tuple[Tensor, Tensor]:
+    inputs = (x, table, bar, levels, basis)
+    if by_table and torch.are_deterministic_algorithms_enabled():
+        return _backward_by_kernels(*inputs, by_x, False)[0], grid_formulas.backward(*inputs, False, True)[1]
+    return _backward_by_kernels(*inputs, by_x, by_table)
+
+
+@custom_op("geokit::grid_encode_backward", cuda=_backward_on_gpu)
 def _backward(
     x: Tensor, table: Tensor, bar: Tensor, levels: list[int], basis: str, by_x: bool, by_table: bool
 ) -> tuple[Tensor, Tensor]:
     """The gradients by the points and by the table, each empty unless asked for."""
+    return _backward_by_kernels(x, table, bar, levels, basis, by_x, by_table)
+
+
+def _backward_by_kernels(
+    x: Tensor, table: Tensor, bar: Tensor, levels: list[int], basis: str, by_x: bool, by_table: bool
+) -> tuple[Tensor, Tensor]:
     inputs = plain(x, table, bar)
     x_bar, table_bar = _asked(inputs[0], by_x), _asked(inputs[1], by_table)
-    _native.grid_encode_backward(*inputs, levels, BASES.index(basis), table_bar, x_bar)
+    native_of(x).grid_encode_backward(*inputs, levels, BASES.index(basis), table_bar, x_bar)
     return _or_empty(x_bar, x), _or_empty(table_bar, table)
 
 
@@ -47,7 +62,15 @@ def _(
     return _shaped(x, by_x), _shaped(table, by_table)
 
 
-@custom_op("geokit::grid_encode_second", cuda=grid_formulas.second)
+def _second_on_gpu(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    *inputs, by_x, by_table, by_bar = arguments
+    if by_table and torch.are_deterministic_algorithms_enabled():
+        x_bar, _, out = _second_by_kernels(*(*inputs, by_x, False, by_bar))
+        return x_bar, grid_formulas.second(*(*inputs, False, True, False))[1], out
+    return _second_by_kernels(*arguments)
+
+
+@custom_op("geokit::grid_encode_second", cuda=_second_on_gpu)
 def _second(
     x: Tensor,
     table: Tensor,
@@ -61,10 +84,25 @@ def _second(
     by_bar: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of the gradients above, weighted by the probes: by x, table and bar, empty unless asked for."""
+    return _second_by_kernels(x, table, bar, x_probe, table_probe, levels, basis, by_x, by_table, by_bar)
+
+
+def _second_by_kernels(
+    x: Tensor,
+    table: Tensor,
+    bar: Tensor,
+    x_probe: Tensor | None,
+    table_probe: Tensor | None,
+    levels: list[int],
+    basis: str,
+    by_x: bool,
+    by_table: bool,
+    by_bar: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
     inputs = plain(x, table, bar)
     probes = [None if p is None else plain(p)[0] for p in (x_probe, table_probe)]
     bars = [_asked(value, by) for value, by in zip(inputs, (by_x, by_table, by_bar))]
-    _native.grid_encode_second(*inputs, *probes, levels, BASES.index(basis), *bars)
+    native_of(x).grid_encode_second(*inputs, *probes, levels, BASES.index(basis), *bars)
     return _or_empty(bars[0], x), _or_empty(bars[1], table), _or_empty(bars[2], bar)
 
 
@@ -163,7 +201,9 @@ def grid_encode(x: Tensor, table: Tensor, layout: GridLayout) -> Tensor:
     A level's features are sums of the rows of the sites around a point, weighted by the layout's basis; outside of the
     box the polynomials of the outermost cells go on. x and table are both float32 or both float64, on one device.
     Differentiable by both, as often as asked for: twice by kernels, beyond that by formulas. On the CPU the result
-    does not depend on the number of threads. The features come as the transpose of a contiguous (L F, N) tensor.
+    does not depend on the number of threads; on a GPU gradients by the table differ in their last digits from run to
+    run, unless torch.use_deterministic_algorithms asks for those of the formulas. The features come as the transpose of
+    a contiguous (L F, N) tensor.
     Source: Mueller et al. 2022, section 3. Raises `InvalidInput` for other shapes, dtypes or devices.
     """
     check_tensor("x", x, ("N", layout.dimension), FLOATS)

@@ -1,166 +1,52 @@
-"""Sums of radial kernels over pairs of a query and a kernel, and the search for those pairs, as torch operators.
+"""Sums of radial kernels over pairs of a query and a kernel, as torch operators.
 
 A kernel is a row of `shapes`: its centre (d), its factor A by rows of the lower triangle (d (d + 1) / 2) and, with
 waves, its wave vector in cycles per unit (d) and its phase in radians; `geokit.fields.kernels` makes fields of them.
-Operators take pairs as four tensors: offsets and ids by query, offsets and ids by kernel.
+Operators take pairs as the five tensors of `RadialPairs.lists`.
 """
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from geokit.backend.checks import FLOATS, check_tensor
-from geokit.backend.lanes import LANES
-from geokit.backend.native import _native, custom_op, plain
-from geokit.backend.radial_formula import PROFILES, sum_by_formula
+from geokit.backend.native import _native, custom_op, native_of, plain
+from geokit.backend.radial_pairs import RadialPairs
 from geokit.errors import InvalidInput
 
-MOST_PAIRS = 2**31 - 1  # 8 bytes each
-QUERIES_PER_CELL = 2  # on average, where they are spread evenly
-BULK = 0.02  # the share of queries, at either end of an axis, that may lie beyond the grid
+PROFILES = (
+    "inverse_quadratic",
+    "inverse_multiquadric",
+    "gaussian",
+    "markov",
+    "wendland2",
+    "wendland4",
+    "bump",
+    "hat",
+)
+PIECE = 512  # pairs of a kernel that a warp of a GPU sums up
 
 
-@dataclass(frozen=True)
-class RadialPairs:
-    """Pairs of N queries and M kernels, grouped both ways: offsets (int64) and ids (int32)."""
-
-    by_query: tuple[Tensor, Tensor]  # (N + 1,), (P,): the kernels of each query, row by row of the grid
-    by_kernel: tuple[Tensor, Tensor]  # (M + 1,), (P,): the queries of each kernel, row by row of a grid
-
-    def __len__(self) -> int:
-        return len(self.by_query[1])
-
-    def __repr__(self) -> str:
-        n, m = len(self.by_query[0]) - 1, len(self.by_kernel[0]) - 1
-        return f"RadialPairs({n:,} queries, {m:,} kernels, {len(self):,} pairs)"
-
-    def owners(self) -> tuple[Tensor, Tensor]:
-        """The query and the kernel (P,), int64, of every pair by query."""
-        offsets, ids = self.by_query
-        return torch.arange(len(offsets) - 1, device=ids.device).repeat_interleave(offsets.diff()), ids.long()
-
-
-# --------------------------------------------------------------------------------------------------------------- pairs
-
-
-def query_grid(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The low corner (d,), cell sizes (d,), float64, and cells (d,), int32, of a grid over most of points x (N, d)."""
-    sample = x[:: max(len(x) // 4096, 1)].double().sort(0).values
-    first = int(BULK * len(sample))
-    low, high = (sample[first], sample[-1 - first]) if len(sample) else (sample.new_zeros(x.shape[1]),) * 2
-    margin = 2 * BULK * (high - low)
-    low, high = low - margin, high + margin
-    spans = (high - low).tolist()
-    wanted = max(len(x) / QUERIES_PER_CELL, 1.0)
-    open_axes = [k for k, span in enumerate(spans) if span > 0]
-    size = 1.0
-    while open_axes:  # an axis that is shorter than a cell has one, and the others share the cells
-        size = math.exp((sum(math.log(spans[k]) for k in open_axes) - math.log(wanted)) / len(open_axes))
-        longer = [k for k in open_axes if spans[k] > size]
-        if longer == open_axes:
-            break
-        open_axes = longer
-    cells = [math.ceil(span / size) if k in open_axes else 1 for k, span in enumerate(spans)]
-    sizes = [span / count if span > 0 else 1.0 for span, count in zip(spans, cells)]
-    return low, low.new_tensor(sizes), torch.tensor(cells, dtype=torch.int32)
-
-
-def _neighbours_in_turn(centres: Tensor, low: Tensor, size: Tensor, cells: Tensor) -> Tensor:
-    """An order (M,) of kernels in which those near each other follow each other: what one touches, the next finds."""
-    place = ((centres - low) / size).clamp(min=torch.zeros_like(low), max=cells - 1).long()
-    place[:, 1:] //= 8
-    key = place[:, -1]
-    for k in reversed(range(place.shape[1] - 1)):
-        key = key * int(cells[k]) + place[:, k]
-    return key.argsort(stable=True).int()
-
-
-@custom_op("geokit::radial_pairs")
-def _pairs(
-    x: Tensor, centres: Tensor, factors: Tensor, support: float, hat: bool, most: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    x, centres, factors = plain(x, centres, factors)
-    low, size, cells = query_grid(x)
-    starts = torch.empty(int(cells.long().prod()) + 1, dtype=torch.int64)
-    order = torch.empty(len(x), dtype=torch.int32)
-    grid = (low, size, cells, starts, order, x.new_empty(x.shape[1], len(x) + LANES))
-    _native.sort_queries(x, *grid)
-    by_kernel = torch.zeros(len(centres) + 1, dtype=torch.int64)
-    visit = _neighbours_in_turn(centres, low, size, cells)
-    arguments = (*grid, centres, factors, visit, support, hat)
-    _native.kernel_pairs(*arguments, by_kernel, None)
-    total = int(by_kernel.cumsum_(0)[-1])
-    if total > most:
-        raise InvalidInput(
-            f"{len(x):,} points lie in the supports of {len(centres):,} kernels {total:,} times, more than {most:,}: "
-            "use narrower kernels, or fewer points a call"
-        )
-    ids, kernels = (torch.empty(total, dtype=torch.int32) for _ in range(2))
-    _native.kernel_pairs(*arguments, by_kernel, ids)
-    by_query = torch.empty(len(x) + 1, dtype=torch.int64)
-    _native.transpose_pairs(visit, by_kernel, ids, by_query, kernels)
-    return by_query, kernels, by_kernel, ids
-
-
-@_pairs.register_fake
-def _(
-    x: Tensor, centres: Tensor, factors: Tensor, support: float, hat: bool, most: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    total = torch.library.get_ctx().new_dynamic_size()
-    offsets = (x.new_empty(len(t) + 1, dtype=torch.int64) for t in (x, centres))
-    by_query, by_kernel = offsets
-    return by_query, x.new_empty(total, dtype=torch.int32), by_kernel, x.new_empty(total, dtype=torch.int32)
-
-
-def radial_pairs(
-    x: Tensor, centres: Tensor, factors: Tensor, support: float, hat: bool = False, most: int = MOST_PAIRS
-) -> RadialPairs:
-    """Every pair of a query and a kernel whose support it lies in: |A (x - c)| < support, by query and by kernel.
-
-    x (N, d) and centres (M, d), d = 1, 2 or 3, are all float32 or all float64; factors (M, d (d + 1) / 2) hold the
-    lower triangles of A by rows. The test is made in that dtype for every pair that can pass it; sizes of kernels may
-    differ by any factor. With `hat` the support is the box |A (x - c)|_k < 1 of every axis k. Linear time where points
-    are spread evenly, in clusters or with outliers. Tensors on other devices are answered by the CPU.
-    Raises `InvalidInput` for other shapes and dtypes, values that are not finite, diagonals that are not positive, and,
-    before allocating, more than `most` pairs.
-    """
-    check_tensor("x", x, ("N", "d"), FLOATS, finite=True)
-    d = x.shape[1]
-    if d not in (1, 2, 3):
-        raise InvalidInput(f"x must have 1, 2 or 3 coordinates, got {d}")
-    check_tensor("centres", centres, ("M", d), x.dtype, finite=True)
-    check_tensor("factors", factors, (len(centres), d * (d + 1) // 2), x.dtype, finite=True)
-    if not 0 < support < math.inf:
-        raise InvalidInput(f"support must be positive and finite, got {support}")
-    if max(len(x), len(centres)) > MOST_PAIRS:
-        raise InvalidInput(f"points and kernels must be fewer than 2^31, got {len(x):,} and {len(centres):,}")
-    if not bool((factors[:, [k * (k + 3) // 2 for k in range(d)]] > 0).all()):
-        raise InvalidInput("factors must have positive diagonals: a kernel without width or one turned over has none")
-    found = _pairs(*(t.detach().cpu() for t in (x, centres, factors)), support, hat, most)
-    found = tuple(t.to(x.device) for t in found)
-    return RadialPairs(found[:2], found[2:])
-
-
-# ---------------------------------------------------------------------------------------------------------------- sums
-
-
-def _table(shapes: Tensor, features: Tensor) -> Tensor:
-    return torch.cat([shapes.detach(), features.detach()], 1).contiguous()
+def _row(*parts: Tensor) -> Tensor:
+    """The parts (N, n) side by side, each with the room that kernels on their device want of it."""
+    room = native_of(parts[0]).radial_room()
+    return torch.cat([pad(part.detach(), (0, -part.shape[1] % room)) for part in parts], 1).contiguous()
 
 
 def _parts(order: int, d: int) -> int:
     return (1, 1 + d, 2 + d)[order]
 
 
-def _options(x: Tensor, frequencies: Tensor, order: int, profile: int, waves: bool, support: float) -> tuple[Any, ...]:
+def _options(
+    x: Tensor, features: Tensor, frequencies: Tensor, order: int, profile: int, waves: bool, support: float
+) -> tuple[Any, ...]:
     f = plain(frequencies)[0] if frequencies.numel() else None
-    return f, x.shape[1], order, profile, waves, support
+    return f, features.shape[1], x.shape[1], order, profile, waves, support
 
 
-@custom_op("geokit::radial_sum")
+@custom_op("geokit::radial_sum", cuda=True)
 def _sum(
     x: Tensor,
     shapes: Tensor,
@@ -173,8 +59,9 @@ def _sum(
     support: float,
 ) -> Tensor:
     out = x.new_empty(len(x), _parts(order, x.shape[1]) * features.shape[1])
-    options = _options(x, frequencies, order, profile, waves, support)
-    _native.radial_sum(*plain(x), _table(shapes, features), *options, *plain(*pairs[:2]), out)
+    options = _options(x, features, frequencies, order, profile, waves, support)
+    by_query = plain(*pairs[:2], pairs[4])
+    native_of(x).radial_sum(*plain(x), _row(shapes, features), *options, *by_query, out)
     return out
 
 
@@ -193,7 +80,7 @@ def _(
     return x.new_empty(len(x), _parts(order, x.shape[1]) * features.shape[1])
 
 
-@custom_op("geokit::radial_queries_backward")
+@custom_op("geokit::radial_queries_backward", cuda=True)
 def _queries_backward(
     x: Tensor,
     shapes: Tensor,
@@ -208,8 +95,9 @@ def _queries_backward(
 ) -> Tensor:
     x, out_bar = plain(x, out_bar)
     x_bar = torch.empty_like(x)
-    options = _options(x, frequencies, order, profile, waves, support)
-    _native.radial_queries_backward(x, _table(shapes, features), *options, *plain(*pairs[:2]), out_bar, x_bar)
+    options = _options(x, features, frequencies, order, profile, waves, support)
+    by_query = plain(*pairs[:2], pairs[4])
+    native_of(x).radial_queries_backward(x, _row(shapes, features), *options, *by_query, out_bar, x_bar)
     return x_bar
 
 
@@ -229,7 +117,32 @@ def _(
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-@custom_op("geokit::radial_kernels_backward")
+def _kernels_backward_on_gpu(
+    x: Tensor,
+    shapes: Tensor,
+    features: Tensor,
+    frequencies: Tensor,
+    out_bar: Tensor,
+    pairs: list[Tensor],
+    order: int,
+    profile: int,
+    waves: bool,
+    support: float,
+    by_shapes: bool,
+) -> tuple[Tensor, Tensor]:
+    columns = out_bar.reshape(len(x), _parts(order, x.shape[1]), features.shape[1]).unbind(1)
+    offsets, ids = plain(*pairs[2:4])
+    starts = pad(((offsets.diff() + (PIECE - 1)) // PIECE).cumsum(0), (1, 0))
+    width = features.shape[1] + (shapes.shape[1] if by_shapes else 0)
+    bars, partial = x.new_empty(len(shapes), width), x.new_empty(len(shapes) + len(ids) // PIECE, width)
+    options = _options(x, features, frequencies, order, profile, waves, support)
+    native_of(x).radial_kernels_backward(
+        _row(x, *columns), _row(shapes, features), *options, offsets, ids, by_shapes, PIECE, starts, partial, bars
+    )
+    return _apart(bars, features)
+
+
+@custom_op("geokit::radial_kernels_backward", cuda=_kernels_backward_on_gpu)
 def _kernels_backward(
     x: Tensor,
     shapes: Tensor,
@@ -244,12 +157,17 @@ def _kernels_backward(
     by_shapes: bool,
 ) -> tuple[Tensor, Tensor]:
     """The gradients by the shapes, empty unless asked for, and by the features."""
-    rows = torch.cat([x.detach(), out_bar.detach()], 1).contiguous()
-    width = shapes.shape[1] if by_shapes else 0
-    bars = x.new_empty(len(shapes), width + features.shape[1])
-    options = _options(x, frequencies, order, profile, waves, support)
-    _native.radial_kernels_backward(rows, _table(shapes, features), *options, *plain(*pairs[2:]), by_shapes, bars)
-    return bars[:, :width].clone(), bars[:, width:].contiguous() if not by_shapes else bars[:, width:].clone()
+    bars = x.new_empty(len(shapes), features.shape[1] + (shapes.shape[1] if by_shapes else 0))
+    options = _options(x, features, frequencies, order, profile, waves, support)
+    _native.radial_kernels_backward(
+        _row(x, out_bar), _row(shapes, features), *options, *plain(*pairs[2:4]), by_shapes, bars
+    )
+    return _apart(bars, features)
+
+
+def _apart(bars: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    width = bars.shape[1] - features.shape[1]
+    return bars[:, :width].clone(), bars[:, width:].clone() if width else bars
 
 
 @_kernels_backward.register_fake
@@ -276,8 +194,7 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _vjp(ctx: Any, out_bar: Tensor) -> tuple[Any, ...]:
-    *tensors, by_query, kernels, by_kernel, queries = ctx.saved_tensors
-    pairs, options = [by_query, kernels, by_kernel, queries], ctx.options
+    tensors, pairs, options = ctx.saved_tensors[:4], list(ctx.saved_tensors[4:]), ctx.options
     by_x, by_shapes, by_features = ctx.needs_input_grad[:3]
     x_bar = shapes_bar = features_bar = None
     if by_x and torch.is_grad_enabled() and options[0] == 0:
@@ -289,7 +206,7 @@ def _vjp(ctx: Any, out_bar: Tensor) -> tuple[Any, ...]:
         x_bar = _queries_backward(*tensors, out_bar, pairs, *options)
     if by_shapes or by_features:
         shapes_bar, features_bar = _kernels_backward(*tensors, out_bar, pairs, *options, by_shapes)
-    return x_bar, shapes_bar if by_shapes else None, features_bar, None, [None] * 4, None, None, None, None
+    return x_bar, shapes_bar if by_shapes else None, features_bar, None, [None] * 5, None, None, None, None
 
 
 _sum.register_autograd(_vjp, setup_context=_setup)
@@ -311,8 +228,8 @@ def radial_sum(
     Of every query the values, with order 1 the derivatives along each axis too, with order 2 the Laplacians as well.
     A kernel is a row of shapes (M, S), see above, with a feature for each of F channels, features (M, F). `profile` is
     one of `PROFILES`, zero from `support` on. With `frequencies` (F,) channel f sums features times sin(f phi).
-    Differentiable by x, shapes and features; twice by x for order 0. On the CPU the result does not depend on the
-    number of threads; other devices take a formula in plain torch. Pairs that are not in the support add nothing, those
+    Differentiable by x, shapes and features; twice by x for order 0. The result is the same in every run and on any
+    number of threads. Pairs that are not in the support add nothing, those
     that are missing are missed: `radial_pairs` finds them.
     Raises `InvalidInput` for other shapes, dtypes or devices, and for what the hat has not: waves and a Laplacian.
     """
@@ -338,9 +255,6 @@ def radial_sum(
     outputs = _parts(order, d) * features.shape[1]
     if max(len(x) * (d + outputs), len(shapes) * (width + features.shape[1])) >= 2**31:
         raise InvalidInput(f"{len(x):,} points with {outputs} outputs each are too many for a call: split them")
-    if x.device.type != "cpu":
-        return sum_by_formula(x, shapes, features, pairs.owners(), profile, support, order, frequencies, waves)
     sines = x.new_empty(0) if frequencies is None else frequencies
-    lists = [*pairs.by_query, *pairs.by_kernel]
-    out = _sum(x, shapes, features, sines, lists, order, PROFILES.index(profile), waves, support)
+    out = _sum(x, shapes, features, sines, pairs.lists(), order, PROFILES.index(profile), waves, support)
     return out.view(len(x), _parts(order, d), features.shape[1])

@@ -49,10 +49,10 @@ def _kept(energy: Tensor, price: float) -> tuple[Tensor, Tensor]:
     gain = (energy - price).clamp(min=0) - price / 32
     total = gain.cumsum(2).cumsum(3).permute(0, 1, 4, 2, 3).flatten(3)
     best, place = total.max(-1)
-    across = energy.shape[3]
-    rows, columns = (torch.where(best > 0, n + 1, 0) for n in (place // across, place % across))
-    inside_rows = torch.arange(energy.shape[2])[:, None] < rows[:, :, None]  # (.., functions, c)
-    inside_columns = torch.arange(across)[:, None] < columns[:, :, None]
+    down, across = (torch.arange(n, device=energy.device)[:, None] for n in energy.shape[2:4])
+    rows, columns = (torch.where(best > 0, n + 1, 0) for n in (place // len(across), place % len(across)))
+    inside_rows = down < rows[:, :, None]  # (.., functions, c)
+    inside_columns = across < columns[:, :, None]
     inside = inside_rows[:, :, :, None] & inside_columns[:, :, None]
     return inside & (energy > price), rows * columns
 

@@ -22,7 +22,7 @@ def quantise(coefficients: Tensor, step: float) -> Tensor:
 def encode(numbers: Tensor) -> bytes:
     """The code of numbers (tiles down, tiles across, functions down, functions across, c) int32."""
     order, parents = _planes(*numbers.shape[2:])
-    return encode_planes(numbers.flatten(2)[:, :, order].permute(2, 0, 1).contiguous(), parents)
+    return encode_planes(numbers.cpu().flatten(2)[:, :, order].permute(2, 0, 1).contiguous(), parents)
 
 
 def decode(code: bytes, shape: tuple[int, int, int, int, int]) -> Tensor:
@@ -35,7 +35,7 @@ def decode(code: bytes, shape: tuple[int, int, int, int, int]) -> Tensor:
 
 def encode_base(numbers: Tensor) -> bytes:
     """The code of numbers (rows, columns, c) int32, as steps from one column to the next."""
-    planes = numbers.permute(2, 0, 1)
+    planes = numbers.cpu().permute(2, 0, 1)
     steps = torch.cat([planes[:, :, :1], planes.diff(dim=2)], 2)
     return encode_planes(steps.contiguous(), no_parents(len(planes)))
 
@@ -78,6 +78,7 @@ def choice_bits(keep: Tensor) -> int:
 
 def pack(keep: Tensor) -> Tensor:
     """Which functions there are as bytes (n,) uint8: the rectangles, then the bits inside them, eight in a byte."""
+    keep = keep.cpu()
     sizes = extents(keep)
     bits = keep[_inside(sizes, keep.shape)]
     packed = torch.from_numpy(np.packbits(bits.numpy()))

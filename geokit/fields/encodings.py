@@ -63,7 +63,7 @@ class FourierFeatures(nn.Module):
         self.register_buffer("bounds", bounds.detach().clone())
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(waves, bounds.shape[1], generator=generator, dtype=torch.float64)
-        self.register_buffer("waves", (frequency * drawn).to(bounds.dtype))
+        self.register_buffer("waves", (frequency * drawn).to(bounds))
         self.width, self.frequency, self.seed = 2 * waves, frequency, seed
 
     def config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.gpu import DEVICES_WITHOUT_KERNELS
 from geokit.backend.optimizer_ops import adam_step
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.fields.field import Field
@@ -136,7 +137,7 @@ def _descend(
 ) -> None:
     with torch.no_grad():
         for p, (first, second), gradient in zip(parameters, moments, gradients):
-            if p.device.type == "cpu" and p.is_contiguous() and p.ndim:
+            if p.device.type not in DEVICES_WITHOUT_KERNELS and p.is_contiguous() and p.ndim:
                 rates = p.new_full((p[0].numel() if len(p) else 0,), rate)
                 adam_step(p, gradient, first, second, rates, step, betas)
                 continue

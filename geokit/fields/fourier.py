@@ -28,7 +28,7 @@ class FourierField(HybridField):
         seed: int = 0,
     ) -> None:
         encoding = FourierFeatures(bounds, waves, frequency, seed)
-        mlp = Perceptron(encoding.width, channels, hidden, layers, activation, seed, bounds.dtype)
+        mlp = Perceptron(encoding.width, channels, hidden, layers, activation, seed, bounds.dtype).to(bounds.device)
         super().__init__(bounds, [encoding], mlp)
 
     def config(self) -> dict[str, Any]:

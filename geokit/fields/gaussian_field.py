@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from geokit.backend.checks import check_tensor
-from geokit.backend.radial_ops import radial_pairs, radial_sum
+from geokit.backend.radial_ops import radial_sum
+from geokit.backend.radial_pairs import radial_pairs
 from geokit.errors import InvalidInput
 from geokit.fields.field import Field
 from geokit.fields.gaussian_jets import SUPPORT, gaussian_jets
@@ -34,10 +35,10 @@ class GaussianField(Field):
         if count < 1:
             raise InvalidInput(f"a field of Gaussians needs at least one Gaussian, got a budget of {count}")
         d = self.dimension
-        factor = torch.eye(d, dtype=dtype)[tuple(torch.tril_indices(d, d))]
         centre = self.bounds.mean(0)
+        factor = torch.eye(d, dtype=dtype)[tuple(torch.tril_indices(d, d))].to(centre)
         self.shapes = nn.Parameter(torch.cat([centre, factor]).repeat(count, 1))
-        self.features = nn.Parameter(torch.zeros(count, dtype=dtype))
+        self.features = nn.Parameter(centre.new_zeros(count))
 
     @classmethod
     def of(cls, bounds: Tensor, shapes: Tensor, features: Tensor) -> "GaussianField":

@@ -103,7 +103,7 @@ class GridEncoding(nn.Module):
         drawn = torch.rand(
             self.layout.table_rows, features, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
         )
-        self.table = nn.Parameter((2e-4 * drawn - 1e-4).to(bounds.dtype))
+        self.table = nn.Parameter((2e-4 * drawn - 1e-4).to(bounds))
         self.width = len(wanted) * features
 
     def config(self) -> dict[str, Any]:

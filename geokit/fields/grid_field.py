@@ -34,7 +34,7 @@ class GridField(HybridField):
         seed: int = 0,
     ) -> None:
         grid = GridEncoding(bounds, cells, rows, features, basis, metrics, seed)
-        mlp = Perceptron(grid.width, channels, hidden, layers, activation, seed, bounds.dtype)
+        mlp = Perceptron(grid.width, channels, hidden, layers, activation, seed, bounds.dtype).to(bounds.device)
         super().__init__(bounds, [grid], mlp)
 
     def config(self) -> dict[str, Any]:

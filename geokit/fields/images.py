@@ -60,7 +60,7 @@ def fit_image(image: Tensor, budget: int | None = None, size: int | None = None,
             )
         rest = budget - own
         keep, numbers = _within(image, lambda: analysed(image, mixing, offset, base, tile), rest)
-    field = LocalCosineField(height, width, channels, keep, tile, step)
+    field = LocalCosineField(height, width, channels, keep.cpu(), tile, step)
     field.load_state_dict(
         {
             "bounds": field.bounds,
@@ -71,13 +71,13 @@ def fit_image(image: Tensor, budget: int | None = None, size: int | None = None,
             "coefficients": torch.cat(numbers),
         }
     )
-    return field
+    return field.to(image.device)
 
 
 def smooth_base(image: Tensor, mixing: Tensor, offset: Tensor, tile: int) -> Tensor:
     """The coefficients (rows, columns, c) of the splines nearest to an image, as multiples of `BASE_STEP`."""
-    down, across = (spline_projection(n, 2 * tile) for n in image.shape[:2])
-    total = torch.zeros(len(down), len(across), image.shape[2], dtype=torch.float64)
+    down, across = (spline_projection(n, 2 * tile).to(image.device) for n in image.shape[:2])
+    total = down.new_zeros(len(down), len(across), image.shape[2])
     for begin in range(0, image.shape[0], _BAND):
         colors = (_floats(image[begin : begin + _BAND], begin) - offset) @ mixing.T
         part = down[:, begin : begin + _BAND]
@@ -89,11 +89,11 @@ def analysed(image: Tensor, mixing: Tensor, offset: Tensor, base: Tensor, tile: 
     """Coefficients of an image (H, W, c) less its base, in colours mixing (c, c), a row of tiles at a time:
     (1, tiles across, functions down, functions across, c)."""
     down, across = CosineAxis.cut(image.shape[0], tile), CosineAxis.cut(image.shape[1], tile)
-    x = torch.arange(image.shape[1], dtype=torch.float64) + 0.5
+    x = torch.arange(image.shape[1], dtype=torch.float64, device=image.device) + 0.5
     smooth = torch.einsum("xb,abc->axc", spline_matrix(x, 2 * tile, base.shape[1]).float(), base)
     for row in range(down.tiles):
         begin, matrix = down.samples_of(row)
-        y = torch.arange(begin, begin + len(matrix), dtype=torch.float64) + 0.5
+        y = torch.arange(begin, begin + len(matrix), dtype=torch.float64, device=image.device) + 0.5
         colors = (_floats(image[begin : begin + len(matrix)], begin) - offset) @ mixing.T
         colors -= torch.einsum("ya,axc->yxc", spline_matrix(y, 2 * tile, base.shape[0]).float(), smooth)
         own = (matrix.to(colors).T @ colors.flatten(1)).unflatten(1, colors.shape[1:])  # (functions, W, c)

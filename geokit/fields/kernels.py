@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from geokit.backend.radial_ops import RadialPairs, radial_pairs, radial_sum
+from geokit.backend.radial_ops import radial_sum
+from geokit.backend.radial_pairs import RadialPairs, radial_pairs
 from geokit.errors import InvalidInput
 
 SHAPES = ("isotropic", "diagonal", "full")
@@ -170,7 +172,7 @@ class RadialKernels(nn.Module):
         self.phases = None if phases is None else nn.Parameter(phases.detach().clone())
         self.frequencies: Tensor | None
         self.register_buffer("frequencies", None if frequencies is None else frequencies.detach().clone())
-        self._held: dict[tuple[float, ...], HeldPairs] = {}
+        self._held: dict[tuple[Any, ...], HeldPairs] = {}
         self.sums(centres[:0].detach())  # checks features, frequencies and waves
 
     def __len__(self) -> int:
@@ -192,7 +194,7 @@ class RadialKernels(nn.Module):
         """
         centres, factors = self.centres.detach(), self.factors().detach()
         x = x.detach()
-        key = (len(x), *(x[[0, -1]].flatten().tolist() if len(x) else ()))
+        key = (x.device, len(x), *(x[[0, -1]].flatten().tolist() if len(x) else ()))
         held = self._held.get(key)
         if held is not None and torch.equal(held.x, x) and stay_valid(held, centres, factors, self._reach()):
             return held.pairs

@@ -48,7 +48,7 @@ class SirenField(Field):
                 (self.biases, (fan_out, 1), 1 / math.sqrt(fan_in)),
             ):
                 drawn = torch.rand(shape, generator=generator, dtype=torch.float64)
-                store.append(nn.Parameter((reach * (2 * drawn - 1)).to(bounds.dtype)))
+                store.append(nn.Parameter((reach * (2 * drawn - 1)).to(bounds)))
 
     def config(self) -> dict[str, Any]:
         """The arguments of the constructor."""

@@ -26,7 +26,7 @@ def spline_matrix(x: Tensor, spacing: int, count: int) -> Tensor:
     """All splines at x (N,): (N, count)."""
     first, values = splines(x, spacing)
     matrix = x.new_zeros(len(x), count + 8)
-    matrix.scatter_(1, (first[:, None] + torch.arange(4)).clamp(-4, count + 3) + 4, values)
+    matrix.scatter_(1, (first[:, None] + torch.arange(4, device=x.device)).clamp(-4, count + 3) + 4, values)
     return matrix[:, 4:-4]
 
 

@@ -1,5 +1,6 @@
 """Field files: fields of the kinds of `CLASSES`, each in one safetensors file, exact or in few bits."""
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,8 @@ def save_field(path: str | Path, field: Field, bits: int | None = None) -> int:
         raise InvalidInput(f"{type(field).__name__} cannot be written, only {', '.join(CLASSES)}")
     if bits is not None and not 2 <= bits <= 24:
         raise InvalidInput(f"bits must be 2 to 24, got {bits}")
+    if field.bounds.device.type != "cpu":  # codes are made there
+        field = copy.deepcopy(field).cpu()
     own = None if bits is None else field.quantised(bits)
     if own is not None:
         field, bits = own, None

@@ -42,9 +42,9 @@ def prolonged(keys: Tensor, coefficients: Tensor, finer: Tensor) -> Tensor:
         cells = cells_of(wanted)
         nodes, side = nodes_of(around(keys, keys_of(cells >> 1))), (cells & 1) * 2 - 1
         for corner in range(8):
-            pick = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2 & 1])
+            pick = side.new_tensor([corner & 1, corner >> 1 & 1, corner >> 2 & 1])
             weight = REFINED[corner & 1] * REFINED[corner >> 1 & 1] * REFINED[corner >> 2 & 1]
-            number = ((side * pick + 1) * torch.tensor([9, 3, 1])).sum(1, keepdim=True)
+            number = ((side * pick + 1) * side.new_tensor([9, 3, 1])).sum(1, keepdim=True)
             at = nodes.gather(1, number)[:, 0]
             sums += weight * torch.where(at >= 0, coefficients[at], 0)
     return out

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from geokit.backend import radial_ops
-from geokit.backend.radial_formula import PROFILES, sum_by_formula
-from geokit.backend.radial_ops import radial_pairs, radial_sum
+from geokit.backend.radial_ops import PROFILES, radial_sum
+from geokit.backend.radial_pairs import MOST_PAIRS, radial_pairs
 from geokit.errors import InvalidInput
 from tests.reference import radial as reference
 from tests.reference.comparison import assert_close, threads
@@ -65,19 +64,6 @@ def test_values_and_gradients_agree_with_the_reference(profile, d, order, waves,
     theirs = torch.autograd.grad((expected * probe).sum(), exact, materialize_grads=True)
     for name, a, b in zip(("x", "shapes", "features"), ours, theirs):
         assert_close(name, a, b, 10 * TOLERANCE[dtype])
-
-
-@pytest.mark.parametrize(("profile", "d", "order", "waves"), CASES)
-def test_the_formula_of_other_devices_agrees(profile, d, order, waves):
-    x, shapes, features = (t.requires_grad_() for t in inputs(d, waves=waves))
-    pairs, f = pairs_of(x, shapes, profile), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
-    for frequencies in (None, f):
-        ours = radial_sum(x, shapes, features, pairs, profile, SUPPORT, order, frequencies, waves)
-        formula = sum_by_formula(x, shapes, features, pairs.owners(), profile, SUPPORT, order, frequencies, waves)
-        assert_close("sums", ours, formula, 1e-9)
-        a, b = (torch.autograd.grad((t**2).sum(), (x, shapes, features)) for t in (ours, formula))
-        for one, other in zip(a, b):
-            assert_close("gradient", one, other, 1e-8)
 
 
 @pytest.mark.parametrize(("profile", "d", "order", "waves"), [
@@ -187,14 +173,14 @@ def test_results_do_not_depend_on_the_thread_count():
             pairs = pairs_of(x, shapes, "gaussian")
             out = radial_sum(x, shapes, features, pairs, "gaussian", SUPPORT, 2)
             bars = torch.autograd.grad((out**2).sum(), (x, shapes, features))
-            results.append([*pairs.by_query, *pairs.by_kernel, out, *bars])
+            results.append([*pairs.lists(), out, *bars])
     assert all(torch.equal(a, b) for a, b in zip(*results))
 
 
 def test_operators_are_complete():
     x, shapes, features = (t.requires_grad_() for t in inputs(2, n=5, m=4))
     pairs = pairs_of(x, shapes, "bump")
-    lists = [*pairs.by_query, *pairs.by_kernel]
+    lists = pairs.lists()
     sines = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     tail = (1, PROFILES.index("bump"), False, SUPPORT)
     torch.library.opcheck(torch.ops.geokit.radial_sum, (x, shapes, features, sines, lists, *tail))
@@ -238,4 +224,4 @@ def test_bad_input_is_told():
     ):
         with pytest.raises(InvalidInput, match=words):
             radial_pairs(*arguments)
-    assert radial_ops.MOST_PAIRS < 2**31
+    assert MOST_PAIRS < 2**31

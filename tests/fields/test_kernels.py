@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geokit.backend.radial_ops import radial_pairs
+from geokit.backend.radial_pairs import radial_pairs
 from geokit.errors import InvalidInput
 from geokit.fields.kernels import (
     SHAPES,

@@ -1,20 +1,9 @@
-"""Sums of radial kernels in plain torch, pair by pair: for devices without a native kernel, and to compare with."""
+"""Sums of radial kernels in plain torch, pair by pair, to compare with."""
 
 import math
 
 import torch
 from torch import Tensor
-
-PROFILES = (
-    "inverse_quadratic",
-    "inverse_multiquadric",
-    "gaussian",
-    "markov",
-    "wendland2",
-    "wendland4",
-    "bump",
-    "hat",
-)
 
 
 def taper(v: Tensor) -> Tensor:
