@@ -28,14 +28,14 @@ def cut_unseen(mesh: Mesh, points: Tensor, reach: Tensor, trim: float, rims: boo
     far = relative > min(_NEAR, trim)
     number, count = far.cumsum(0) - 1, int(far.sum())  # only what is far is looked at: it is little
     pairs = mesh.faces[far[mesh.faces].sum(1) >= 2][:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-    edges = number[pairs[far[pairs].all(1)]].numpy()
+    edges = number[pairs[far[pairs].all(1)]].cpu().numpy()
     graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(count, count))
     regions, region = connected_components(graph, directed=False)
     furthest = np.zeros(regions)
-    np.maximum.at(furthest, region, relative[far].numpy())
+    np.maximum.at(furthest, region, relative[far].cpu().numpy())
     if rims:
         ends, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
         furthest[region[ends[uses == 1].reshape(-1)]] = np.inf
     cut = far.clone()
-    cut[far] = torch.from_numpy(furthest[region] > trim)
+    cut[far] = torch.from_numpy(furthest[region] > trim).to(far.device)
     return submesh(mesh, ~cut[mesh.faces].any(1)) if bool(cut.any()) else mesh
