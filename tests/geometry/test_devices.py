@@ -86,7 +86,6 @@ DEPTH, PICTURE = _noise(24, 32).abs() + 2, _noise(24, 32, 3).sigmoid()
 BOX = ((-1, -1, -1), (1, 1, 1))
 
 
-
 def _fused(camera: Cameras, depth: torch.Tensor, color: torch.Tensor) -> Mesh:
     return fuse_depth(camera[[0, 0]], [DepthView(depth, color)] * 2, 0.2)
 

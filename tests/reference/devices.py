@@ -15,7 +15,7 @@ def assert_serves_both(
     function: Callable[..., Any], *arguments: Any, stays: bool = False, tolerance: float = 1e-4
 ) -> None:
     """`function` returns on a pretended GPU what it returns on the CPU; `stays`: its tensors are on the CPU still."""
-    emulated = pytest.importorskip("geokit._emulated", reason="not in this build; install with pip install -e '.[test]'")
+    emulated = pytest.importorskip("geokit._emulated", reason="this build is not for development")
     expected = list(_tensors(function(*arguments)))
     emulated.set_order(0)
     with pretend_gpu(emulated):

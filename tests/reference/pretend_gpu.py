@@ -20,7 +20,8 @@ from geokit.backend import gpu, native
 
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 _aten = torch.ops.aten
-_TAKES_BOTH = {_aten.copy_.default, _aten._to_copy.default, _aten.index.Tensor, _aten.index_put_.default}
+_COPIES = {_aten.copy_.default, _aten._to_copy.default}
+_INDEXES = {_aten.index.Tensor, _aten.index_put_.default, _aten.index_put.default}
 
 
 class OnGpu(Tensor):
@@ -30,14 +31,13 @@ class OnGpu(Tensor):
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "OnGpu":
-        strided = inner.layout == torch.strided
+        strided = inner.layout == torch.strided  # of a sparse one torch sees the shape
         made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls,
             inner.shape,
             strides=inner.stride() if strided else None,
             storage_offset=inner.storage_offset() if strided else None,
             dtype=inner.dtype,
-            layout=inner.layout,
             device="meta",
         )
         made.inner = inner
@@ -146,8 +146,11 @@ def _compute(function: Any, arguments: Any, options: Any) -> Any:
         parts = function.decompose(*arguments, **options)  # what torch itself makes of other operations
     if parts is not NotImplemented:
         return parts
-    if here and function not in _TAKES_BOTH:
-        others = [tuple(t.shape) for t in tensors if not isinstance(t, OnGpu) and t.dim()]
+    if here and function not in _COPIES:
+        strict = tensors
+        if function in _INDEXES and isinstance(arguments[0], OnGpu):  # indices may be on the CPU
+            strict = [t for t in arguments[2:] if isinstance(t, Tensor)]
+        others = [tuple(t.shape) for t in strict if not isinstance(t, OnGpu) and t.dim()]
         if others:
             raise RuntimeError(f"{function} has tensors on both devices: those on the CPU have the shapes {others}")
     devices = [leaf.type for leaf in leaves if isinstance(leaf, torch.device)]
