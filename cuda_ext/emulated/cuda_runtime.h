@@ -3,7 +3,7 @@
 // Every CUDA thread of a block is a fiber, so barriers, votes and shuffles mean what they mean on a device; blocks run
 // one after the other. Which fiber goes first is chosen by `set_order`: a kernel whose result depends on it has a race.
 // A barrier that some thread never reaches ends the process with a sentence. Shared memory that a launch asks for is
-// filled with NaN. Nothing of this is in a wheel.
+// filled with NaN. CMakeLists.txt says how to look for stray accesses and races. Nothing of this is in a wheel.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -122,18 +122,25 @@ template <class T> unsigned __match_any_sync(unsigned mask, T value) {
   return same;
 }
 
-// Fibers do not interrupt each other: an atomic operation is an operation.
-template <class T> T atomicAdd(T* place, T value) { const T old = *place; *place = T(old + value); return old; }
-template <class T> T atomicSub(T* place, T value) { const T old = *place; *place = T(old - value); return old; }
-template <class T> T atomicMin(T* place, T value) { const T old = *place; *place = std::min(old, value); return old; }
-template <class T> T atomicMax(T* place, T value) { const T old = *place; *place = std::max(old, value); return old; }
-template <class T> T atomicOr(T* place, T value) { const T old = *place; *place = T(old | value); return old; }
-template <class T> T atomicAnd(T* place, T value) { const T old = *place; *place = T(old & value); return old; }
-template <class T> T atomicExch(T* place, T value) { const T old = *place; *place = value; return old; }
-template <class T> T atomicCAS(T* place, T expected, T value) {
-  const T old = *place;
-  if (old == expected) *place = value;
+// Fibers do not interrupt each other; atomic all the same, so that ThreadSanitizer takes them for what they are.
+namespace emulated {
+template <class T, class F> T atomically(T* place, F changed) {
+  T old;
+  __atomic_load(place, &old, __ATOMIC_RELAXED);
+  for (T next = changed(old); !__atomic_compare_exchange(place, &old, &next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);)
+    next = changed(old);
   return old;
+}
+}  // namespace emulated
+template <class T> T atomicAdd(T* place, T value) { return ::emulated::atomically(place, [=](T old) { return T(old + value); }); }
+template <class T> T atomicSub(T* place, T value) { return ::emulated::atomically(place, [=](T old) { return T(old - value); }); }
+template <class T> T atomicMin(T* place, T value) { return ::emulated::atomically(place, [=](T old) { return std::min(old, value); }); }
+template <class T> T atomicMax(T* place, T value) { return ::emulated::atomically(place, [=](T old) { return std::max(old, value); }); }
+template <class T> T atomicOr(T* place, T value) { return ::emulated::atomically(place, [=](T old) { return T(old | value); }); }
+template <class T> T atomicAnd(T* place, T value) { return ::emulated::atomically(place, [=](T old) { return T(old & value); }); }
+template <class T> T atomicExch(T* place, T value) { return ::emulated::atomically(place, [=](T) { return value; }); }
+template <class T> T atomicCAS(T* place, T expected, T value) {
+  return ::emulated::atomically(place, [=](T old) { return old == expected ? value : old; });
 }
 
 template <class T> T __ldg(const T* place) { return *place; }

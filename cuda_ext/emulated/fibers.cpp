@@ -1,5 +1,6 @@
 // The fibers of cuda_runtime.h: how the threads of one block take turns.
 #include "cuda_runtime.h"
+#include "watched.h"
 
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -27,11 +28,13 @@ struct Fiber {
   bool started, done;
   unsigned waits_for;  // lanes of its warp, 0: none
   unsigned exchanges;  // of the whole warp
+  watched::Stack stack;
 };
 
 struct Warp {
   uint64_t given[2][32];
   unsigned lanes, returned;
+  char meeting;  // where watchers see its lanes meet
 };
 
 struct Vote {
@@ -48,6 +51,9 @@ char* stacks = nullptr;
 std::vector<char> shared;
 const std::function<void()>* body;
 ucontext_t scheduler;
+watched::Stack scheduler_stack;
+watched::Stack* running = &scheduler_stack;
+char begun, ended, block_meeting;  // where watchers see a block begin and end, and its threads meet
 int current, unfinished, at_barrier;
 Vote vote, last_vote;
 
@@ -71,8 +77,13 @@ int next_ready() {
   return fiber;
 }
 
+// Before the stack changes to another, and when it has.
+void leave_for(watched::Stack& next) { watched::leave(*running, next); }
+void arrive(watched::Stack& stack) { watched::arrive(stack, *running), running = &stack; }
+
 [[noreturn]] __attribute__((noinline)) void enter(int fiber) {
   current = fiber, here = &fibers[fiber].place;
+  leave_for(fibers[fiber].stack);
   if (fibers[fiber].started) __builtin_longjmp(fibers[fiber].resume, 1);
   fibers[fiber].started = true;
   setcontext(&fibers[fiber].context);
@@ -81,6 +92,7 @@ int next_ready() {
 
 __attribute__((noinline)) void others_first() {
   if (__builtin_setjmp(fibers[current].resume) == 0) enter(next_ready());
+  arrive(fibers[current].stack);
 }
 
 Warp& warp_of(int fiber) { return warps[fiber / 32]; }
@@ -104,8 +116,10 @@ void meet(unsigned mask) {
   const int warp = current / 32;
   if (!(mask >> (current % 32) & 1)) fail("a lane that its mask does not name meets the others");
   fibers[current].waits_for = mask;
+  watched::release(&warps[warp].meeting);
   if (all_here(warp, mask)) release_warp(warp, mask);
   others_first();
+  watched::acquire(&warps[warp].meeting);
 }
 
 void release_block() {
@@ -125,11 +139,14 @@ void leave() {
     if (mask && all_here(warp, mask)) release_warp(warp, mask);
   }
   if (unfinished && at_barrier == unfinished) release_block();
-  if (!unfinished) setcontext(&scheduler);
+  watched::release(&ended);
+  if (!unfinished) leave_for(scheduler_stack), setcontext(&scheduler);
   enter(next_ready());
 }
 
 void main_of_fiber() {
+  arrive(fibers[current].stack);
+  watched::acquire(&begun);
   (*body)();
   leave();
 }
@@ -150,12 +167,20 @@ void run_block(uint3 block, dim3 blocks, dim3 threads) {
     f.context.uc_stack = {stacks + kStack * size_t(i), 0, kStack};
     f.context.uc_link = nullptr;
     makecontext(&f.context, main_of_fiber, 0);
+    f.stack = watched::begin(f.context.uc_stack.ss_sp, kStack);
     make_ready(i);
   }
   volatile bool finished = false;
   getcontext(&scheduler);
-  if (finished) return;
+  if (finished) {
+    arrive(scheduler_stack);
+    watched::acquire(&ended);
+    for (Fiber& f : fibers) watched::end(f.stack);
+    return;
+  }
   finished = true;
+  scheduler_stack = watched::scheduler();
+  watched::release(&begun);
   enter(next_ready());
 }
 
@@ -167,8 +192,10 @@ void* shared_memory() { return shared.data(); }
 
 int wait_block(int value, int& count, int& all) {
   vote.any |= value != 0, vote.count += value != 0, vote.all &= value != 0;
+  watched::release(&block_meeting);
   if (++at_barrier == unfinished) release_block();
   others_first();
+  watched::acquire(&block_meeting);
   count = last_vote.count, all = last_vote.all;
   return last_vote.any;
 }

@@ -33,15 +33,18 @@ def encode_planes(values: Tensor, parents: Tensor) -> bytes:
     _check_parents(parents, len(values))
     if values.numel() and int(values.min()) == torch.iinfo(torch.int32).min:
         raise InvalidInput("values must be above -2^31")
-    code: bytes = _native.encode_planes(values.contiguous(), parents.contiguous())
+    code: bytes = _native.encode_planes(values.cpu().contiguous(), parents.cpu().contiguous())
     return code
 
 
 def decode_planes(code: bytes, parents: Tensor, rows: int, columns: int) -> Tensor:
-    """The values (planes, rows, columns) that `encode_planes` made a code of; other bytes give some values too."""
+    """The values (planes, rows, columns) that `encode_planes` made a code of; other bytes give some values too.
+
+    On the CPU, wherever the parents are.
+    """
     _check_parents(parents, len(parents))
     out = torch.empty(len(parents), rows, columns, dtype=torch.int32)
-    _native.decode_planes(code, parents.contiguous(), out)
+    _native.decode_planes(code, parents.cpu().contiguous(), out)
     return out
 
 
@@ -52,6 +55,6 @@ def most_values(size: int) -> int:
 
 def _check_parents(parents: Tensor, planes: int) -> None:
     check_tensor("parents", parents, (planes, PARENTS), torch.int32)
-    late = parents.numpy() >= np.arange(planes)[:, None]
+    late = parents.cpu().numpy() >= np.arange(planes)[:, None]
     if late.any() or (planes and int(parents.min()) < -1):
         raise InvalidInput("parents must come before their plane, or be -1")

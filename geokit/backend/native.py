@@ -4,6 +4,7 @@
 computes on a GPU is in `geokit.backend.gpu`.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,8 +15,9 @@ from torch.library import CustomOpDef
 
 import geokit._native as _native
 from geokit.backend import gpu
+from geokit.backend.checks import one_device
 
-__all__ = ["_native", "custom_op", "native_of", "plain"]
+__all__ = ["_native", "custom_op", "for_all_devices", "native_of", "plain"]
 
 Function = Callable[..., Any]
 GPU_FUNCTIONS: dict[str, Function] = {}  # what each operator does with tensors on a GPU
@@ -54,6 +56,23 @@ def custom_op(
         return operator
 
     return register
+
+
+def for_all_devices(function: Function) -> Function:
+    """A function for the CPU that is no operator: with tensors on a GPU it goes through the CPU, as operators do."""
+    parameters = tuple(inspect.signature(function).parameters)
+    carried = gpu.through_the_cpu(function, function.__name__, parameters)
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        device = one_device((*zip(parameters, arguments), *options.items()))
+        if device is None or device.type == "cpu":
+            return function(*arguments, **options)
+        return (carried if device.type == "cuda" else gpu.refusal(function.__name__, device.type))(
+            *arguments, **options
+        )
+
+    return called
 
 
 def plain(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.native import _native, custom_op, plain
+from geokit.backend.native import _native, custom_op, for_all_devices, plain
 
 BIAS = 1 << 19  # added to the place of a cell along an axis
 _MASK = (1 << 20) - 1
@@ -42,17 +42,6 @@ def _(keys: Tensor) -> Tensor:
     return keys.new_empty(torch.library.get_ctx().new_dynamic_size())
 
 
-@custom_op("geokit::lattice_around", cuda=lambda *arguments: _around_by_formula(*arguments))
-def around(keys: Tensor, wanted: Tensor) -> Tensor:
-    """(Q, 9) int32 columns of three among the keys (N,) around every wanted cell (Q,), see cuda_ext/fields/lattice.h.
-
-    A column says with its three lowest bits which of the cells are there, and above them where the first of those is.
-    """
-    out = keys.new_empty(len(wanted), 9, dtype=torch.int32)
-    _native.lattice_around(*plain(keys, wanted), out)
-    return out
-
-
 def _around_by_formula(keys: Tensor, wanted: Tensor) -> Tensor:
     sides = torch.cartesian_prod(torch.arange(-1, 2), torch.arange(-1, 2)).to(keys.device)
     lowest = wanted[:, None] + (sides[:, 0] << 40) + (sides[:, 1] << 20) - 1
@@ -63,6 +52,17 @@ def _around_by_formula(keys: Tensor, wanted: Tensor) -> Tensor:
         there = keys[at.clamp_max(len(keys) - 1)] == lowest + step if len(keys) else torch.zeros_like(at)
         found |= there.long() << step
     return found.int()
+
+
+@custom_op("geokit::lattice_around", cuda=_around_by_formula)
+def around(keys: Tensor, wanted: Tensor) -> Tensor:
+    """(Q, 9) int32 columns of three among the keys (N,) around every wanted cell (Q,), see cuda_ext/fields/lattice.h.
+
+    A column says with its three lowest bits which of the cells are there, and above them where the first of those is.
+    """
+    out = keys.new_empty(len(wanted), 9, dtype=torch.int32)
+    _native.lattice_around(*plain(keys, wanted), out)
+    return out
 
 
 @around.register_fake
@@ -141,16 +141,22 @@ def fit_gradient(x: Tensor, fit: FitPoints, value_weight: float, bend_weight: fl
     return _gradient(x, fit.arrays(), fit.normals if wanted else None, value_weight, bend_weight)
 
 
-@torch.no_grad()
 def fit_diagonal(fit: FitPoints, value_weight: float, bend_weight: float) -> Tensor:
     """(N,) the diagonal of the matrix of `fit_gradient`."""
-    around, centers, cell_of, offsets, places, weights = plain(*fit.arrays())
+    return _diagonal(fit.arrays(), value_weight, bend_weight)
+
+
+@for_all_devices
+@torch.no_grad()
+def _diagonal(arrays: list[Tensor], value_weight: float, bend_weight: float) -> Tensor:
+    around, centers, cell_of, offsets, places, weights = plain(*arrays)
     out, forces = places.new_empty(len(cell_of)), places.new_empty(len(centers), 27)
     parts = around, centers, cell_of, offsets, places, weights, float(value_weight), float(bend_weight)
     _native.spline_fit_diagonal(*parts, forces, out)
     return out
 
 
+@for_all_devices
 @torch.no_grad()
 def march(around: Tensor, cells: Tensor, coefficients: Tensor, parts: int) -> tuple[Tensor, Tensor]:
     """The triangles of marching cubes through cells (C, 3) int32, each cut into parts^3 cubes: edges and shares (F, 3).
@@ -167,6 +173,7 @@ def march(around: Tensor, cells: Tensor, coefficients: Tensor, parts: int) -> tu
     return edges, shares
 
 
+@for_all_devices
 @torch.no_grad()
 def plane_meet(
     places: Tensor, normals: Tensor, keys: Tensor, offsets: Tensor, reach: float, turn: float, pull: float

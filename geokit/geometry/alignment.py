@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.checks import FLOATS, check_one_device, check_tensor
 from geokit.errors import InvalidInput, NumericalFailure
 from geokit.geometry.rotations import nearest_rotation
 
@@ -50,6 +50,7 @@ def umeyama(source: Tensor, target: Tensor, weights: Tensor | None = None, scale
     if weights is None:
         weights = source.new_ones(source.shape[-2])
     check_tensor("weights", weights, (*weights.shape[:-1], source.shape[-2]), source.dtype)
+    check_one_device(source=source, target=target, weights=weights)
     if bool((weights < 0).any()):
         raise InvalidInput(f"weights of paired points must not be negative, the lowest is {float(weights.min()):.3g}")
     total = weights.sum(-1)

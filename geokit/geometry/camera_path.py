@@ -33,7 +33,7 @@ def path_cameras(keys: Cameras, steps: int, loop: bool = False) -> Cameras:
     count, loop = len(keys), loop and len(keys) > 1
     quats = quaternion_from_matrix(keys.world_to_camera[:, :3, :3].mT)
     values = torch.cat([keys.centers, keys.K[:, [0, 1], [0, 1]].log(), keys.K[:, :2, 2]], 1)
-    part = torch.arange(steps, dtype=torch.float64)[:, None] / steps
+    part = torch.arange(steps, dtype=torch.float64, device=values.device)[:, None] / steps
     places, rotations = [], []
     for leg in range(count if loop else count - 1):
         around = [i % count if loop else min(max(i, 0), count - 1) for i in range(leg - 1, leg + 3)]
@@ -89,10 +89,10 @@ def _from(a: Tensor, b: Tensor) -> Tensor:
 def _cameras(values: Tensor, quats: Tensor, size: tuple[int, int], steps: int) -> Cameras:
     """From rows of place (3), logarithms of focal lengths (2) and principal point (2), and rotations (T, 4)."""
     count, rotation = len(values), matrix_from_quaternion(quats).mT
-    pose = torch.eye(4, dtype=torch.float64).repeat(count, 1, 1)
+    pose = torch.eye(4).to(values).repeat(count, 1, 1)
     pose[:, :3, :3] = rotation
     pose[:, :3, 3] = -(rotation @ values[:, :3, None])[:, :, 0]
-    K = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
+    K = torch.eye(3).to(values).repeat(count, 1, 1)
     K[:, 0, 0], K[:, 1, 1] = values[:, 3].exp(), values[:, 4].exp()
     K[:, :2, 2] = values[:, 5:]
     names = tuple(f"{'frame' if i % steps else KEY}_{i:04d}" for i in range(count))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import check_tensor
+from geokit.backend.checks import check_one_device, check_tensor
 from geokit.errors import InvalidInput
 
 
@@ -34,6 +34,7 @@ class Cameras:
             object.__setattr__(self, "names", tuple(f"camera_{i:04d}" for i in range(n)))
         check_tensor("world_to_camera", self.world_to_camera, (n, 4, 4), finite=True)
         check_tensor("K", self.K, (n, 3, 3), finite=True)
+        check_one_device(world_to_camera=self.world_to_camera, K=self.K)
         if len(self.names) != n:
             raise InvalidInput(f"cameras need one name each: got {len(self.names)} names for {n} cameras")
         rotation = self.world_to_camera[:, :3, :3]
@@ -119,6 +120,7 @@ def look_at(eyes: Tensor, targets: Tensor, up: Tensor) -> Tensor:
 
     `up` (3,) points up in the world and must not be parallel to the viewing direction.
     """
+    check_one_device(eyes=eyes, targets=targets, up=up)
     eyes, targets, up = (t.to(torch.float64) for t in (eyes, targets, up))
     forward = torch.nn.functional.normalize(targets - eyes, dim=-1)
     right = torch.linalg.cross(forward, up.expand_as(forward))

@@ -58,4 +58,4 @@ def frame_camera(
     distance = max(distance, -nearest + 1e-3 * max(float((turned.amax(0) - turned.amin(0)).norm()), 1e-3))
     pose[:3, 3] = torch.tensor([-center[0], -center[1], distance], dtype=torch.float64)
     K = torch.tensor([[[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]], dtype=torch.float64)
-    return Cameras(pose[None], K, ((width, height),))
+    return Cameras(pose[None], K, ((width, height),)).to(points.device)

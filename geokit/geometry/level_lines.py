@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.checks import FLOATS, check_one_device, check_tensor
 from geokit.geometry.mesh import Mesh
 
 
@@ -30,6 +30,7 @@ def level_lines(mesh: Mesh, values: Tensor, levels: Tensor) -> LevelLines:
     """
     check_tensor("values", values, (len(mesh.vertices),), FLOATS)
     check_tensor("levels", levels, ("L",), FLOATS)
+    check_one_device(mesh=mesh.vertices, values=values, levels=levels)
     places, corners = mesh.vertices.detach().double(), values.detach().double()[mesh.faces]
     known = corners.isfinite().all(1)
     lowest, highest = corners.amin(1), corners.amax(1)

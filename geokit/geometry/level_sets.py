@@ -64,7 +64,8 @@ def marching_cubes(
     )
     dtype = values.dtype if isinstance(values, Tensor) else torch.float32
     placed = torch.from_numpy(vertices.astype(np.float64)) + torch.tensor(low, dtype=torch.float64)
-    return Mesh(placed.to(dtype), torch.from_numpy(faces.astype(np.int64)))
+    mesh = Mesh(placed.to(dtype), torch.from_numpy(faces.astype(np.int64)))
+    return mesh.to(values.device) if isinstance(values, Tensor) else mesh
 
 
 def _box(bounds: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:

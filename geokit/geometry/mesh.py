@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.checks import FLOATS, check_one_device, check_tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.bounds import describe_bounds
 
@@ -30,6 +30,7 @@ class Mesh:
     def __post_init__(self) -> None:
         check_tensor("vertices", self.vertices, ("V", 3), FLOATS, finite=True)
         check_tensor("faces", self.faces, ("F", 3), torch.int64)
+        check_one_device(**self.tensors())
         count, dtype = len(self.vertices), self.vertices.dtype
         if len(self.faces):
             low, high = (int(value) for value in self.faces.aminmax())

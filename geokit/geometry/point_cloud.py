@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.checks import FLOATS, check_one_device, check_tensor
 from geokit.geometry.bounds import describe_bounds
 
 
@@ -23,6 +23,7 @@ class PointCloud:
 
     def __post_init__(self) -> None:
         check_tensor("points", self.points, ("N", 3), FLOATS, finite=True)
+        check_one_device(**self.tensors())
         count = len(self.points)
         for name, columns in (("colors", 3), ("normals", 3), ("features", "C")):
             if getattr(self, name) is not None:

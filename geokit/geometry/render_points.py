@@ -35,7 +35,7 @@ def render_points(
     """
     if not bool((torch.as_tensor(radius) > 0).all()) or supersample < 1:
         raise InvalidInput(f"radius must be positive and supersample at least 1, got {radius} and {supersample}")
-    width, height = camera.sizes[0]
+    camera, (width, height) = camera.to(cloud.points.device), camera.sizes[0]
     fine = camera.resized([(width * supersample, height * supersample)])
     picture = _draw(cloud, fine, radius * supersample, color, lighting)
     backdrop = linear_from_srgb(cloud.points.new_tensor(tuple(background)))
@@ -85,12 +85,14 @@ def _discs(points: Tensor, camera: Cameras, radius: float | Tensor) -> tuple[Ten
     """Vertices, faces (N SIDES, 3) and the vertices' places on the unit disc, of polygons that face the camera."""
     pose, focal = camera.world_to_camera[0], float(camera.K[0, 0, 0])
     depth = points.double() @ pose[2, :3] + pose[2, 3]
-    angles = torch.arange(SIDES) * (2 * math.pi / SIDES)
+    number = torch.arange(SIDES, device=points.device)
+    angles = number * (2 * math.pi / SIDES)
     rim = torch.stack([angles.cos(), angles.sin()], -1)
-    around = torch.cat([torch.zeros(1, 2), rim]).to(points)  # the middle first
+    around = torch.cat([rim.new_zeros(1, 2), rim]).to(points)  # the middle first
     size = (radius / focal * depth.clamp_min(0)).to(points.dtype)[:, None, None]
     offsets = around @ pose[:2, :3].to(points)  # along the camera's axes, in the world
     vertices = (points[:, None] + size * offsets).reshape(-1, 3)
-    fan = torch.stack([torch.zeros(SIDES), torch.arange(SIDES) + 1, (torch.arange(SIDES) + 1) % SIDES + 1], -1).long()
-    faces = (torch.arange(len(points))[:, None, None] * (SIDES + 1) + fan).reshape(-1, 3)
+    fan = torch.stack([torch.zeros_like(number), number + 1, (number + 1) % SIDES + 1], -1)
+    first = torch.arange(len(points), device=points.device) * (SIDES + 1)
+    faces = (first[:, None, None] + fan).reshape(-1, 3)
     return vertices, faces, around.repeat(len(points), 1)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.checks import FLOATS, check_one_device, check_tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.bounds import describe_bounds
 
@@ -44,6 +44,7 @@ class Splats:
         if self.wave_weights is None:
             object.__setattr__(self, "wave_weights", self.means.new_zeros(n, 0, 2))
         dtype = self.means.dtype
+        check_one_device(**self.tensors())
         check_tensor("means", self.means, ("N", 3), FLOATS)
         check_tensor("quats", self.quats, (n, 4), dtype)
         check_tensor("log_scales", self.log_scales, (n, 3), dtype)

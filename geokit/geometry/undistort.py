@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import check_tensor
+from geokit.backend.checks import check_one_device, check_tensor
 from geokit.errors import InvalidInput, NumericalFailure
 
 WIDEST = math.tan(math.radians(70))  # a pinhole camera wastes its pixels beyond this angle off the axis
@@ -138,7 +138,7 @@ def undistort(points: Tensor, lens: Lens, iterations: int = 30) -> Tensor:
 
 def _radial_guess(distorted: Tensor, lens: Lens) -> Tensor:
     """A start for Newton: the factor by which the radial curve alone, looked up in a table, stretches each radius."""
-    r = torch.linspace(0, fold_radius(lens), 4097, dtype=torch.float64)
+    r = torch.linspace(0, fold_radius(lens), 4097, dtype=torch.float64, device=distorted.device)
     table = _radial(r, lens)
     place = torch.searchsorted(table, distorted.contiguous()).clamp(1, len(r) - 1)
     low, high = table[place - 1], table[place]
@@ -205,11 +205,11 @@ def sampling_grid(lens: Lens, K: Tensor) -> Tensor:
 
     (H, W, 2) float32 in the coordinates of `torch.nn.functional.grid_sample` with align_corners=False.
     """
-    u = (torch.arange(lens.width, dtype=torch.float64) + 0.5 - K[0, 2]) / K[0, 0]
-    v = (torch.arange(lens.height, dtype=torch.float64) + 0.5 - K[1, 2]) / K[1, 1]
+    u, v = (torch.arange(size).to(K) + 0.5 for size in (lens.width, lens.height))
+    u, v = (u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1]
     shown = distort(torch.stack(torch.meshgrid(u, v, indexing="xy"), dim=-1), lens)
-    focal = torch.tensor([lens.fx / lens.width, lens.fy / lens.height], dtype=torch.float64)
-    center = torch.tensor([lens.cx / lens.width, lens.cy / lens.height], dtype=torch.float64)
+    focal = K.new_tensor([lens.fx / lens.width, lens.fy / lens.height])
+    center = K.new_tensor([lens.cx / lens.width, lens.cy / lens.height])
     return ((shown * focal + center) * 2 - 1).float()
 
 
@@ -220,6 +220,7 @@ def undistort_image(image: Tensor, grid: Tensor) -> Tensor:
     """
     check_tensor("grid", grid, ("H", "W", 2), torch.float32)
     check_tensor("image", image, ("H", "W", "C"))
+    check_one_device(image=image, grid=grid)
     planes = image.permute(2, 0, 1)[None].to(torch.float32)
     sampled = torch.nn.functional.grid_sample(planes, grid[None], "bilinear", "border", align_corners=False)
     if not image.is_floating_point():

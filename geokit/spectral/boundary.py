@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import check_tensor
+from geokit.backend.checks import check_one_device, check_tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.sparse import SparseMatrix
@@ -54,6 +54,7 @@ def harmonic(laplacian: Laplacian, fixed: Tensor, values: Tensor) -> Tensor:
     Raises as `dirichlet`, and `NumericalFailure` where a connected piece has no fixed vertex.
     """
     check_tensor("values", values, (len(fixed), *values.shape[1:]), torch.float64, finite=True)
+    check_one_device(laplacian=laplacian.masses, fixed=fixed, values=values)
     free = _others(fixed, len(laplacian))
     right = submatrix(laplacian.stiffness, free, fixed) @ values.reshape(len(fixed), -1)
     solved = -Cholesky(submatrix(laplacian.stiffness, free, free)).solve(right)
@@ -64,8 +65,8 @@ def harmonic(laplacian: Laplacian, fixed: Tensor, values: Tensor) -> Tensor:
 
 def submatrix(matrix: SparseMatrix, rows: Tensor, columns: Tensor) -> SparseMatrix:
     """The entries of chosen rows and columns, each named once, in the order of their names."""
-    place = [torch.full((size,), -1, dtype=torch.int64) for size in matrix.shape]
-    place[0][rows], place[1][columns] = torch.arange(len(rows)), torch.arange(len(columns))
+    place = [rows.new_full((size,), -1) for size in matrix.shape]
+    place[0][rows], place[1][columns] = (torch.arange(len(ids), device=ids.device) for ids in (rows, columns))
     i, j = place[0][matrix.rows], place[1][matrix.columns]
     kept = (i >= 0) & (j >= 0)
     return SparseMatrix.from_triplets(i[kept], j[kept], matrix.values[kept], (len(rows), len(columns)))
@@ -75,7 +76,7 @@ def _others(fixed: Tensor, count: int) -> Tensor:
     check_tensor("fixed", fixed, ("B",), torch.int64)
     if len(fixed) and not 0 <= int(fixed.min()) <= int(fixed.max()) < count:
         raise InvalidInput(f"fixed names vertices {int(fixed.min())} to {int(fixed.max())}; there are {count}, from 0")
-    free = torch.ones(count, dtype=torch.bool)
+    free = torch.ones(count, dtype=torch.bool, device=fixed.device)
     free[fixed] = False
     if not bool(free.any()):
         raise InvalidInput(f"all {count} vertices are fixed; leave some free")

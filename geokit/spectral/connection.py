@@ -80,8 +80,9 @@ def real_form(offsets: Tensor, columns: Tensor, values: Tensor) -> SparseMatrix:
     offsets: (N + 1,) where rows begin. columns: (E,) ascending in each row. values: (E,) complex.
     """
     lengths = offsets.diff()
-    of_row = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
-    upper = 2 * (torch.arange(len(columns)) + offsets[of_row])  # row 2 i holds two entries for each of row i
+    of_row = torch.repeat_interleave(lengths)
+    entry = torch.arange(len(columns), device=columns.device)
+    upper = 2 * (entry + offsets[of_row])  # row 2 i holds two entries for each of row i
     lower = upper + 2 * lengths[of_row]
     places = torch.stack([upper, upper + 1, lower, lower + 1], dim=1).reshape(-1)
     right = torch.stack([2 * columns, 2 * columns + 1] * 2, dim=1).reshape(-1)
@@ -100,10 +101,10 @@ def _angles(mesh: Mesh, found: HalfEdges, frames: Tensor) -> tuple[Tensor, Tenso
     corners = mesh.corners
     ahead, back = corners.roll(-1, 1) - corners, corners.roll(-2, 1) - corners
     angles = torch.atan2(torch.linalg.cross(ahead, back).norm(dim=2), (ahead * back).sum(2)).reshape(-1)
-    number = torch.arange(len(found))
+    number = torch.arange(len(found), device=corners.device)
     before = torch.where(number % 3 == 0, number + 2, number - 1)
     rim = found.twins < 0
-    first = torch.full((len(mesh.vertices),), len(found)).scatter_reduce(0, found.origins, number, "amin")
+    first = number.new_full((len(mesh.vertices),), len(found)).scatter_reduce(0, found.origins, number, "amin")
     first[found.origins[rim]] = number[rim]  # clockwise of it there is no face
 
     raw, total = torch.full_like(angles, -1), angles.new_ones(len(mesh.vertices))

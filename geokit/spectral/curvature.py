@@ -90,6 +90,6 @@ def _mesh(shape: Mesh | SpectralShape) -> Mesh:
 def _on_rim(mesh: Mesh) -> Tensor:
     """(N,) bool, whether a vertex lies on an edge of one face."""
     found = half_edges(mesh.faces)
-    rim = torch.zeros(len(mesh.vertices), dtype=torch.bool)
+    rim = torch.zeros(len(mesh.vertices), dtype=torch.bool, device=mesh.faces.device)
     rim[found.edges[found.faces_at_edge == 1].reshape(-1)] = True
     return rim

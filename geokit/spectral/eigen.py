@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import check_tensor
+from geokit.backend.checks import check_one_device, check_tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.sparse import SparseMatrix
 from geokit.spectral.lanczos import BLOCK
@@ -49,6 +49,7 @@ class Eigenbasis:
 
     def project(self, values: Tensor) -> Tensor:
         """Coefficients (K, ...) of functions on the vertices (N, ...)."""
+        check_one_device(masses=self.masses, values=values)
         weighted = self.masses.reshape(-1, *[1] * (values.dim() - 1)) * values
         return self.eigenvectors.T @ weighted
 

@@ -18,8 +18,8 @@ _TILE = 1024
 class Geodesics(ABC):
     """Distances along the surface of one mesh, prepared once and asked often. In the mesh's unit of length, float64.
 
-    A vertex that no path reaches from a source, being in another piece of the mesh, has the distance inf. Distances
-    carry no gradient.
+    Computed on the CPU; the distances are where the mesh is. A vertex that no path reaches from a source, being in
+    another piece of the mesh, has the distance inf. Distances carry no gradient.
     """
 
     columns = 512  # sources that are worked on at once in `all_pairs`
@@ -29,7 +29,7 @@ class Geodesics(ABC):
             raise InvalidInput(f"geodesic distances need a Mesh, got {type(mesh).__name__}")
         if not len(mesh):
             raise InvalidInput("geodesic distances need a mesh with faces, got none")
-        self.mesh = mesh
+        self.device, self.mesh = mesh.vertices.device, mesh.to("cpu")
 
     def __len__(self) -> int:
         return len(self.mesh.vertices)
@@ -44,7 +44,7 @@ class Geodesics(ABC):
         sources: a vertex, several vertices (S,), or `SurfacePoints`. Raises `InvalidInput` for sources that the mesh
         does not have.
         """
-        return self._nearest(seeds_of(self.mesh, sources))
+        return self._nearest(seeds_of(self.mesh, sources)).to(self.device)
 
     def _nearest(self, seeds: Seeds) -> Tensor:
         return self._rows(seeds.together(), torch.float64)[0]
@@ -53,7 +53,7 @@ class Geodesics(ABC):
         """(N, S) the distance of every vertex to each source. Sources and errors as in `distances`."""
         seeds = seeds_of(self.mesh, sources)
         order = nearby_order(seeds.places)
-        return self._rows(seeds.take(order), dtype)[torch.argsort(order)].T
+        return self._rows(seeds.take(order), dtype)[torch.argsort(order)].T.to(self.device)
 
     def all_pairs(
         self,
@@ -85,7 +85,7 @@ class Geodesics(ABC):
             if progress is not None:
                 progress(first + len(some), count)
         _symmetrize(pairs, self._combine)
-        return pairs.fill_diagonal_(0)
+        return pairs.fill_diagonal_(0).to(self.device)
 
     def _combine(self, there: Tensor, back: Tensor) -> Tensor:
         """The better of the distances a to b and b to a."""

@@ -33,6 +33,7 @@ class HeatGeodesics(Geodesics):
 
     def __init__(self, mesh: Mesh, time_factor: float = 0.5) -> None:
         super().__init__(mesh)
+        mesh = self.mesh
         if not time_factor > 0:
             raise InvalidInput(f"time_factor must be positive, got {time_factor}")
         count = len(mesh.vertices)

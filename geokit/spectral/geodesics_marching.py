@@ -30,12 +30,13 @@ class MarchingGeodesics(Geodesics):
 
     def __init__(self, mesh: Mesh) -> None:
         super().__init__(mesh)
-        corners = mesh.corners.detach().double().cpu()
+        mesh = self.mesh
+        corners = mesh.corners.detach().double()
         lengths = (corners.roll(-1, 1) - corners.roll(-2, 1)).norm(dim=2)  # opposite to each corner
         self.scale = float(lengths.mean())
         if not self.scale > 0:
             raise InvalidInput("geodesic distances need edges with a length, but all of this mesh's are zero")
-        self._fronts = {torch.float64: _fronts(mesh.faces.cpu(), lengths / self.scale, len(mesh.vertices))}
+        self._fronts = {torch.float64: _fronts(mesh.faces, lengths / self.scale, len(mesh.vertices))}
 
     def _rows(self, seeds: Seeds, dtype: torch.dtype) -> Tensor:
         if dtype not in self._fronts:

@@ -63,8 +63,9 @@ def seeds_of(mesh: Mesh, sources: Sources) -> Seeds:
     not sum to 1.
     """
     if isinstance(sources, SurfacePoints):
-        return _seeds_in_faces(mesh, sources)
-    vertices = torch.as_tensor(sources).reshape(-1)
+        at = SurfacePoints(*(t.to(mesh.faces.device) for t in (sources.face_ids, sources.barycentrics)))
+        return _seeds_in_faces(mesh, at)
+    vertices = torch.as_tensor(sources).to(mesh.faces.device).reshape(-1)
     if not len(vertices):
         raise InvalidInput("distances need at least one source, got none")
     if vertices.dtype == torch.bool or vertices.is_floating_point():

@@ -60,7 +60,8 @@ def vertex_gradients(mesh: Mesh) -> Gradients:
     moments = products.new_zeros(count, 4).index_add(0, here, products)
     fits = torch.einsum("eab,eb->ea", _pseudo_inverse(moments).reshape(count, 2, 2)[here], plane) * weights[:, None]
     own = -fits.new_zeros(count, 2).index_add(0, here, fits)
-    rows, columns = torch.cat((here, torch.arange(count))), torch.cat((there, torch.arange(count)))
+    each = torch.arange(count, device=here.device)
+    rows, columns = torch.cat((here, each)), torch.cat((there, each))
     entries = torch.cat((fits, own))
     x, y = (SparseMatrix.from_triplets(rows, columns, e, (count, count)) for e in entries.unbind(1))
     return Gradients(normals, frames, x, y)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from geokit.backend.checks import FLOATS, check_tensor
+from geokit.backend.checks import FLOATS, check_one_device, check_tensor
 from geokit.errors import InvalidInput
 from geokit.geometry.neighbors import nearest_neighbors
 from geokit.geometry.sparse import SparseMatrix
@@ -18,22 +18,23 @@ def graph_laplacian(edges: Tensor, count: int, weights: Tensor | None = None, no
     eigenvectors (F. Chung, Spectral graph theory, 1997). Differentiable by the weights.
     """
     check_tensor("edges", edges, ("E", 2), torch.int64)
+    check_one_device(edges=edges, weights=weights)
     if len(edges) and not 0 <= int(edges.min()) <= int(edges.max()) < count:
         raise InvalidInput(f"edges name {int(edges.min())} to {int(edges.max())}; want 0 to {count - 1}")
     if weights is None:
-        weights = torch.ones(len(edges), dtype=torch.float64)
+        weights = torch.ones(len(edges), dtype=torch.float64, device=edges.device)
     check_tensor("weights", weights, (len(edges),), FLOATS, finite=True)
     weights = torch.where(edges[:, 0] == edges[:, 1], 0, weights.double())
     if len(weights) and float(weights.detach().min()) < 0:
         raise InvalidInput(f"weights must not be negative, got {float(weights.detach().min()):g}")
     i, j = edges.unbind(1)
     degrees = weights.new_zeros(count).index_add(0, torch.cat([i, j]), weights.repeat(2))
-    own = torch.arange(count)
+    own = torch.arange(count, device=edges.device)
     stiffness = SparseMatrix.from_triplets(
         torch.cat([i, j, own]), torch.cat([j, i, own]), torch.cat([-weights, -weights, degrees]), (count, count)
     )
     if not normalized:
-        return Laplacian(stiffness, torch.ones(count, dtype=torch.float64))
+        return Laplacian(stiffness, torch.ones_like(degrees))
     return Laplacian(stiffness, torch.where(degrees > 0, degrees, 1))
 
 
@@ -44,10 +45,10 @@ def neighbor_graph(points: Tensor, k: int = 10, bandwidth: float | None = None) 
     float64 and differentiable by the points.
     """
     distances, near = nearest_neighbors(points.double(), k)
-    rows = torch.arange(len(points))[:, None].expand_as(near)
+    rows = torch.arange(len(points), device=points.device)[:, None].expand_as(near)
     pairs = torch.stack([torch.minimum(rows, near), torch.maximum(rows, near)], dim=2).reshape(-1, 2)
     keys, slot = torch.unique(pairs[:, 0] * len(points) + pairs[:, 1], return_inverse=True)
-    first = torch.empty_like(keys).scatter_(0, slot.flip(0), torch.arange(len(slot)).flip(0))
+    first = torch.empty_like(keys).scatter_(0, slot.flip(0), torch.arange(len(slot), device=slot.device).flip(0))
     width = float(distances[:, -1].detach().median()) if bandwidth is None else bandwidth
     if not width > 0:
         raise InvalidInput(f"bandwidth must be positive, got {width:g}; points may coincide: give one, or a greater k")

@@ -36,7 +36,8 @@ def intrinsic_triangulation(mesh: Mesh) -> IntrinsicTriangulation:
     (N. Sharp, K. Crane, A Laplacian for nonmanifold triangle meshes, 2020.)
     """
     vertices = mesh.vertices.detach().cpu().double()
-    faces, lengths, cotangents, doubled = intrinsic_delaunay(vertices, mesh.faces.cpu(), SLACK)
+    found = intrinsic_delaunay(vertices, mesh.faces.cpu(), SLACK)
+    faces, lengths, cotangents, doubled = (t.to(mesh.vertices.device) for t in found)
     return IntrinsicTriangulation(faces, lengths, cotangents, doubled / 2, 1 if len(faces) == len(mesh) else 2)
 
 

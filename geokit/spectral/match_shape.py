@@ -75,13 +75,14 @@ def match_shape(given: Mesh, count: int = EIGENPAIRS, *, cache: Path | bool | No
     A mesh of more than 10,000 vertices is matched through a coarse mesh of 6,000 of them. Pieces that together have
     less than a tenth of the area are left out; their vertices go where the nearest vertex of the rest goes.
 
-    cache: where eigenpairs are kept, as for `eigenbasis`. Raises `InvalidInput` for a mesh without area and for
-    anything else than a mesh.
+    Computed on the CPU and left there, wherever the mesh is. cache: where eigenpairs are kept, as for `eigenbasis`.
+    Raises `InvalidInput` for a mesh without area and for anything else than a mesh.
     """
     if not isinstance(given, Mesh):
         raise InvalidInput(
             f"a shape to match must be a Mesh, got {type(given).__name__}; make a surface of points with geokit mesh"
         )
+    given = given.to("cpu")
     cleaned = clean(given)
     main, kept, near, said = _main_pieces(cleaned.mesh)
     near, samples, report = near[cleaned.given], cleaned.origins[kept], [*cleaned.report, *said]

@@ -115,14 +115,14 @@ def match(
 
     Shapes: `Mesh`es, or what `match_shape` made of them, which saves time where a shape is matched more than once.
     landmarks: (L, 2) int64, vertices of shape 1 and of shape 2 that correspond; without them several initial maps are
-    tried and the best is kept. progress: told what is being done.
+    tried and the best is kept. progress: told what is being done. All of it is on the CPU, wherever the shapes are.
 
     Raises `InvalidInput` for shapes that cannot be matched and landmarks out of range, `NumericalFailure` where the
     eigenfunctions cannot be computed.
     """
     say = progress or (lambda text: None)
     if landmarks is not None:
-        landmarks = checked_landmarks(landmarks, *(_vertices(shape) for shape in (shape1, shape2)))
+        landmarks = checked_landmarks(landmarks.cpu(), *(_vertices(shape) for shape in (shape1, shape2)))
     sides = []
     for number, shape in enumerate((shape1, shape2), 1):
         if not isinstance(shape, MatchShape):

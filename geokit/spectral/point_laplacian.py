@@ -24,7 +24,7 @@ def point_laplacian(cloud: PointCloud, neighbors: int = _NEIGHBORS) -> Laplacian
     """
     points = cloud.points.detach().cpu().double()
     faces = local_triangles(points, neighbors)
-    found, _, cotangents, doubled = intrinsic_delaunay(points, faces, SLACK)
+    found, _, cotangents, doubled = (t.to(cloud.points.device) for t in intrinsic_delaunay(points, faces, SLACK))
     return laplacian_of_faces(found, cotangents / _COVERS, doubled / _COVERS, len(points))
 
 
@@ -38,7 +38,7 @@ def local_triangles(points: Tensor, neighbors: int = _NEIGHBORS) -> Tensor:
     stars, closed = local_stars(points, planes_through(points, near).normals, near)
     following = stars.roll(-1, dims=1)
     last = (stars >= 0).sum(1) - 1
-    rows = torch.arange(len(points))
+    rows = torch.arange(len(points), device=points.device)
     following[rows, last] = torch.where(closed, stars[:, 0], -1)
     own = rows[:, None].expand_as(stars)
     triangles = torch.stack([own, stars, following], dim=2).reshape(-1, 3)

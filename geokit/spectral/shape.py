@@ -39,7 +39,7 @@ class SpectralShape:
     def __post_init__(self) -> None:
         for name in ("given", "origins"):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, torch.arange(len(self.mesh.vertices)))
+                object.__setattr__(self, name, torch.arange(len(self.mesh.vertices), device=self.mesh.faces.device))
 
     def __len__(self) -> int:
         return len(self.mesh.vertices)
@@ -58,11 +58,12 @@ def prepare(shape: Mesh | PointCloud, count: int = 200, *, cache: Path | bool | 
 
     Any mesh with an area will do; `report` says what had to be done. There are fewer eigenpairs where there are not
     enough vertices. Of a cloud of points `mesh` has no faces, but normals; they are estimated if the cloud has none.
-    cache: as in `geokit.spectral.eigen.eigenbasis`.
+    Computed on the CPU and left there, wherever the shape is. cache: as in `geokit.spectral.eigen.eigenbasis`.
     Raises `InvalidInput` for a count below 1, for meshes of which no face has an area, and fewer than four points.
     """
     if count < 1:
         raise InvalidInput(f"count must be at least 1, got {count}")
+    shape = shape.to("cpu")
     cleaned = clean_points(shape) if isinstance(shape, PointCloud) else clean(shape)
     report, vertices = cleaned.report, cleaned.mesh.vertices
     if isinstance(shape, PointCloud):

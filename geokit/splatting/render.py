@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from geokit.backend.checks import check_one_device
 from geokit.backend.splatting_ops import project, rasterize, spherical_harmonics
 from geokit.errors import InvalidInput
 from geokit.geometry import Cameras, Splats
@@ -63,9 +64,11 @@ def project_splats(
     """
     if len(camera) != 1:
         raise InvalidInput(f"render takes one camera at a time, got {len(camera)}; index them: cameras[i]")
-    dtype, (width, height) = splats.means.dtype, camera.sizes[0]
-    pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(dtype)
-    K = camera.K[0].to(dtype)
+    if isinstance(antialiased, Tensor):
+        check_one_device(splats=splats.means, antialiased=antialiased)
+    width, height = camera.sizes[0]
+    pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(splats.means)
+    K = camera.K[0].to(splats.means)
     intrinsics = torch.stack([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
     opacities = torch.sigmoid(splats.logit_opacities)
     amplitudes = opacities.detach()
@@ -99,6 +102,7 @@ def render(
 ) -> Rendering:
     """Render `splats` (any float dtype) as the one camera of `camera` sees them; differentiable in every tensor.
 
+    The camera may be on another device than the splats, which decide where the picture is computed.
     background (C,), black by default. features (N, C) replace the colours. sh_degree cuts the harmonics.
     antialiased keeps a splat's energy when the pixel filter (variance `dilation`, pixels^2) widens it (Mip-Splatting,
     Yu et al. 2024); a mask (N,) does so for some. world_to_camera (4, 4) replaces the camera's own pose, with
@@ -106,12 +110,13 @@ def render(
     Raises `InvalidInput` unless `camera` holds exactly one camera, and for features that do not fit waves with a weight
     a channel.
     """
+    check_one_device(splats=splats.means, background=background, features=features, screen_probe=screen_probe)
     seen = project_splats(
         splats, camera, antialiased=antialiased, dilation=dilation, near=near, world_to_camera=world_to_camera
     )
     (width, height), depths, weights = camera.sizes[0], seen.depths, splats.wave_weights
     if features is None:
-        pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(depths.dtype)
+        pose = (camera.world_to_camera[0] if world_to_camera is None else world_to_camera).to(depths)
         center = -pose[:3, :3].T @ pose[:3, 3]
         degree = splats.sh_degree if sh_degree is None else min(sh_degree, splats.sh_degree)
         harmonics = spherical_harmonics(degree, splats.means - center, splats.sh_coeffs, depths.detach() > 0)

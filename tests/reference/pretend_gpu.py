@@ -20,7 +20,8 @@ from geokit.backend import gpu, native
 
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 _aten = torch.ops.aten
-_TAKES_BOTH = {_aten.copy_.default, _aten._to_copy.default, _aten.index.Tensor, _aten.index_put_.default}
+_COPIES = {_aten.copy_.default, _aten._to_copy.default}
+_INDEXES = {_aten.index.Tensor, _aten.index_put_.default, _aten.index_put.default}
 
 
 class OnGpu(Tensor):
@@ -30,14 +31,13 @@ class OnGpu(Tensor):
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "OnGpu":
-        strided = inner.layout == torch.strided
+        strided = inner.layout == torch.strided  # of a sparse one torch sees the shape
         made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls,
             inner.shape,
             strides=inner.stride() if strided else None,
             storage_offset=inner.storage_offset() if strided else None,
             dtype=inner.dtype,
-            layout=inner.layout,
             device="meta",
         )
         made.inner = inner
@@ -107,6 +107,10 @@ class _Devices(TorchFunctionMode):
         if function in (torch.tensor, torch.as_tensor) and kwargs.get("device") is not None:
             device = kwargs.pop("device")
             return function(*args, **kwargs).to(device)
+        if function is Tensor.new_tensor and isinstance(args[0], OnGpu):
+            return torch.tensor(args[1], **{"dtype": args[0].dtype, **kwargs}).to(GPU)
+        if function in (Tensor.__getitem__, Tensor.__setitem__) and isinstance(args[0], OnGpu):
+            args = (args[0], _with_tensors(args[1]), *args[2:])
         if function is Tensor.cuda:
             return args[0].to(GPU)
         if function is Tensor.to and isinstance(args[0], OnGpu) and args[1:] == (GPU,):
@@ -118,32 +122,45 @@ class _Devices(TorchFunctionMode):
 
 def _numbered(value: Any) -> Any:
     """Torch asks the driver for the number of "cuda"."""
-    return GPU if value == "cuda" or (isinstance(value, torch.device) and value.type == "cuda") else value
+    return GPU if isinstance(value, (str, torch.device)) and str(value) == "cuda" else value
+
+
+def _with_tensors(index: Any) -> Any:
+    """Torch would put a list among indices into memory that is not there."""
+    if isinstance(index, list):
+        return torch.tensor(index).to(GPU)
+    return tuple(map(_with_tensors, index)) if isinstance(index, tuple) else index
 
 
 def _inner(value: Any) -> Any:
+    if isinstance(value, torch.device):
+        return CPU
     return value.inner if isinstance(value, OnGpu) else value
 
 
 def _compute(function: Any, arguments: Any, options: Any) -> Any:
-    tensors = [leaf for leaf in tree_leaves((arguments, options)) if isinstance(leaf, Tensor)]
+    leaves = tree_leaves((arguments, options))
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     here = any(isinstance(t, OnGpu) for t in tensors)
-    wanted = options.get("device")
-    on_gpu = here if wanted is None else wanted.type != "cpu"
     if function.namespace == "geokit" and here:
         with _Devices(), _Operations():
             return native.GPU_FUNCTIONS[function._schema.name](*arguments, **options)
-    if here and function not in _TAKES_BOTH:
-        others = [tuple(t.shape) for t in tensors if not isinstance(t, OnGpu) and t.dim()]
+    with _Operations():
+        parts = function.decompose(*arguments, **options)  # what torch itself makes of other operations
+    if parts is not NotImplemented:
+        return parts
+    if here and function not in _COPIES:
+        strict = tensors
+        if function in _INDEXES and isinstance(arguments[0], OnGpu):  # indices may be on the CPU
+            strict = [t for t in arguments[2:] if isinstance(t, Tensor)]
+        others = [tuple(t.shape) for t in strict if not isinstance(t, OnGpu) and t.dim()]
         if others:
-            raise RuntimeError(
-                f"{function} takes tensors on one device, but {others} are on the CPU, others on the GPU"
-            )
+            raise RuntimeError(f"{function} has tensors on both devices: those on the CPU have the shapes {others}")
+    devices = [leaf.type for leaf in leaves if isinstance(leaf, torch.device)]
+    on_gpu = here if not devices else devices[0] != "cpu"
     if on_gpu and isinstance(options.get("generator"), torch.Generator):
         raise RuntimeError(f"{function} on a GPU does not take a generator of the CPU")
     arguments, options = tree_map(_inner, (arguments, options))
-    if wanted is not None:
-        options["device"] = CPU
     found = function(*arguments, **options)
     for tensor in tensors:  # what an operation changes in place, it returns
         if isinstance(tensor, OnGpu) and found is tensor.inner:

@@ -12,7 +12,9 @@ import torch
 import geokit
 from geokit.backend import gpu, native
 from geokit.backend.checks import check_one_device
+from geokit.backend.entropy_ops import decode_planes, encode_planes, no_parents
 from geokit.backend.splatting_ops import project, spherical_harmonics
+from geokit.backend.spline_ops import keys_of, plane_meet
 from geokit.errors import InvalidInput, MissingDependency, OutOfMemory
 from tests.reference import scenes
 from tests.reference.pretend_gpu import GPU, OnGpu, pretend_gpu
@@ -226,3 +228,26 @@ def test_an_operator_that_changes_its_arguments_needs_a_kernel():
         @native.custom_op("geokit::no_such_thing", mutates_args=("a",))
         def function(a: torch.Tensor) -> None:
             a.zero_()
+
+
+def test_functions_that_are_no_operators_go_through_the_cpu():
+    g = torch.Generator().manual_seed(0)
+    places = torch.rand(6, 3, generator=g)
+    normals = torch.nn.functional.normalize(places - 0.5, dim=1)
+    arguments = places, normals, keys_of(torch.zeros(1, 3, dtype=torch.int64)), torch.tensor([0, 6])
+    expected = plane_meet(*arguments, 1.0, 0.9, 0.5)
+    values, parents = torch.arange(12, dtype=torch.int32).reshape(1, 3, 4), no_parents(1)
+    with pretend_gpu():
+        found = plane_meet(*(t.to(GPU) for t in arguments), 1.0, 0.9, 0.5)
+        assert all(isinstance(t, OnGpu) for t in found)
+        assert all(torch.equal(have.cpu(), want) for have, want in zip(found, expected))
+        with pytest.raises(InvalidInput, match="got places on cuda:0 and normals on cpu"):
+            plane_meet(places.to(GPU), *arguments[1:], 1.0, 0.9, 0.5)
+        code = encode_planes(values.to(GPU), parents.to(GPU))
+        assert torch.equal(decode_planes(code, parents.to(GPU), 3, 4), values)
+
+
+def test_other_devices_are_a_sentence_there_too():
+    meta = [torch.zeros(n, 3, device="meta") for n in (2, 2)]
+    with pytest.raises(InvalidInput, match="plane meet has kernels for the CPU and for NVIDIA GPUs"):
+        plane_meet(*meta, torch.zeros(1, device="meta"), torch.zeros(2, device="meta"), 1.0, 0.9, 0.5)
