@@ -17,17 +17,17 @@ gk::RasterInput<T> raster_input(const Array<T>& means2d, const Array<T>& conics,
 template <class T> void bind_rasterize(nb::module_& m) {
   define(m, "rasterize_forward",
          [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background, Ids offsets, Ids ids,
-            int64_t width, int64_t height, Output<T> image, Output<T> transmittance, std::optional<IdsOut> median_ids,
+            int64_t width, int64_t height, Output<T> image, Output<T> transmittance, IdsOut ends, std::optional<IdsOut> median_ids,
             std::optional<LongsOut> pairs) {
            const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, width, height);
            const gk::RasterOutput<T> out = {GK_DATA(image, width * height * in.channels), GK_DATA(transmittance, width * height),
                                             GK_DATA_OR_NULL(median_ids, width * height),
                                             GK_DATA_OR_NULL(pairs, int64_t(offsets.size()) - 1)};
-           gk::cuda::rasterize_forward(in, ids.data(), out);
+           gk::cuda::rasterize_forward(in, ids.data(), out, GK_DATA(ends, width * height));
          });
   define(m, "rasterize_backward",
          [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background, Ids offsets, Ids ids,
-            int64_t width, int64_t height, std::optional<Ids> slots, std::optional<Ids> first_slots, Array<T> image, Array<T> transmittance,
+            int64_t width, int64_t height, std::optional<Ids> slots, std::optional<Ids> first_slots, Array<T> transmittance, Ids ends,
             Array<T> image_bar, Array<T> transmittance_bar, Output<T> rows, Output<T> means2d_bar, Output<T> conics_bar, Output<T> opacities_bar,
             Output<T> features_bar, Output<T> waves_bar, std::optional<Output<T>> absolute) {
            const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, width, height);
@@ -43,7 +43,8 @@ template <class T> void bind_rasterize(nb::module_& m) {
                                                GK_DATA(features_bar, n * in.channels),
                                                GK_DATA(waves_bar, 4 * n * in.waves),
                                                GK_DATA_OR_NULL(absolute, 2 * n)};
-           gk::cuda::rasterize_backward(in, ids.data(), order, GK_DATA(image, pixels * in.channels), GK_DATA(transmittance, pixels), bar, grad);
+           const gk::cuda::RasterKept<T> kept = {GK_DATA(transmittance, pixels), GK_DATA(ends, pixels)};
+           gk::cuda::rasterize_backward(in, ids.data(), order, kept, bar, grad);
          });
 }
 

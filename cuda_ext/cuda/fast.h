@@ -26,6 +26,22 @@ __device__ __forceinline__ float fast_divide(float a, float b) {
 }
 __device__ __forceinline__ double fast_divide(double a, double b) { return a / b; }
 
+// a b + c, rounded once on the device wherever it is written: nothing is left to what the compiler contracts.
+__device__ __forceinline__ float multiply_add(float a, float b, float c) {
+#ifdef __CUDA_ARCH__
+  return __fmaf_rn(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+__device__ __forceinline__ double multiply_add(double a, double b, double c) {
+#ifdef __CUDA_ARCH__
+  return __fma_rn(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
 __device__ __forceinline__ void fast_cosine_sine_of_turns(float turns, float& c, float& s) {
 #ifdef __CUDA_ARCH__
   const float angle = 6.283185307179586f * (turns - rintf(turns));

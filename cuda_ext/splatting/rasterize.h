@@ -59,7 +59,14 @@ void rasterize_backward(const RasterInput<T>& in, const RasterCotangent<T>& bar,
 // tile front to back.
 namespace cuda {
 
-template <class T> void rasterize_forward(const RasterInput<T>& in, const int32_t* ids, const RasterOutput<T>& out);
+// ends (H, W): how many entries of its tile's list each pixel took, for the backward pass.
+template <class T> void rasterize_forward(const RasterInput<T>& in, const int32_t* ids, const RasterOutput<T>& out, int32_t* ends);
+
+// Of the forward pass.
+template <class T> struct RasterKept {
+  const T* transmittance;  // (H, W)
+  const int32_t* ends;     // (H, W)
+};
 
 // Gradients are summed over each tile, and over the tiles of a splat by atomic additions; with slots (I,), in which the
 // entries of one splat lie side by side, in a fixed order. The rows (N, row_length), or with slots (I, row_length), must
@@ -72,9 +79,8 @@ inline int64_t gradient_row_length(int64_t channels, int64_t waves, bool absolut
   return 6 + (absolute ? 2 : 0) + channels + 4 * waves;
 }
 
-// image (H, W, C) and transmittance (H, W) are those of the forward pass.
 template <class T>
-void rasterize_backward(const RasterInput<T>& in, const int32_t* ids, const SplatSlots& order, const T* image, const T* transmittance,
+void rasterize_backward(const RasterInput<T>& in, const int32_t* ids, const SplatSlots& order, const RasterKept<T>& kept,
                         const RasterCotangent<T>& bar, const RasterGradient<T>& grad);
 
 }  // namespace cuda

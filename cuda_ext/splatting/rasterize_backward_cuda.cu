@@ -1,7 +1,6 @@
-// The backward pass walks down the lists as the forward pass does. The light that comes from behind a splat is what the
-// pixel's light has left after the splats up to it, so nothing but the picture is kept from the forward pass:
-// with L = sum_j T_j alpha_j c_j.g + T_end (background.g + g_T) = picture.g + T_end g_T,
-// dL / d alpha_i = T_i c_i.g - (L - sum_{j <= i} T_j alpha_j c_j.g) / (1 - alpha_i).
+// The backward pass walks up the lists. What is kept of the forward pass are a pixel's transmittance and how much of its
+// list it took; the transmittance before a splat is that behind it divided by 1 - alpha, at least a thousandth, and the
+// light behind a splat follows r <- r + alpha (c.g - r): nothing cancels.
 //
 // The gradients by one splat are summed over a lane's pixels, over the warp (warp_sums), over the tile (shared memory), and
 // then added to the splat's row: one addition to global memory a value and tile.
@@ -17,33 +16,44 @@ namespace {
 constexpr int kShape = 6;
 constexpr double kTwoPi = 6.283185307179586, kLn2 = 0.6931471805599453;
 
-// What is known of a pixel: its light that is left, and the cotangent of its colour, zero outside the picture.
-template <class T, int kPixels, int kChannels> struct Light {
-  T left[kPixels], colour[kPixels][kChannels];
+// The cotangent of a pixel's light if all of it came from behind its last splat.
+template <class T> __device__ T light_behind(const RasterInput<T>& in, const RasterCotangent<T>& bar, int64_t pixel) {
+  T light = bar.transmittance[pixel];
+  for (int64_t q = 0; q < in.channels; ++q) light += bar.image[pixel * in.channels + q] * in.background[q];
+  return light;
+}
 
-  __device__ Light(const RasterInput<T>& in, const Lane<T, kPixels>& lane, const T* image, const T* transmittance, const RasterCotangent<T>& bar) {
+// Where a lane's pixels are in the picture, -1 outside; what they let through and took of their list.
+template <class T, int kPixels>
+__device__ __forceinline__ void place_pixels(const RasterInput<T>& in, const RasterKept<T>& kept, Lane<T, kPixels>& lane, int64_t (&pixels)[kPixels],
+                                             int32_t (&ends)[kPixels]) {
 #pragma unroll
-    for (int p = 0; p < kPixels; ++p) {
-      const int row = lane.row + 2 * p;
-      const bool inside = lane.column < in.width && row < in.height;
-      const int64_t pixel = inside ? row * in.width + lane.column : 0;
-      left[p] = inside ? transmittance[pixel] * bar.transmittance[pixel] : T(0);
-#pragma unroll
-      for (int q = 0; q < kChannels; ++q) {
-        colour[p][q] = inside && q < in.channels ? bar.image[pixel * in.channels + q] : T(0);
-        if (inside && q < in.channels) left[p] += colour[p][q] * image[pixel * in.channels + q];
-      }
-    }
+  for (int p = 0; p < kPixels; ++p) {
+    const int row = lane.row + 2 * p;
+    const bool inside = lane.column < in.width && row < in.height;
+    pixels[p] = inside ? row * in.width + lane.column : -1;
+    lane.transmittance[p] = inside ? kept.transmittance[pixels[p]] : T(1), ends[p] = inside ? kept.ends[pixels[p]] : 0;
   }
-};
+}
 
-// dL / d alpha of a splat that a pixel sees, where alpha is free of its upper bound; moves on to what is behind it.
-template <class T> __device__ __forceinline__ T pass(T raw, T shade, T& transmittance, T& left, T& weight) {
-  const T alpha = minimum(raw, T(kAlphaMax)), before = transmittance;
-  weight = before * alpha;
-  left -= weight * shade;
-  transmittance = before - weight;
-  return raw <= T(kAlphaMax) ? before * shade - fast_divide(left, T(1) - alpha) : T(0);
+// The most that any pixel of the block's tile took of its list.
+template <int kPixels, int kWarps> __device__ __forceinline__ int32_t end_of_tile(const int32_t (&ends)[kPixels]) {
+  __shared__ int32_t room[kWarps];
+  int32_t end = ends[0];
+  for (int p = 1; p < kPixels; ++p) end = max(end, ends[p]);
+  for (int flip = 16; flip; flip /= 2) end = max(end, __shfl_xor_sync(kWholeWarp, end, flip));
+  if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = end;
+  __syncthreads();
+  for (int w = 0; w < kWarps; ++w) end = max(end, room[w]);
+  return end;
+}
+
+// dL / d alpha of a splat that a pixel sees, where alpha is free of its upper bound; moves on to what is before it.
+template <class T> __device__ __forceinline__ T pass(T raw, T shade, T& transmittance, T& behind, T& weight) {
+  const T alpha = minimum(raw, T(kAlphaMax)), before = fast_divide(transmittance, T(1) - alpha), difference = shade - behind;
+  transmittance = before, weight = before * alpha;
+  behind += alpha * difference;
+  return raw <= T(kAlphaMax) ? before * difference : T(0);
 }
 
 // The sums over a lane's pixels, which share dx, that the gradients of a splat's shape are made of.
@@ -71,18 +81,26 @@ constexpr int kBatch = 64;
 
 template <class T, int kChannels, int kWaves, bool kAbsolute>
 __global__ void __launch_bounds__(kThreads)
-    backward(RasterInput<T> in, const int32_t* ids, const int32_t* slots, const T* image, const T* transmittance, RasterCotangent<T> bar, T* rows) {
+    backward(RasterInput<T> in, const int32_t* ids, const int32_t* slots, RasterKept<T> kept, RasterCotangent<T> bar, T* rows) {
   constexpr int kFeatures = kShape + (kAbsolute ? 2 : 0), kValues = kFeatures + kChannels + 4 * kWaves;
   __shared__ Batch<T, kWaves, kBatch> batch;
   __shared__ T sums[kWarps][kBatch][kValues];
   for (int i = threadIdx.x; i < kWarps * kBatch * kValues; i += kThreads) (&sums[0][0][0])[i] = T(0);
   const TilePlace tile = tile_place(in.offsets, in.width);
   Lane<T, kPixels> lane(tile, in.height);
-  Light<T, kPixels, kChannels> light(in, lane, image, transmittance, bar);
+  int64_t pixels[kPixels];
+  int32_t ends[kPixels];
+  T behind[kPixels], colour_bar[kPixels][kChannels];
+  place_pixels(in, kept, lane, pixels, ends);
+#pragma unroll
+  for (int p = 0; p < kPixels; ++p) {
+    behind[p] = pixels[p] < 0 ? T(0) : light_behind(in, bar, pixels[p]);
+    for (int q = 0; q < kChannels; ++q) colour_bar[p][q] = pixels[p] < 0 ? T(0) : bar.image[pixels[p] * kChannels + q];
+  }
   const int place = place_of_sum<kValues>(threadIdx.x % 32);
-  walk<kBatch>(
-      in, ids, tile, true, batch, lane,
-      [&](int at, const Evaluated<T, kWaves, kPixels>& e) {
+  walk_up<kBatch>(
+      in, ids, tile, true, batch, lane, ends, end_of_tile<kPixels, kWarps>(ends),
+      [&](int at, int32_t, const Evaluated<T, kWaves, kPixels>& e) {
         if (!__any_sync(kWholeWarp, e.seen != 0)) return;
         const LoadedSplat<T>& s = batch.splats[at];
         T values[kValues] = {};
@@ -92,10 +110,10 @@ __global__ void __launch_bounds__(kThreads)
           if (!(e.seen >> p & 1)) continue;
           T shade = T(0), weight;
 #pragma unroll
-          for (int q = 0; q < kChannels; ++q) shade += light.colour[p][q] * batch.features[at][q];
-          const T alpha_bar = pass(e.raw[p], shade, lane.transmittance[p], light.left[p], weight);
+          for (int q = 0; q < kChannels; ++q) shade += colour_bar[p][q] * batch.features[at][q];
+          const T alpha_bar = pass(e.raw[p], shade, lane.transmittance[p], behind[p], weight);
 #pragma unroll
-          for (int q = 0; q < kChannels; ++q) values[kFeatures + q] += weight * light.colour[p][q];
+          for (int q = 0; q < kChannels; ++q) values[kFeatures + q] += weight * colour_bar[p][q];
           const T v = alpha_bar * e.raw[p];
           T turn_x = T(0), turn_y = T(0);
 #pragma unroll
@@ -115,7 +133,7 @@ __global__ void __launch_bounds__(kThreads)
         const T total = warp_sums(values);
         if (place >= 0) sums[threadIdx.x / 32][at][place] = total;
       },
-      [&](int begin, int count) {
+      [&](int32_t begin, int count) {
         __syncthreads();
         for (int i = threadIdx.x; i < count * kValues; i += kThreads) {
           const int at = i / kValues, value = i % kValues;
@@ -132,26 +150,22 @@ constexpr int kAnyPixels = 8;  // one warp a tile: nothing to sum over warps, ho
 // Any number of channels and waves, and float64: a sum over the warp for every value.
 template <class T>
 __global__ void __launch_bounds__(32)
-    backward_any(RasterInput<T> in, const int32_t* ids, const int32_t* slots, const T* image, const T* transmittance, RasterCotangent<T> bar,
-                 bool absolute, int64_t length, T* rows) {
+    backward_any(RasterInput<T> in, const int32_t* ids, const int32_t* slots, RasterKept<T> kept, RasterCotangent<T> bar, bool absolute, int64_t length,
+                 T* rows) {
   __shared__ Batch<T, kAny, 32> batch;
   const TilePlace tile = tile_place(in.offsets, in.width);
   Lane<T, kAnyPixels> lane(tile, in.height);
-  T left[kAnyPixels];
-  int64_t pixels[kAnyPixels];  // -1: outside the picture
-  for (int p = 0; p < kAnyPixels; ++p) {
-    const int row = lane.row + 2 * p;
-    pixels[p] = lane.column < in.width && row < in.height ? row * in.width + lane.column : -1;
-    left[p] = pixels[p] < 0 ? T(0) : transmittance[pixels[p]] * bar.transmittance[pixels[p]];
-    for (int64_t q = 0; q < in.channels && pixels[p] >= 0; ++q) left[p] += bar.image[pixels[p] * in.channels + q] * image[pixels[p] * in.channels + q];
-  }
-  int32_t begin = tile.begin;
-  walk<32>(
-      in, ids, tile, false, batch, lane,
-      [&](int at, const Evaluated<T, kAny, kAnyPixels>& e) {
+  int64_t pixels[kAnyPixels];
+  int32_t ends[kAnyPixels];
+  T behind[kAnyPixels];
+  place_pixels(in, kept, lane, pixels, ends);
+  for (int p = 0; p < kAnyPixels; ++p) behind[p] = pixels[p] < 0 ? T(0) : light_behind(in, bar, pixels[p]);
+  walk_up<32>(
+      in, ids, tile, false, batch, lane, ends, end_of_tile<kAnyPixels, 1>(ends),
+      [&](int at, int32_t index, const Evaluated<T, kAny, kAnyPixels>& e) {
         if (!__any_sync(kWholeWarp, e.seen != 0)) return;
         const LoadedSplat<T>& s = batch.splats[at];
-        T* row = rows + (slots ? slots[begin + at] : s.id) * length;
+        T* row = rows + (slots ? slots[tile.begin + index] : s.id) * length;
         const auto put = [&](int64_t place, T value) {
           const T total = warp_sum(value);
           if (threadIdx.x) return;
@@ -167,7 +181,7 @@ __global__ void __launch_bounds__(32)
           if (!(e.seen >> p & 1)) continue;
           T shade = T(0);
           for (int64_t q = 0; q < in.channels && pixels[p] >= 0; ++q) shade += bar.image[pixels[p] * in.channels + q] * feature[q];
-          alpha_bar[p] = pass(e.raw[p], shade, lane.transmittance[p], left[p], weight[p]);
+          alpha_bar[p] = pass(e.raw[p], shade, lane.transmittance[p], behind[p], weight[p]);
         }
         for (int64_t q = 0; q < in.channels; ++q) {
           T sum = T(0);
@@ -179,7 +193,7 @@ __global__ void __launch_bounds__(32)
         for (int k = 0; k < int(in.waves); ++k) {
           const LoadedWave<T> wave = wave_of(in, s.id, k);
           T c[kAnyPixels], n[kAnyPixels], w[4] = {T(0), T(0), T(0), T(0)};
-          wave_at(wave, e.dx, e.dy[0], c, n);
+          wave_at(wave, e.dx, e.dy, c, n);
 #pragma unroll
           for (int p = 0; p < kAnyPixels; ++p) {
             const T modulation_bar = alpha_bar[p] * e.envelope[p], cosine = modulation_bar * c[p], sine = modulation_bar * n[p];
@@ -201,7 +215,7 @@ __global__ void __launch_bounds__(32)
         shape.template write<true>(s, e.dx, values);
         for (int j = 0; j < features; ++j) put(j, values[j]);
       },
-      [&](int, int count) { begin += count; });
+      [](int32_t, int) {});
 }
 
 // One thread a value: from the rows of a splat to the arrays.
@@ -234,7 +248,7 @@ __global__ void __launch_bounds__(256) unpack(RasterInput<T> in, const int32_t* 
 template <class T> struct Call {
   const RasterInput<T>& in;
   const int32_t *ids, *slots;
-  const T *image, *transmittance;
+  const RasterKept<T>& kept;
   const RasterCotangent<T>& bar;
   T* rows;
   unsigned tiles;
@@ -242,7 +256,7 @@ template <class T> struct Call {
 
 template <int kChannels, int kWaves> void launch_with(const Call<float>& c, bool absolute) {
   launch(absolute ? backward<float, kChannels, kWaves, true> : backward<float, kChannels, kWaves, false>, c.tiles, kThreads, 0, c.in, c.ids, c.slots,
-         c.image, c.transmittance, c.bar, c.rows);
+         c.kept, c.bar, c.rows);
 }
 template <int kChannels> void by_waves(const Call<float>& c, bool absolute) {
   if (c.in.waves == 0) launch_with<kChannels, 0>(c, absolute);
@@ -253,26 +267,26 @@ template <int kChannels> void by_waves(const Call<float>& c, bool absolute) {
 }  // namespace
 
 template <class T>
-void rasterize_backward(const RasterInput<T>& in, const int32_t* ids, const SplatSlots& order, const T* image, const T* transmittance,
+void rasterize_backward(const RasterInput<T>& in, const int32_t* ids, const SplatSlots& order, const RasterKept<T>& kept,
                         const RasterCotangent<T>& bar, const RasterGradient<T>& grad) {
   const bool absolute = grad.absolute != nullptr;
   const int64_t length = gradient_row_length(in.channels, in.waves, absolute);
-  const Call<T> call = {in, ids, order.slots, image, transmittance, bar, grad.rows, unsigned(tile_columns(in.width) * tile_rows(in.height))};
+  const Call<T> call = {in, ids, order.slots, kept, bar, grad.rows, unsigned(tile_columns(in.width) * tile_rows(in.height))};
   bool done = false;
   if constexpr (std::is_same_v<T, float>) {
     done = in.waves <= 2 && (in.channels == 3 || in.channels == 4);
     if (done) in.channels == 3 ? by_waves<3>(call, absolute) : by_waves<4>(call, absolute);
   }
   if (!done)
-    launch(backward_any<T>, call.tiles, 32, 0, in, ids, order.slots, image, transmittance, bar, absolute, length, grad.rows);
+    launch(backward_any<T>, call.tiles, 32, 0, in, ids, order.slots, kept, bar, absolute, length, grad.rows);
   const int64_t values = in.splats * length;
   const bool small = values <= int64_t(UINT32_MAX);  // a division by 64 bits costs more than the rest
   launch(small ? unpack<T, uint32_t> : unpack<T, uint64_t>, blocks_for(values, 256), 256, 0, in, order.first_slots, length, grad);
 }
 
-template void rasterize_backward(const RasterInput<float>&, const int32_t*, const SplatSlots&, const float*, const float*,
+template void rasterize_backward(const RasterInput<float>&, const int32_t*, const SplatSlots&, const RasterKept<float>&,
                                  const RasterCotangent<float>&, const RasterGradient<float>&);
-template void rasterize_backward(const RasterInput<double>&, const int32_t*, const SplatSlots&, const double*, const double*,
+template void rasterize_backward(const RasterInput<double>&, const int32_t*, const SplatSlots&, const RasterKept<double>&,
                                  const RasterCotangent<double>&, const RasterGradient<double>&);
 
 }  // namespace gk::cuda

@@ -1,5 +1,5 @@
-// Internal to rasterize_forward_cuda.cu and rasterize_backward_cuda.cu: how a block walks down the list of its tile, with
-// the same bits in both directions. Included by nothing else.
+// Internal to rasterize_forward_cuda.cu and rasterize_backward_cuda.cu: how a block walks down and up the list of its tile,
+// with the same bits in both directions. Included by nothing else.
 //
 // A block of 8 / kPixels warps draws a tile of 16 x 16 pixels; a warp has 2 kPixels rows of it, a lane one pixel in every
 // second of them. Splats come in batches through shared memory; a warp skips those that reach none of its rows.
@@ -13,6 +13,8 @@ namespace gk::cuda {
 
 constexpr int kAny = -1;           // a number of channels or waves that is known at run time
 constexpr int kCheckEvery = 8;     // list entries between looks for rows that are opaque
+// A pixel that lets less through takes no more, so that its transmittance stays a normal number.
+template <class T> constexpr T kNothing = T(sizeof(T) == 4 ? 1e-20 : 1e-200);
 constexpr int kFeatureLanes = 4;   // features in shared memory, where there are no more
 
 template <class T> struct alignas(16) LoadedSplat {
@@ -85,7 +87,13 @@ template <class T, int kPixels> struct Lane {
     open_rows = inside <= 0 ? 0u : inside >= 2 * kPixels ? (1u << (2 * kPixels)) - 1u : (1u << inside) - 1u;
     for (int p = 0; p < kPixels; ++p) transmittance[p] = T(1);
   }
-  __device__ __forceinline__ bool open(int p) const { return open_rows >> (2 * p + half) & 1; }
+  // Bit p: the pixel takes more splats.
+  __device__ __forceinline__ unsigned open_pixels() const {
+    unsigned open = 0;
+#pragma unroll
+    for (int p = 0; p < kPixels; ++p) open |= unsigned((open_rows >> (2 * p + half) & 1) && transmittance[p] >= kNothing<T>) << p;
+    return open;
+  }
   // Rows close once no pixel of them, inside the picture or not, lets more than kOpaque through.
   __device__ __forceinline__ void close_opaque_rows() {
     unsigned bits = 0;
@@ -103,17 +111,20 @@ template <class T, int kWaves, int kPixels> struct Evaluated {
   T dx, dy[kPixels];
   T envelope[kPixels], raw[kPixels];  // opacity times the Gaussian; times the waves as well: alpha before its bounds
   T cosine[kWaves > 0 ? kWaves : 1][kPixels], sine[kWaves > 0 ? kWaves : 1][kPixels];
-  unsigned seen;  // bit p: alpha >= 1/255 in an open row
+  unsigned seen;  // bit p: alpha >= 1/255 in a pixel that is open
 };
 
-// The cosine and the sine of a wave's turn at each pixel of a lane: at the first, then turned on by the step.
+// The cosine and the sine of a wave's turn at each pixel of a lane; at every second one turned on by the step.
 template <class T, int kPixels>
-__device__ __forceinline__ void wave_at(const LoadedWave<T>& wave, T dx, T dy, T (&cosine)[kPixels], T (&sine)[kPixels]) {
-  fast_cosine_sine_of_turns(wave.fx * dx + wave.fy * dy, cosine[0], sine[0]);
+__device__ __forceinline__ void wave_at(const LoadedWave<T>& wave, T dx, const T (&dy)[kPixels], T (&cosine)[kPixels], T (&sine)[kPixels]) {
 #pragma unroll
-  for (int p = 1; p < kPixels; ++p) {
-    cosine[p] = cosine[p - 1] * wave.step_cosine - sine[p - 1] * wave.step_sine;
-    sine[p] = sine[p - 1] * wave.step_cosine + cosine[p - 1] * wave.step_sine;
+  for (int p = 0; p < kPixels; ++p) {
+    if (p % 2 == 0) {
+      fast_cosine_sine_of_turns(multiply_add(wave.fx, dx, wave.fy * dy[p]), cosine[p], sine[p]);
+    } else {
+      cosine[p] = multiply_add(cosine[p - 1], wave.step_cosine, -(sine[p - 1] * wave.step_sine));
+      sine[p] = multiply_add(sine[p - 1], wave.step_cosine, cosine[p - 1] * wave.step_sine);
+    }
   }
 }
 
@@ -124,16 +135,27 @@ template <class T> __device__ __forceinline__ LoadedWave<T> wave_of(const Raster
   return wave;
 }
 
+template <class T> __device__ __forceinline__ void add_wave(const LoadedWave<T>& wave, T cosine, T sine, T& modulation) {
+  modulation = multiply_add(wave.cosine, cosine, multiply_add(wave.sine, sine, modulation));
+}
+
+// The light that a splat takes from a pixel that sees it.
+template <class T> __device__ __forceinline__ T blend(T raw, T& transmittance) {
+  const T before = transmittance, alpha = minimum(raw, T(kAlphaMax));
+  transmittance = multiply_add(-before, alpha, before);
+  return before * alpha;
+}
+
 template <class T, int kWaves, int kPixels>
 __device__ __forceinline__ void evaluate(const RasterInput<T>& in, const LoadedSplat<T>& s, const LoadedWave<T>* waves, const Lane<T, kPixels>& lane,
-                                         Evaluated<T, kWaves, kPixels>& e) {
+                                         unsigned open, Evaluated<T, kWaves, kPixels>& e) {
   e.dx = lane.x - s.mx;
   const T across = s.a * e.dx * e.dx, tilt = s.b * e.dx;
   bool bright = false;
 #pragma unroll
   for (int p = 0; p < kPixels; ++p) {
     e.dy[p] = lane.y + T(2 * p) - s.my;
-    e.envelope[p] = e.raw[p] = s.opacity * fast_exp2(across + (tilt + s.c * e.dy[p]) * e.dy[p]);
+    e.envelope[p] = e.raw[p] = s.opacity * fast_exp2(multiply_add(multiply_add(s.c, e.dy[p], tilt), e.dy[p], across));
     bright |= e.envelope[p] >= s.faintest;
   }
   if (kWaves != 0 && bright) {
@@ -142,29 +164,30 @@ __device__ __forceinline__ void evaluate(const RasterInput<T>& in, const LoadedS
     if constexpr (kWaves > 0) {
 #pragma unroll
       for (int k = 0; k < kWaves; ++k) {
-        wave_at(waves[k], e.dx, e.dy[0], e.cosine[k], e.sine[k]);
-        for (int p = 0; p < kPixels; ++p) modulation[p] += waves[k].cosine * e.cosine[k][p] + waves[k].sine * e.sine[k][p];
+        wave_at(waves[k], e.dx, e.dy, e.cosine[k], e.sine[k]);
+        for (int p = 0; p < kPixels; ++p) add_wave(waves[k], e.cosine[k][p], e.sine[k][p], modulation[p]);
       }
     } else {
       for (int k = 0; k < int(in.waves); ++k) {
         const LoadedWave<T> wave = wave_of(in, s.id, k);
-        wave_at(wave, e.dx, e.dy[0], e.cosine[0], e.sine[0]);
-        for (int p = 0; p < kPixels; ++p) modulation[p] += wave.cosine * e.cosine[0][p] + wave.sine * e.sine[0][p];
+        wave_at(wave, e.dx, e.dy, e.cosine[0], e.sine[0]);
+        for (int p = 0; p < kPixels; ++p) add_wave(wave, e.cosine[0][p], e.sine[0][p], modulation[p]);
       }
     }
     for (int p = 0; p < kPixels; ++p) e.raw[p] *= modulation[p];
   }
   e.seen = 0;
 #pragma unroll
-  for (int p = 0; p < kPixels; ++p) e.seen |= unsigned(bright && e.raw[p] >= T(kAlphaMin) && lane.open(p)) << p;
+  for (int p = 0; p < kPixels; ++p) e.seen |= unsigned(bright && e.raw[p] >= T(kAlphaMin)) << p;
+  e.seen &= open;
 }
 
 // Calls visit(at, evaluated) for every entry of the tile's list that reaches an open row of this warp, front to back:
-// every lane of the warp, with the place of the splat in `batch`; the visitor lowers the transmittance. Calls
-// after_batch(begin, count) in every thread between two barriers. Stops where every row of the tile is closed.
-template <int kBatch, class T, int kWaves, int kPixels, class Visit, class AfterBatch>
-__device__ __forceinline__ void walk(const RasterInput<T>& in, const int32_t* ids, const TilePlace& tile, bool with_features,
-                                     Batch<T, kWaves, kBatch>& batch, Lane<T, kPixels>& lane, const Visit& visit, const AfterBatch& after_batch) {
+// every lane of the warp, with the place of the splat in `batch`; the visitor lowers the transmittance. Stops where every
+// row of the tile is closed.
+template <int kBatch, class T, int kWaves, int kPixels, class Visit>
+__device__ __forceinline__ void walk_down(const RasterInput<T>& in, const int32_t* ids, const TilePlace& tile, bool with_features,
+                                          Batch<T, kWaves, kBatch>& batch, Lane<T, kPixels>& lane, const Visit& visit) {
   static_assert(kBatch % 32 == 0, "a warp votes on 32 entries at a time");
   const int first_row = 2 * kPixels * (threadIdx.x / 32);
   for (int32_t begin = tile.begin; begin < tile.end; begin += kBatch) {
@@ -185,11 +208,44 @@ __device__ __forceinline__ void walk(const RasterInput<T>& in, const int32_t* id
         checked = group;
         if (!(batch.rows[at] >> first_row & lane.open_rows)) continue;
         Evaluated<T, kWaves, kPixels> evaluated;
-        evaluate<T, kWaves, kPixels>(in, batch.splats[at], batch.waves[at], lane, evaluated);
-        visit(at, evaluated);
+        evaluate<T, kWaves, kPixels>(in, batch.splats[at], batch.waves[at], lane, lane.open_pixels(), evaluated);
+        visit(at, begin + at - tile.begin, evaluated);
       }
     }
-    after_batch(begin, count);
+  }
+}
+
+// The same back to front: ends[p] entries of the list, `end` of any pixel of the tile, were taken by the lane's pixels.
+// Calls after_batch(begin, count) in every thread, between two barriers.
+template <int kBatch, class T, int kWaves, int kPixels, class Visit, class AfterBatch>
+__device__ __forceinline__ void walk_up(const RasterInput<T>& in, const int32_t* ids, const TilePlace& tile, bool with_features,
+                                        Batch<T, kWaves, kBatch>& batch, const Lane<T, kPixels>& lane, const int32_t (&ends)[kPixels], int32_t end,
+                                        const Visit& visit, const AfterBatch& after_batch) {
+  const int first_row = 2 * kPixels * (threadIdx.x / 32);
+  int32_t last = ends[0];
+  for (int p = 1; p < kPixels; ++p) last = max(last, ends[p]);
+  for (int flip = 16; flip; flip /= 2) last = max(last, __shfl_xor_sync(kWholeWarp, last, flip));
+  for (int32_t first = (end - 1) / kBatch * kBatch; first >= 0 && end; first -= kBatch) {
+    const int count = min(kBatch, end - first);
+    __syncthreads();
+    for (int i = threadIdx.x; i < count; i += blockDim.x) load_splat(in, ids[tile.begin + first + i], tile, i, with_features, batch);
+    __syncthreads();
+    for (int chunk = (count - 1) / 32 * 32; chunk >= 0; chunk -= 32) {
+      const int mine = chunk + threadIdx.x % 32;
+      const unsigned rows = (1u << (2 * kPixels)) - 1u;
+      unsigned left = __ballot_sync(kWholeWarp, mine < count && first + mine < last && (batch.rows[mine] >> first_row & rows));
+      while (left) {
+        const int bit = 31 - __clz(int(left)), at = chunk + bit;
+        left ^= 1u << bit;
+        unsigned open = 0;
+#pragma unroll
+        for (int p = 0; p < kPixels; ++p) open |= unsigned(first + at < ends[p]) << p;
+        Evaluated<T, kWaves, kPixels> evaluated;
+        evaluate<T, kWaves, kPixels>(in, batch.splats[at], batch.waves[at], lane, open, evaluated);
+        visit(at, first + at, evaluated);
+      }
+    }
+    after_batch(tile.begin + first, count);
   }
 }
 

@@ -26,17 +26,16 @@ def _rasterize_on_gpu(
     width: int,
     height: int,
     median: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     slots = torch.are_deterministic_algorithms_enabled()
     lists = lists_once(means2d, conics, depths, opacities, waves, width, height, slots)
-    image = features.new_empty(height, width, features.shape[1])
-    transmittance = features.new_empty(height, width)
-    median_ids = torch.empty((height, width) if median else (0, 0), dtype=torch.int32, device=features.device)
+    image, transmittance, median_ids, ends = outputs = _outputs(features, width, height, median)
     arrays = plain(means2d, conics, opacities, features, waves, background)
     native_of(features).rasterize_forward(
-        *arrays, lists.offsets, lists.ids, width, height, image, transmittance, median_ids if median else None, None
-    )
-    return image, transmittance, median_ids
+        *arrays, lists.offsets, lists.ids, width, height, image, transmittance, ends, median_ids if median else None,
+        None,
+    )  # fmt: skip
+    return outputs
 
 
 @custom_op("geokit::rasterize", cuda=_rasterize_on_gpu)
@@ -52,16 +51,14 @@ def _rasterize(
     width: int,
     height: int,
     median: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     offsets, entries, _ = bin_once(means2d, conics, depths, opacities, waves, width, height)
-    image = features.new_empty(height, width, features.shape[1])
-    transmittance = features.new_empty(height, width)
-    median_ids = torch.empty((height, width) if median else (0, 0), dtype=torch.int32, device=features.device)
+    image, transmittance, median_ids, _ = outputs = _outputs(features, width, height, median)
     arrays = plain(means2d, conics, opacities, features, waves, background)
     _native.rasterize_forward(
         *arrays, offsets, entries, width, height, image, transmittance, median_ids if median else None, None
     )
-    return image, transmittance, median_ids
+    return outputs
 
 
 @_rasterize.register_fake
@@ -77,9 +74,18 @@ def _(
     width: int,
     height: int,
     median: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    median_ids = torch.empty((height, width) if median else (0, 0), dtype=torch.int32, device=features.device)
-    return features.new_empty(height, width, features.shape[1]), features.new_empty(height, width), median_ids
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return _outputs(features, width, height, median)
+
+
+def _outputs(features: Tensor, width: int, height: int, median: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The picture, its transmittance, the median ids and, on a GPU, how much of its list each pixel took."""
+
+    def integers(wanted: bool) -> Tensor:
+        return torch.empty((height, width) if wanted else (0, 0), dtype=torch.int32, device=features.device)
+
+    image, transmittance = features.new_empty(height, width, features.shape[1]), features.new_empty(height, width)
+    return image, transmittance, integers(median), integers(features.device.type != "cpu")
 
 
 def _rasterize_backward_on_gpu(
@@ -90,8 +96,8 @@ def _rasterize_backward_on_gpu(
     features: Tensor,
     waves: Tensor,
     background: Tensor,
-    image: Tensor,
     transmittance: Tensor,
+    ends: Tensor,
     width: int,
     height: int,
     image_bar: Tensor,
@@ -108,7 +114,7 @@ def _rasterize_backward_on_gpu(
     probe_bar = means2d.new_empty(len(means2d) if absolute else 0, 2)
     native_of(features).rasterize_backward(
         *arrays, lists.offsets, lists.ids, width, height, lists.slots, lists.first_slots,
-        *plain(image, transmittance, image_bar, transmittance_bar), rows, *gradients, probe_bar if absolute else None,
+        *plain(transmittance, ends, image_bar, transmittance_bar), rows, *gradients, probe_bar if absolute else None,
     )  # fmt: skip
     return *gradients, probe_bar  # type: ignore[return-value]
 
@@ -122,8 +128,8 @@ def _rasterize_backward(
     features: Tensor,
     waves: Tensor,
     background: Tensor,
-    image: Tensor,
     transmittance: Tensor,
+    ends: Tensor,
     width: int,
     height: int,
     image_bar: Tensor,
@@ -152,8 +158,8 @@ def _(
     features: Tensor,
     waves: Tensor,
     background: Tensor,
-    image: Tensor,
     transmittance: Tensor,
+    ends: Tensor,
     width: int,
     height: int,
     image_bar: Tensor,
@@ -165,15 +171,15 @@ def _(
 
 
 def _rasterize_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
-    ctx.mark_non_differentiable(output[2])
-    ctx.save_for_backward(*inputs[:7], *output[:2])
+    ctx.mark_non_differentiable(*output[2:])
+    ctx.save_for_backward(*inputs[:7], output[1], output[3])
     ctx.absolute, ctx.width, ctx.height = inputs[7] is not None, *inputs[8:10]
 
 
-def _rasterize_vjp(ctx: Any, image_bar: Tensor, transmittance_bar: Tensor, _ids_bar: Any) -> tuple[Any, ...]:
-    *inputs, image, transmittance = ctx.saved_tensors
+def _rasterize_vjp(ctx: Any, image_bar: Tensor, transmittance_bar: Tensor, *_: Any) -> tuple[Any, ...]:
+    *inputs, transmittance, ends = ctx.saved_tensors
     means2d, conics, opacities, features, waves, probe = _rasterize_backward(
-        *inputs, image, transmittance, ctx.width, ctx.height, image_bar, transmittance_bar, ctx.absolute
+        *inputs, transmittance, ends, ctx.width, ctx.height, image_bar, transmittance_bar, ctx.absolute
     )
     background = (image_bar * transmittance[..., None]).sum((0, 1)) if ctx.needs_input_grad[6] else None
     probe = probe if ctx.absolute else None
@@ -220,6 +226,7 @@ def rasterize(
     if waves.shape[1] > 16:
         raise InvalidInput(f"a splat carries at most 16 waves, got {waves.shape[1]}")
     check_size(width, height)
-    return _rasterize(
+    image, transmittance, median_ids, _ = _rasterize(
         means2d, conics, depths.detach(), opacities, features, waves, background, screen_probe, width, height, median
     )
+    return image, transmittance, median_ids

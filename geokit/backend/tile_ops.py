@@ -252,7 +252,8 @@ def count_pairs(
     pairs = torch.empty(len(lists[0]) - 1, dtype=torch.int64, device=depths.device)
     image, transmittance = means2d.new_empty(height, width, 1), means2d.new_empty(height, width)
     arrays = plain(means2d, conics, opacities, features, waves, background)
-    native_of(depths).rasterize_forward(*arrays, *lists, width, height, image, transmittance, None, pairs)
+    ends = [] if depths.device.type == "cpu" else [_integers(depths, height, width)]
+    native_of(depths).rasterize_forward(*arrays, *lists, width, height, image, transmittance, *ends, None, pairs)
     return int(pairs.sum())
 
 
