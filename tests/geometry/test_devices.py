@@ -62,7 +62,7 @@ from geokit.geometry.topology import submesh, topology
 from geokit.geometry.undistort import Lens, distort, sampling_grid, undistort, undistort_image
 from geokit.geometry.unseen import cut_unseen
 from tests.geometry import shapes
-from tests.reference.devices import assert_serves_both, on_the_gpu
+from tests.reference.devices import assert_serves_both, emulated_gpu, on_the_gpu
 from tests.reference.pretend_gpu import pretend_gpu
 
 
@@ -196,7 +196,7 @@ def test_a_shape_is_on_one_device(shape):
 
 @pytest.mark.parametrize(("function", "shape"), [(render_mesh, BALL), (render_points, CLOUD), (rasterize, BALL)])
 def test_a_camera_may_be_anywhere(function, shape):
-    with pretend_gpu():
+    with emulated_gpu():
         for here, there in ((shape, on_the_gpu(CAMERA)), (on_the_gpu(shape), CAMERA)):
             assert function(here, there).depth.is_cuda == (here is not shape)
 
@@ -214,5 +214,5 @@ PAIRS = {
 @pytest.mark.parametrize(("name", "first"), itertools.product(PAIRS, (True, False)))
 def test_shapes_on_two_devices_are_a_sentence(name, first):
     function, one, other = PAIRS[name]
-    with pretend_gpu(), pytest.raises(InvalidInput, match=r"must be on one device, got .* on .* and .* on "):
+    with emulated_gpu(), pytest.raises(InvalidInput, match=r"must be on one device, got .* on .* and .* on "):
         function(on_the_gpu(one) if first else one, other if first else on_the_gpu(other))
