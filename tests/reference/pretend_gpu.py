@@ -55,6 +55,12 @@ class OnGpu(Tensor):
     def data_ptr(self) -> int:
         return self.inner.data_ptr()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        copied = self.detach().clone().requires_grad_(self.requires_grad)
+        if isinstance(self, torch.nn.Parameter):
+            copied._is_param = True  # type: ignore[attr-defined]
+        return memo.setdefault(id(self), copied)
+
     def __repr__(self) -> str:  # type: ignore[override]
         return f"OnGpu({self.inner})"
 
