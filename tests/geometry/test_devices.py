@@ -86,6 +86,12 @@ DEPTH, PICTURE = _noise(24, 32).abs() + 2, _noise(24, 32, 3).sigmoid()
 BOX = ((-1, -1, -1), (1, 1, 1))
 
 
+def _closest(mesh: Mesh, places: torch.Tensor) -> list[torch.Tensor]:
+    """Faces and weights by the points that they tell: a place nearest to an edge may see either face."""
+    found = closest_points(mesh, places)
+    return [found.points, found.distances, (found.barycentrics[..., None] * mesh.corners[found.face_ids]).sum(1)]
+
+
 def _fused(camera: Cameras, depth: torch.Tensor, color: torch.Tensor) -> Mesh:
     return fuse_depth(camera[[0, 0]], [DepthView(depth, color)] * 2, 0.2)
 
@@ -143,7 +149,7 @@ CASES = {
     "cut_unseen": (lambda m, p: cut_unseen(m, p, torch.full_like(m.vertices[:, 0], 0.1), 0.5), BALL, PLACES),
     "PointBatch": (lambda c: (lambda b: (b, b.ids, b.padded()))(PointBatch.from_clouds([c, c[:3]])), CLOUD),
     "MeshBatch": (lambda m: (lambda b: (b, b[0], b.face_ids, b.vertex_ids))(MeshBatch.from_meshes([m, m])), TEXTURED),
-    "closest_points": (closest_points, BALL, PLACES),
+    "closest_points": (_closest, BALL, PLACES),
     "winding_number": (winding_number, BALL, PLACES),
     "signed_distance": (signed_distance, BALL, PLACES),
     "ray_cast": (ray_cast, BALL, PLACES, -PLACES),

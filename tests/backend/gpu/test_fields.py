@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from geokit.fields.distance_solid import Solid
 from geokit.fields.encodings import Coordinates, FourierFeatures
+from geokit.fields.evolution import evolve
 from geokit.fields.fit_network import fit_network, image_samples, squared_error
 from geokit.fields.fit_sdf import fit_sdf
 from geokit.fields.fourier import FourierField
@@ -15,11 +17,16 @@ from geokit.fields.initialise import image_weights, kernels_from_samples
 from geokit.fields.perceptron import Perceptron
 from geokit.fields.radial import RadialEncoding, RadialField
 from geokit.fields.radial_fit import features_by_least_squares, fit_radial
+from geokit.fields.resolutions import adaptive_resolutions
+from geokit.fields.simplex_fourier import simplex_contents
+from geokit.fields.simplex_raster import simplex_raster
 from geokit.fields.siren import SirenField
 from geokit.fields.storage import save_field
 from geokit.fields.trained_images import MODELS, train_image
+from geokit.fields.surface_fit import fit_points
 from geokit.geometry.mesh import Mesh
-from tests.reference.devices import emulated_gpu
+from geokit.geometry.point_cloud import PointCloud
+from tests.reference.devices import assert_serves_both, emulated_gpu
 from tests.reference.pretend_gpu import GPU
 
 BOX = torch.tensor([[0.0, 0.0], [12.0, 9.0]])
@@ -44,6 +51,11 @@ def box_mesh():
     corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
     sides = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
     return Mesh(corners, torch.tensor([[s[0], s[k], s[k + 1]] for s in sides for k in (1, 2)]))
+
+
+def sphere_cloud():
+    normals = torch.nn.functional.normalize(picture(60).reshape(-1, 3) - 0.5, dim=1)[:300]
+    return PointCloud(normals * 3, normals=normals)
 
 
 def gabor():
@@ -101,7 +113,7 @@ def test_radial_fields_that_are_fitted():
     field = RadialField(BOX.to(GPU), made)
     found = features_by_least_squares(field, points, values, values[:, :, None].expand(-1, -1, 2) * 0)
     assert found.residual < 1
-    losses = fit_radial(field, points, values, cpu_seconds=3.0)
+    losses = fit_radial(field, points, values, cpu_seconds=0.5)
     assert losses
     assert all(p.is_cuda for p in field.parameters())
 
@@ -130,6 +142,35 @@ def test_files_of_fields_on_the_gpu(name, bits, tmp_path):
 def test_images_that_are_on_the_gpu(limit):
     field = fit_image(picture().to(GPU), **limit)
     assert field.raster(9, 12).is_cuda
+
+
+def open_box():
+    return Mesh(box_mesh().vertices, box_mesh().faces[2:])
+
+
+def evolved(shape, velocity="mean curvature"):
+    field = evolve(shape, velocity, 0.02, BOX.to(shape.bounds) / 12, 12)
+    return field.at(BOX.to(shape.bounds) / 20, 0.01)
+
+
+def contents(points, faces):
+    return simplex_contents(points, faces), simplex_raster(points / 12, faces, sizes=8)
+
+
+FUNCTIONS = {
+    "solid": (lambda m: Solid.of(m, True, 0.1).distances(m.vertices * 0.9 + 0.2), open_box()),
+    "curvature": (lambda f: evolved(f), GaussianField(BOX / 12, 7, "float64")),
+    "flow": (lambda f: evolved(f, lambda x, t: x.flip(1) * t[:, None]), GaussianField(BOX / 12, 7, "float64")),
+    "simplices": (contents, picture()[:, :, :2].reshape(-1, 2).double(), torch.arange(30).reshape(10, 3)),
+    "points": (lambda c: fit_points(c)(c.points + 0.01), sphere_cloud()),
+    "resolutions": (lambda i: torch.tensor(adaptive_resolutions(i, 2, 50, 2, candidates=4)), picture()),
+}
+STAYS = {"resolutions"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_what_is_on_the_gpu(name):
+    assert_serves_both(*FUNCTIONS[name], stays=name in STAYS, tolerance=1e-3)
 
 
 def test_distances_to_a_mesh_on_the_gpu():
