@@ -88,7 +88,7 @@ def test_measures_of_equivariance():
     with emulated_gpu():
         mlp = on_the_gpu(TensorMLP(rep, TensorSum((4, 3)), rep, 1, orthogonal_maps(3)).double())
         error = equivariance_error(
-            mlp, orthogonal_maps(3), on_the_gpu(normal(5, rep.size)), action_in=rep.act, action_out=rep.act
+            mlp, orthogonal_maps(3), on_the_gpu(normal(5, rep.size)), action_in=rep.act, action_out=rep.act, count=5
         )
         assert error.worst < 1e-10
 
