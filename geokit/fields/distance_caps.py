@@ -38,7 +38,7 @@ def caps(mesh: Mesh, around: Bvh, cell: float) -> Mesh:
 def _cap(around: Bvh, low: Tensor, high: Tensor, cell: float) -> Mesh:
     side = max(cell, float((high - low).max()) / _SAMPLES)
     shape = ((high - low) / side).ceil().long() + 1
-    cells = torch.cartesian_prod(*(torch.arange(int(n)) for n in shape))
+    cells = torch.cartesian_prod(*(torch.arange(int(n), device=low.device) for n in shape))
     values = 0.5 - winding_number(around, low + (cells.to(low) + 0.5) * side)
     # A spline with these coefficients is within a second difference of them, which is small but at the mesh.
     keys = ops.keys_of(cells)

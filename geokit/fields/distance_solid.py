@@ -61,7 +61,7 @@ def _seen(mesh: Mesh, around: Bvh) -> Mesh:
     """The faces with the outside in front of them and the inside behind, those that are so in part being cut."""
     places, faces = mesh.vertices, mesh.faces[mesh.face_areas() > 0]
     kept = [faces[:0]]
-    probes = torch.tensor(_PROBES, dtype=places.dtype)
+    probes = places.new_tensor(_PROBES)
     for left in range(_CUTS, -1, -1):
         corners = places[faces]
         above = Mesh(places, faces).face_normals() * (_ASIDE * mesh.extent)
@@ -81,7 +81,7 @@ def _seen(mesh: Mesh, around: Bvh) -> Mesh:
 def _quartered(places: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     a, b, c = places[faces].unbind(1)
     more = torch.cat([(a + b) / 2, (b + c) / 2, (c + a) / 2])
-    count = torch.arange(len(faces)) + len(places)
+    count = torch.arange(len(faces), device=faces.device) + len(places)
     ab, bc, ca = count, count + len(faces), count + 2 * len(faces)
     i, j, k = faces.unbind(1)
     quarters = torch.cat([torch.stack(t, 1) for t in ((i, ab, ca), (ab, j, bc), (ca, bc, k), (ab, bc, ca))])

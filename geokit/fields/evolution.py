@@ -34,7 +34,8 @@ def evolve(
     """The field f(x, t), from t = 0 to `time`, whose level sets move as `velocity` says.
 
     shape: a field of one channel, a closed mesh (its signed distance, exact), or a function from points (N, d) to
-    (N,); f < 0 is inside. bounds: the lowest and highest corner of the box, d = 2 or 3, needed for a function.
+    (N,); f < 0 is inside. bounds: the lowest and highest corner of the box, d = 2 or 3, needed for a function. The
+    result is on the device of the field or mesh, and for a function on that of the bounds.
 
     velocity: a function of points (N, d) and times (N,), which gives vectors (N, d) in lengths per time. Then
     f_t + V . grad f = 0 is solved along its characteristics, with steps enough that paths are good to `tolerance` times
@@ -87,12 +88,13 @@ def _flow(start: Function, velocity: Velocity, box: Tensor, time: float, toleran
 
 
 def _by_curvature(start: Function, box: Tensor, time: float, resolution: int) -> SnapshotField:
-    sides = (box[1] - box[0]).double()
+    low, high = box.double().cpu()
+    sides = high - low
     cell = float(sides.max()) / (resolution - 1)
     counts = [max(math.ceil(float(side) / cell - 1e-6) + 1, 5) for side in sides]
     spans = torch.tensor([cell * (n - 1) for n in counts], dtype=torch.float64)
-    corner = box.double().mean(0) - spans / 2
-    axes = [float(low) + cell * torch.arange(n, dtype=torch.float64) for low, n in zip(corner, counts)]
+    corner = (low + high) / 2 - spans / 2
+    axes = [float(begin) + cell * torch.arange(n, dtype=torch.float64) for begin, n in zip(corner, counts)]
     places = torch.cartesian_prod(*axes).to(box)
     with torch.no_grad():
         f = torch.cat([start(some) for some in places.split(_CHUNK)]).double().reshape(counts)
@@ -117,8 +119,8 @@ def _box(shape: Field | Mesh | Function, bounds: Tensor | Sequence[Sequence[floa
         low, high = shape.vertices.detach().aminmax(dim=0)
         margin = _MARGIN * (high - low).norm()
         return torch.stack([low - margin, high + margin])
-    dtype = shape.bounds.dtype if isinstance(shape, Field) else torch.float64
-    dtype = shape.vertices.dtype if isinstance(shape, Mesh) else dtype
+    like = shape.bounds if isinstance(shape, Field) else shape.vertices if isinstance(shape, Mesh) else None
+    dtype = torch.float64 if like is None else like.dtype
     try:
         box = bounds if isinstance(bounds, Tensor) else torch.tensor(bounds, dtype=dtype)
     except (TypeError, ValueError) as error:
@@ -126,7 +128,7 @@ def _box(shape: Field | Mesh | Function, bounds: Tensor | Sequence[Sequence[floa
     check_tensor("bounds", box, (2, "d"), FLOATS, finite=True)
     if box.shape[1] not in (2, 3) or not bool((box[1] > box[0]).all()):
         raise InvalidInput(f"bounds must have an extent along each of 2 or 3 axes, got {box.tolist()}")
-    return box.detach().cpu()
+    return box.detach().to(box.device if like is None else like.device)
 
 
 def _function(shape: Field | Mesh | Function, box: Tensor) -> Function:
@@ -136,7 +138,7 @@ def _function(shape: Field | Mesh | Function, box: Tensor) -> Function:
     if expected != d or d not in (2, 3):
         raise InvalidInput(f"a shape of {expected} dimensions needs bounds of as many, 2 or 3, got {d}")
     if isinstance(shape, Mesh):
-        tree = Bvh(Mesh(shape.vertices.detach().cpu().to(box.dtype), shape.faces.cpu()))
+        tree = Bvh(Mesh(shape.vertices.detach().to(box), shape.faces))
         return lambda x: signed_distance(tree, x)
     if isinstance(shape, Field):
         return lambda x: shape(x)[:, 0]

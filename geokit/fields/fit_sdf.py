@@ -40,7 +40,7 @@ def fit_sdf(mesh: Mesh, parameters: int = 200_000, *, signed: bool = True, seed:
     above zero there, and has no zero set to be meshed: mesh(level=...) gives the surface at a distance.
 
     parameters: at least what the coarsest lattice, of some 12^3 nodes for a cube, takes. The same seed gives the same
-    field. float32 or float64 as the mesh is; fitted in float32, to about 1e-6 of the extent at best.
+    field. float32 or float64 as the mesh is; fitted in float32 on the CPU, to about 1e-6 of the extent at best.
     Raises `InvalidInput` for a mesh without faces or extent, one that encloses nothing, and a number of parameters that
     is too small or above 20 million.
     """

@@ -10,7 +10,7 @@ def spline_coefficients(samples: Tensor) -> Tensor:
 
     The function goes on as its mirror image about the first and the last sample (Unser 1999).
     """
-    return torch.from_numpy(spline_filter(samples.double().numpy(), order=3, mode="mirror")).to(samples)
+    return torch.from_numpy(spline_filter(samples.double().cpu().numpy(), order=3, mode="mirror")).to(samples)
 
 
 def spline_values(coefficients: Tensor, places: Tensor) -> Tensor:

@@ -1,8 +1,6 @@
 """Networks and layers on another device than the CPU: nothing they make is on the CPU by accident, and the results are
 the same."""
 
-import copy
-
 import pytest
 import torch
 
@@ -23,8 +21,8 @@ from geokit.equivariant.symmetries import orthogonal_maps, rotations_about
 from geokit.equivariant.tensor_network import TensorMLP
 from geokit.fields import simplex_fourier as spectrum
 from tests.equivariant.position_orientation import test_network as networks
-from tests.reference.comparison import assert_close
-from tests.reference.pretended_gpu import GPU, on_gpu, pretended_gpu
+from tests.reference.devices import assert_serves_both, emulated_gpu, on_the_gpu
+from tests.reference.pretend_gpu import GPU
 
 
 def normal(*shape):
@@ -32,27 +30,9 @@ def normal(*shape):
 
 
 def check(function, *arguments):
-    """`function`, a module or not, gives on the pretended GPU what it gives on the CPU; so do its gradients."""
-    on_cpu, elsewhere = (outcome(copy.deepcopy(function), arguments, move) for move in (lambda value: value, on_gpu))
-    assert all(t is None or t.device == GPU for t in elsewhere)
-    for number, (want, have) in enumerate(zip(on_cpu, elsewhere, strict=True)):
-        assert (want is None) == (have is None)
-        if want is not None:
-            assert_close(f"tensor {number}", have.detach().cpu().double(), want.detach().double(), 1e-9)
-
-
-def outcome(function, arguments, move):
-    """The outputs, and the gradients of their sum of squares."""
-    torch.manual_seed(0)
-    with pretended_gpu():
-        given = move([a.clone().requires_grad_(a.is_floating_point()) for a in arguments])
-        called = move(function) if isinstance(function, torch.nn.Module) else function
-        outputs = called(*given)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        leaves = [t for t in given if t.requires_grad]
-        leaves += called.parameters() if isinstance(called, torch.nn.Module) else []
-        losses = [t.square().sum() for t in outputs if t.requires_grad]
-        return [*outputs, *(torch.autograd.grad(sum(losses), leaves, allow_unused=True) if losses else ())]
+    """`function`, a module or not, gives on the GPU what it gives on the CPU; so do its gradients by all arguments."""
+    given = (a.clone().requires_grad_(a.is_floating_point()) for a in arguments)
+    assert_serves_both(function, *given, tolerance=1e-9)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -76,15 +56,15 @@ def test_more_position_orientation_networks(options):
 
 
 def net_on(like, net):
-    return on_gpu(copy.deepcopy(net)) if like.device == GPU else net
+    return on_the_gpu(net) if like.device == GPU else net
 
 
 def test_networks_that_move_or_average_or_turn_at_random():
     check(po.NBodyNet(8, 2).double(), normal(2, 5, 3), normal(2, 5, 3), normal(2, 5))
     data = networks.example(3)
-    with pretended_gpu():
-        net = on_gpu(networks.network(3, "random").double().train())
-        assert net(**on_gpu(data))[0].device == GPU
+    with emulated_gpu():
+        net = on_the_gpu(networks.network(3, "random").double().train())
+        assert net(**on_the_gpu(data))[0].device == GPU
 
 
 def test_edges_and_invariants():
@@ -102,13 +82,13 @@ def test_the_classifier_of_points():
 def test_measures_of_equivariance():
     data = networks.example(3)
     net = networks.network(3, "cloud").double()
-    with pretended_gpu():
-        assert graph_equivariance_error(on_gpu(net), **on_gpu(data), count=3).worst < 1e-10
+    with emulated_gpu():
+        assert graph_equivariance_error(on_the_gpu(net), **on_the_gpu(data), count=3).worst < 1e-10
     rep = TensorSum((1, 2))
-    with pretended_gpu():
-        mlp = on_gpu(TensorMLP(rep, TensorSum((4, 3)), rep, 1, orthogonal_maps(3)).double())
+    with emulated_gpu():
+        mlp = on_the_gpu(TensorMLP(rep, TensorSum((4, 3)), rep, 1, orthogonal_maps(3)).double())
         error = equivariance_error(
-            mlp, orthogonal_maps(3), on_gpu(normal(5, rep.size)), action_in=rep.act, action_out=rep.act
+            mlp, orthogonal_maps(3), on_the_gpu(normal(5, rep.size)), action_in=rep.act, action_out=rep.act, count=5
         )
         assert error.worst < 1e-10
 
@@ -160,11 +140,10 @@ def test_soft_equivariance():
     reps = TensorSum((3, 3)), TensorSum((8, 8, 4)), TensorSum((0, 1))
     torch.manual_seed(0)
     net = TensorMLP(*reps).double()
-    with pretended_gpu():
-        on_gpu(net)
-        penalty = on_gpu(
-            SoftEquivariance(net, {"all": orthogonal_maps(3), "z": rotations_about((0.0, 0.0, 1.0), True)}, *reps)
-        )
+    with emulated_gpu():
+        net.to(GPU)
+        maps = {"all": orthogonal_maps(3), "z": rotations_about((0.0, 0.0, 1.0), True)}
+        penalty = SoftEquivariance(net, maps, *reps).to(GPU)
         found = penalty()
         assert found.device == GPU
         found.backward()

@@ -62,7 +62,7 @@ from geokit.geometry.topology import submesh, topology
 from geokit.geometry.undistort import Lens, distort, sampling_grid, undistort, undistort_image
 from geokit.geometry.unseen import cut_unseen
 from tests.geometry import shapes
-from tests.reference.devices import assert_serves_both, on_the_gpu
+from tests.reference.devices import assert_serves_both, emulated_gpu, on_the_gpu
 from tests.reference.pretend_gpu import pretend_gpu
 
 
@@ -86,14 +86,14 @@ DEPTH, PICTURE = _noise(24, 32).abs() + 2, _noise(24, 32, 3).sigmoid()
 BOX = ((-1, -1, -1), (1, 1, 1))
 
 
+def _closest(mesh: Mesh, places: torch.Tensor) -> list[torch.Tensor]:
+    """Faces and weights by the points that they tell: a place nearest to an edge may see either face."""
+    found = closest_points(mesh, places)
+    return [found.points, found.distances, (found.barycentrics[..., None] * mesh.corners[found.face_ids]).sum(1)]
+
+
 def _fused(camera: Cameras, depth: torch.Tensor, color: torch.Tensor) -> Mesh:
     return fuse_depth(camera[[0, 0]], [DepthView(depth, color)] * 2, 0.2)
-
-
-def nearest_of(mesh, places):
-    """Which of several faces at the same distance is found may differ."""
-    found = closest_points(mesh, places)
-    return found.points, found.distances
 
 
 CASES = {
@@ -149,7 +149,7 @@ CASES = {
     "cut_unseen": (lambda m, p: cut_unseen(m, p, torch.full_like(m.vertices[:, 0], 0.1), 0.5), BALL, PLACES),
     "PointBatch": (lambda c: (lambda b: (b, b.ids, b.padded()))(PointBatch.from_clouds([c, c[:3]])), CLOUD),
     "MeshBatch": (lambda m: (lambda b: (b, b[0], b.face_ids, b.vertex_ids))(MeshBatch.from_meshes([m, m])), TEXTURED),
-    "closest_points": (nearest_of, BALL, PLACES),
+    "closest_points": (_closest, BALL, PLACES),
     "winding_number": (winding_number, BALL, PLACES),
     "signed_distance": (signed_distance, BALL, PLACES),
     "ray_cast": (ray_cast, BALL, PLACES, -PLACES),
@@ -170,10 +170,6 @@ ON_THE_CPU = {  # what these return stays there
     "trimesh": (lambda m: exchange.from_trimesh(exchange.to_trimesh(m)), BALL),
     "open3d": (lambda m: exchange.from_open3d(exchange.to_open3d(m)), BALL),
 }
-
-
-def kernels():
-    return pytest.importorskip("geokit._emulated", reason="this build is not for development")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -206,7 +202,7 @@ def test_a_shape_is_on_one_device(shape):
 
 @pytest.mark.parametrize(("function", "shape"), [(render_mesh, BALL), (render_points, CLOUD), (rasterize, BALL)])
 def test_a_camera_may_be_anywhere(function, shape):
-    with pretend_gpu(kernels()):
+    with emulated_gpu():
         for here, there in ((shape, on_the_gpu(CAMERA)), (on_the_gpu(shape), CAMERA)):
             assert function(here, there).depth.is_cuda == (here is not shape)
 
@@ -224,5 +220,5 @@ PAIRS = {
 @pytest.mark.parametrize(("name", "first"), itertools.product(PAIRS, (True, False)))
 def test_shapes_on_two_devices_are_a_sentence(name, first):
     function, one, other = PAIRS[name]
-    with pretend_gpu(kernels()), pytest.raises(InvalidInput, match=r"must be on one device, got .* on .* and .* on "):
+    with emulated_gpu(), pytest.raises(InvalidInput, match=r"must be on one device, got .* on .* and .* on "):
         function(on_the_gpu(one) if first else one, other if first else on_the_gpu(other))

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 from geokit.backend import gpu, native
 
@@ -54,6 +53,12 @@ class OnGpu(Tensor):
 
     def data_ptr(self) -> int:
         return self.inner.data_ptr()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        copied = self.detach().clone().requires_grad_(self.requires_grad)
+        if isinstance(self, torch.nn.Parameter):
+            copied._is_param = True  # type: ignore[attr-defined]
+        return memo.setdefault(id(self), copied)
 
     def __repr__(self) -> str:  # type: ignore[override]
         return f"OnGpu({self.inner})"
@@ -95,8 +100,15 @@ def pretend_gpu(module: Any = None) -> Iterator[None]:
 
 
 class _Operations(TorchDispatchMode):
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _compute(function, args, kwargs or {})
+    pass
+
+
+def _dispatched(_mode: Any, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    return _compute(function, args, kwargs or {})
+
+
+# Of a class that is made with it, torch would call it through its compiler, whose import and calls cost seconds.
+_Operations.__torch_dispatch__ = _dispatched  # type: ignore[method-assign]
 
 
 class _Devices(TorchFunctionMode):
@@ -139,9 +151,11 @@ def _inner(value: Any) -> Any:
 
 
 def _compute(function: Any, arguments: Any, options: Any) -> Any:
-    leaves = tree_leaves((arguments, options))
+    leaves = list(_leaves((arguments, options)))
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     here = any(isinstance(t, OnGpu) for t in tensors)
+    if not here and not any(isinstance(leaf, torch.device) for leaf in leaves):
+        return function(*arguments, **options)
     if function.namespace == "geokit" and here:
         with _Devices(), _Operations():
             return native.GPU_FUNCTIONS[function._schema.name](*arguments, **options)
@@ -160,13 +174,31 @@ def _compute(function: Any, arguments: Any, options: Any) -> Any:
     on_gpu = here if not devices else devices[0] != "cpu"
     if on_gpu and isinstance(options.get("generator"), torch.Generator):
         raise RuntimeError(f"{function} on a GPU does not take a generator of the CPU")
-    arguments, options = tree_map(_inner, (arguments, options))
+    arguments, options = _mapped(_inner, arguments), _mapped(_inner, options)
     found = function(*arguments, **options)
     for tensor in tensors:  # what an operation changes in place, it returns
         if isinstance(tensor, OnGpu) and found is tensor.inner:
             return tensor
-    return tree_map(_on_gpu, found) if on_gpu else found
+    return _mapped(_on_gpu, found) if on_gpu else found
 
 
 def _on_gpu(value: Any) -> Any:
     return OnGpu(value.resolve_conj().resolve_neg()) if isinstance(value, Tensor) else value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _leaves(part)
+    elif isinstance(value, dict):
+        yield from _leaves(tuple(value.values()))
+    else:
+        yield value
+
+
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)([_mapped(function, part) for part in value])
+    if isinstance(value, dict):
+        return {name: _mapped(function, part) for name, part in value.items()}
+    return function(value)

@@ -15,7 +15,7 @@ def _raced(order: int, apart: int) -> torch.Tensor:
     parameter, first = memory[:count], memory[apart : apart + count]
     emulated.set_order(order)
     arrays = parameter, gradient[:count].contiguous(), first, second[:count].contiguous()
-    emulated.adam_step(0, *arrays, torch.ones(count), 0.9, 0.999, 1e-15, 1)
+    emulated.adam_step(0, *arrays, torch.ones(count), 0.9, 0.999, 1e-15, 1, None)
     emulated.set_order(0)
     return memory
 

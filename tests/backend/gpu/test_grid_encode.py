@@ -82,7 +82,7 @@ def test_third_derivatives(device):
 
 
 def test_the_same_bits_where_they_are_asked_for(device):
-    x, table, layout = case(3, 2, "spline", points=300)
+    x, table, layout = case(3, 2, "spline", points=140)
     function = encoding(layout)
     torch.use_deterministic_algorithms(True)
     try:

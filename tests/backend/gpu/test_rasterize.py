@@ -25,7 +25,9 @@ def leaves(screen):
     return scenes.arguments(scenes.with_gradients(screen))
 
 
-@pytest.mark.parametrize(("waves", "channels"), [(0, 3), (1, 3), (2, 3), (0, 4), (2, 4), (0, 1), (3, 3), (1, 7), (0, 40)])
+@pytest.mark.parametrize(
+    ("waves", "channels"), [(0, 3), (1, 3), (2, 3), (0, 4), (2, 4), (0, 1), (3, 3), (1, 7), (0, 40)]
+)
 def test_channels_and_waves(device, waves, channels):
     assert_agrees(device, picture, *leaves(scenes.random_screen(1, channels=channels, waves=waves)))
 

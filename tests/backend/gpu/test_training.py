@@ -48,7 +48,7 @@ def test_the_losses_of_a_run(device, kind, request):
 
     def losses(*fields):
         run = Trainer(CAMERAS, PHOTOGRAPHS, Splats(*fields), config)
-        steps = [run.step(progress) for progress in (0.0,) * 8 + (0.09,) * 8]
+        steps = [run.step(progress) for progress in (0.0,) * 5 + (0.09,) * 5]
         return torch.tensor([[step.loss, step.psnr] for step in steps]), run.splats.means
 
     expected, means = losses(*start())
