@@ -8,6 +8,7 @@ import torch
 from geokit.backend.splatting_ops import count_pairs, rasterize
 from tests.reference import scenes
 from tests.reference.agreement import assert_agrees
+from tests.reference.comparison import assert_rows_close
 
 
 def picture(*arguments):
@@ -52,6 +53,35 @@ def test_rows_that_become_opaque(device):
 def test_long_lists(device):
     screen = scenes.random_screen(19, count=600, width=20, height=18, opacity=(0.01, 0.03), sigma=(2.0, 20.0), waves=0)
     assert_agrees(device, picture, *leaves(screen))
+
+
+def test_hidden_splats_get_their_gradients_as_exactly_as_others(device):
+    """In float32, though almost all light comes from before them."""
+    screen = scenes.random_screen(5, count=300, width=32, height=32, waves=0, opacity=(0.6, 0.99), sigma=(3.0, 10.0))
+
+    def gradients(*arguments):
+        given = scenes.with_gradients(scenes.Screen(*arguments))
+        image, _, _ = rasterize(*scenes.arguments(given))
+        weights = scenes.normal(scenes.generator(1), *image.shape).to(image)
+        found = scenes.gradients(given, (image * weights).sum())
+        return [found[name] for name in ("means2d", "opacities", "features")]
+
+    exact = gradients(*scenes.arguments(screen))
+    found = device(gradients, *scenes.arguments(scenes.cast(screen, torch.float32)))
+    for have, want in zip(found, exact):
+        rows = want.reshape(len(want), -1).abs().amax(1)
+        assert rows[rows > 0].min() < 1e-9 * rows.max()
+        assert_rows_close("gradient", have, want, 1e-3)
+
+
+def test_pixels_that_let_nothing_through_in_rows_that_are_open(device):
+    """Thirty opaque splats of one pixel: what is left of the light, 1e-90, is no number in float32."""
+    screen = scenes.random_screen(5, count=40, width=16, height=16, waves=0, sigma=(0.5, 0.6))
+    means2d = screen.means2d.clone()
+    means2d[8:38] = 5.5
+    opacities, depths = screen.opacities.clone(), torch.arange(1.0, 41.0, dtype=torch.float64)
+    opacities[8:38] = 1.5
+    assert_agrees(device, picture, *leaves(replace(screen, means2d=means2d, opacities=opacities, depths=depths)))
 
 
 def test_clamped_alphas(device):
