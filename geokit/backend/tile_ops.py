@@ -156,7 +156,9 @@ def _once(
         found = next((last.lists for last in _last_binnings.values() if last.key == key and serves(last)), None)
         if found is not None:
             return found
-        _last_binnings.pop(thread, None)  # its memory serves the new ones
+        ended = _last_binnings.keys() - {living.ident for living in threading.enumerate()}
+        for gone in (thread, *ended):  # their memory serves the new ones
+            _last_binnings.pop(gone, None)
     found = make(*inputs[:3], _amplitudes(*inputs[3:]), *size)
     with _remembering:
         _last_binnings[thread] = _Binning(tuple(t.detach() for t in inputs), key, found, room)

@@ -264,7 +264,10 @@ def screens_of_two_threads(screen):
     waves = screen[0].new_zeros(len(screen[0]), 0, 4)
     shown = [[t.clone() for t in screen[:4]] for _ in range(3)]
     forward = lists_once(*screen[:4], waves, *screen[4:], False)
-    for splats in shown:
+    with ThreadPoolExecutor(1) as viewer:
+        for splats in shown:
+            viewer.submit(bin_in_place, splats, waves, screen[4:]).result()
+    for splats in shown:  # threads that come and go
         with ThreadPoolExecutor(1) as viewer:
             viewer.submit(bin_in_place, splats, waves, screen[4:]).result()
     assert lists_once(*screen[:4], waves, *screen[4:], False, again=True) is forward
