@@ -4,8 +4,9 @@
 
 geokit is trained with its defaults, by which pictures grow from a quarter of their size, and ("full") with pictures of
 full size from the first step on, as gsplat is. gsplat is trained by its own strategies in a plain loop with the
-learning rates and the schedule of its examples. Photographs, initial points, the loss (geokit's kernel), harmonics and what is held out
-are the same. The default strategy of gsplat knows no cap: it stops growing at the first refinement that reaches it.
+learning rates and the schedule of its examples. Photographs, initial points, the loss (geokit's kernel), harmonics and
+what is held out are the same. The default strategy of gsplat knows no cap: it stops growing at the first refinement
+that reaches it.
 Every run has a process of its own; minutes are those of the training steps.
 The results also go to benchmarks/results/splatting_cuda.json.
 """
