@@ -69,10 +69,14 @@ def interleaved(
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def peak_megabytes(function: Callable[[], object], device: torch.device) -> float | None:
-    """The most that tensors hold during a call, beyond what they held before; None on the CPU."""
+def peak_megabytes(function: Callable[[], object], clear: Callable[[], object], device: torch.device) -> float | None:
+    """The most that tensors hold during a call, beyond what they held before; None on the CPU.
+
+    clear: drops what a call leaves behind, such as gradients, which the next one would replace rather than add to.
+    """
     if device.type != "cuda":
         return None
+    clear()
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)

@@ -60,18 +60,25 @@ def peers() -> dict[str, Picture]:
     return {"gsplat": gsplat_picture, "gsplat, not packed": partial(gsplat_picture, packed=False)}
 
 
-def both_ways(picture: Picture, splats: Splats, camera: Cameras) -> Callable[[], None]:
-    """A picture, and from it the gradients of all that is trained."""
+def both_ways(picture: Picture, splats: Splats, camera: Cameras) -> tuple[Callable[[], None], Callable[[], None]]:
+    """A picture, and from it the gradients of all that is trained; and what drops all that this leaves behind."""
     leaves = splats.map(lambda t: t.detach().clone().requires_grad_())
     width, height = camera.sizes[0]
     cotangent = torch.randn(height, width, 3, generator=torch.Generator().manual_seed(0)).to(splats.means.device)
 
-    def both() -> None:
+    def without_gradients() -> None:
         for leaf in leaves.tensors().values():
             leaf.grad = None
+
+    def both() -> None:
+        without_gradients()
         picture(leaves, camera).backward(cotangent)
 
-    return both
+    def clear() -> None:
+        without_gradients()
+        forget_binning()
+
+    return both, clear
 
 
 def compared(
@@ -89,10 +96,13 @@ def compared(
         return run
 
     ways = {
-        "forward": {who: forward(picture) for who, picture in pictures.items()},
+        "forward": {who: (forward(picture), forget_binning) for who, picture in pictures.items()},
         "both": {who: both_ways(picture, splats, camera) for who, picture in pictures.items()},
     }
-    taken = {way: interleaved(functions, device, repeats) for way, functions in ways.items()}
+    taken, held = {}, {}
+    for way, functions in ways.items():
+        taken[way] = interleaved({who: run for who, (run, _) in functions.items()}, device, repeats)
+        held[way] = {who: peak_megabytes(run, clear, device) for who, (run, clear) in functions.items()}
     with torch.no_grad():
         ours = geokit_picture(splats, camera)
         apart = {who: float((picture(splats, camera) - ours).abs().mean()) for who, picture in pictures.items()}
@@ -108,11 +118,34 @@ def compared(
             "both ms": taken["both"][who],
             "forward x": taken["forward"][who] / taken["forward"]["geokit"],
             "both x": taken["both"][who] / taken["both"]["geokit"],
-            "forward MB": peak_megabytes(ways["forward"][who], device),
-            "both MB": peak_megabytes(ways["both"][who], device),
+            "forward MB": held["forward"][who],
+            "both MB": held["both"][who],
+            "forward MB x": ratio(held["forward"][who], held["forward"]["geokit"]),
+            "both MB x": ratio(held["both"][who], held["both"]["geokit"]),
             "difference": apart[who],
         }
         for who in pictures
+    ]
+
+
+def ratio(value: float | None, of: float | None) -> float | None:
+    """None of what was not measured."""
+    return None if value is None or not of else value / of
+
+
+def beside_gaussians(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, those with waves with how many times as long they took as the Gaussians of their number and size."""
+
+    def case(row: dict[str, Any]) -> tuple[Any, ...]:
+        return row["who"], row["scene"], row["splats"], row["size"]
+
+    plain = {case(row): row for row in rows if not row["waves"]}
+
+    def of_gaussian(row: dict[str, Any], way: str) -> float | None:
+        return ratio(row[way], plain[case(row)][way]) if row["waves"] and case(row) in plain else None
+
+    return [
+        row | {f"{way} x of Gaussian": of_gaussian(row, f"{way} ms") for way in ("forward", "both")} for row in rows
     ]
 
 
@@ -240,7 +273,10 @@ def measured(
         comparison += compared(name, *there, others, repeats)
         stages += staged(name, *there, bandwidth, rate, repeats)
         forget_binning()
-    print_table("A picture, and a picture with its gradients (x: times as long as geokit)", comparison)
+    comparison = beside_gaussians(comparison)
+    print_table(
+        "A picture, and a picture with its gradients (x: times as long as geokit, MB x: times its memory)", comparison
+    )
     print_table(
         "geokit's stages alone (' = backward)",
         stages,

@@ -2,9 +2,11 @@
 
     python benchmarks/splatting_cuda_training.py [--data FOLDER] [--steps N] [--cap N]
 
-geokit is trained with its defaults. gsplat is trained by its own strategies in a plain loop with the learning rates and
-the schedule of its examples. Photographs, initial points, the loss (geokit's kernel), harmonics and what is held out
-are the same. The default strategy of gsplat knows no cap: it stops growing at the first refinement that reaches it.
+geokit is trained with its defaults, by which pictures grow from a quarter of their size, and ("full") with pictures of
+full size from the first step on, as gsplat is. gsplat is trained by its own strategies in a plain loop with the
+learning rates and the schedule of its examples. Photographs, initial points, the loss (geokit's kernel), harmonics and
+what is held out are the same. The default strategy of gsplat knows no cap: it stops growing at the first refinement
+that reaches it.
 Every run has a process of its own; minutes are those of the training steps.
 The results also go to benchmarks/results/splatting_cuda.json.
 """
@@ -28,7 +30,9 @@ from geokit.io.initial_points import initial_points
 from geokit.splatting import TrainConfig, Trainer, photometric_loss, psnr, render, splats_from_points
 
 STEPS, CAP, TEST_EVERY, SH_DEGREE = 30_000, 1_000_000, 8, 3
-RUNS = ("geokit mcmc", "geokit classic", "gsplat MCMC", "gsplat default")
+RUNS = (
+    "geokit mcmc", "geokit mcmc full", "geokit classic", "geokit classic full", "gsplat MCMC", "gsplat default"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,17 @@ def held_out(picture: Any, data: Data, device: torch.device) -> float:
     return sum(values) / len(values)
 
 
-def train_geokit(data: Data, strategy: str, steps: int, cap: int, device: torch.device) -> dict[str, Any]:
-    config = TrainConfig(steps=steps, max_splats=cap, initial_splats=cap, sh_degree=SH_DEGREE, strategy=strategy)
+def train_geokit(
+    data: Data, strategy: str, steps: int, cap: int, device: torch.device, progressive: bool = True
+) -> dict[str, Any]:
+    config = TrainConfig(
+        steps=steps,
+        max_splats=cap,
+        initial_splats=cap,
+        sh_degree=SH_DEGREE,
+        strategy=strategy,
+        progressive=progressive,
+    )
     splats = splats_from_points(data.points, config.initial_opacity, config.initial_scale)
     trainer = Trainer(data.cameras, data.photographs, splats, config, device)
     start = time.perf_counter()
@@ -162,12 +175,17 @@ def train_gsplat(data: Data, kind: str, steps: int, cap: int, device: torch.devi
 
 
 def one_run(folder: Path, name: str, steps: int, cap: int, downscale: float, device: str = "cuda") -> dict[str, Any]:
-    who, kind = name.split()
+    who, kind, *full = name.split()
     data, place = fox(folder, downscale, cap), torch.device(device)
-    found = (train_geokit if who == "geokit" else train_gsplat)(data, kind, steps, cap, place)
+    progressive = who == "geokit" and not full
+    if who == "geokit":
+        found = train_geokit(data, kind, steps, cap, place, progressive)
+    else:
+        found = train_gsplat(data, kind, steps, cap, place)
     width, height = data.cameras.sizes[0]
     memory = torch.cuda.max_memory_allocated(place) / 1e6 if place.type == "cuda" else None
-    row = {"run": name, "size": f"{width}x{height}", "steps": steps, "cap": cap}
+    pictures = "growing" if progressive else "full size"
+    row = {"run": name, "size": f"{width}x{height}", "pictures": pictures, "steps": steps, "cap": cap}
     return row | found | {"peak GPU MB": memory}
 
 

@@ -1,6 +1,7 @@
 """Which splat touches which tile: the lists that the rasterizer walks."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from geokit.errors import InvalidInput
 
 TILE = 16  # pixels
 _MOST_ENTRIES = 2**31 - 1  # (splat, tile) pairs that 32-bit indices can count
+_REMEMBERED = 2  # threads whose last lists are remembered: one that trains, one that shows
 
 
 def _bin(
@@ -48,16 +50,22 @@ class TileLists:
 class ListRoom:
     """Room for lists whose length nobody waits for, on a GPU: see `lists_within`.
 
-    capacity: entries of the lists, all of which are sorted, used or not; needed (1,) int64, on the GPU: the most
-    entries that any lists made within the room wanted. Both may be changed between renderings.
+    capacity: entries of the lists, all of which are sorted, used or not; None: as many as are wanted, which is waited
+    for. needed (1,) int64, on the GPU, without a capacity in main memory: the most entries that any lists in the room
+    wanted. Both may be changed between renderings.
     """
 
-    capacity: int
+    capacity: int | None
     needed: Tensor
 
+    @classmethod
+    def exact(cls) -> "ListRoom":
+        """Lists of just the length they need, as without a room, and their length is known."""
+        return cls(None, torch.zeros(1, dtype=torch.int64))
+
     def overflowed(self) -> Tensor:
-        """(1,) bool, on the GPU, asked without waiting: some lists did not fit."""
-        return self.needed > self.capacity
+        """(1,) bool, where `needed` is, asked without waiting: some lists did not fit."""
+        return torch.zeros_like(self.needed, dtype=torch.bool) if self.capacity is None else self.needed > self.capacity
 
 
 _room: ContextVar[ListRoom | None] = ContextVar("room for tile lists", default=None)
@@ -95,11 +103,11 @@ def tile_lists(
     del counts, ids, keys, scratch
 
     room, tiles = _room.get(), _tiles(width, height)
-    if room is None:
+    if room is None or room.capacity is None:
         capacity, needed, largest = int(starts[-1]), None, tiles - 1
     else:
         capacity, needed, largest = room.capacity, room.needed, tiles  # a tile past the last for entries not used
-        _check_room(room, depths.device)
+        _check_room(capacity, needed, depths.device)
     _check_total(capacity, width, height)
     bits = max(1, largest.bit_length())
     keys = torch.empty(2, capacity, dtype=torch.int16 if bits <= 16 else torch.int32, device=depths.device)
@@ -123,7 +131,8 @@ class _Binning:
     room: ListRoom | None = None
 
 
-_last_binning: _Binning | None = None
+_last_binnings: dict[int, _Binning] = {}  # of the threads that made them, the newest last
+_remembering = threading.Lock()  # held where that is read or changed, not while lists are made
 
 
 def _once(
@@ -135,19 +144,26 @@ def _once(
     room: ListRoom | None = None,
 ) -> Any:
     """What `make` makes of `inputs` (means2d, conics, depths, opacities, waves), remembered: the backward pass that
-    follows a forward pass finds it made.
+    follows a forward pass finds it made, in whatever thread it runs and whatever another thread renders in between.
 
     The lists have a size that depends on the data, so they cannot be an output of the operator under torch.compile.
     """
-    global _last_binning
     if any(t.is_inference() for t in inputs):  # these have no version; nothing comes back to them either
         return make(*inputs[:3], _amplitudes(*inputs[3:]), *size)
     key = (kind, *size, *((t.data_ptr(), t._version, t.shape, t.stride()) for t in inputs))
-    last = _last_binning
-    if last is not None and last.key == key and serves(last):
-        return last.lists
+    thread = threading.get_ident()
+    with _remembering:
+        found = next((last.lists for last in _last_binnings.values() if last.key == key and serves(last)), None)
+        if found is not None:
+            return found
+        ended = _last_binnings.keys() - {living.ident for living in threading.enumerate()}
+        for gone in (thread, *ended):  # their memory serves the new ones
+            _last_binnings.pop(gone, None)
     found = make(*inputs[:3], _amplitudes(*inputs[3:]), *size)
-    _last_binning = _Binning(tuple(t.detach() for t in inputs), key, found, room)
+    with _remembering:
+        _last_binnings[thread] = _Binning(tuple(t.detach() for t in inputs), key, found, room)
+        while len(_last_binnings) > _REMEMBERED:
+            del _last_binnings[next(iter(_last_binnings))]
     return found
 
 
@@ -175,25 +191,23 @@ def lists_once(
     a thread of its own, which does not know the room; without `again` lists of a room serve in that room only.
     """
     room = _room.get()
+    limited = None if room is None or room.capacity is None else room
 
     def serves(last: _Binning) -> bool:
-        same_room = room is not None and last.room is room and len(last.lists.ids) == room.capacity
+        same_room = limited is not None and last.room is limited and len(last.lists.ids) == limited.capacity
         return (last.lists.slots is not None or not slots) and (again or last.room is None or same_room)
 
     inputs = (means2d, conics, depths, opacities, waves)
-    return _once("gpu", functools.partial(tile_lists, slots=slots), inputs, (width, height), serves, room)
-
-
-def last_lists() -> TileLists | None:
-    """The lists that were made last for a picture, if it was on a GPU."""
-    lists = _last_binning.lists if _last_binning is not None else None
-    return lists if isinstance(lists, TileLists) else None
+    found = _once("gpu", functools.partial(tile_lists, slots=slots), inputs, (width, height), serves, limited)
+    if room is not None and room.capacity is None:  # remembered ones count too
+        room.needed.clamp_(min=len(found.ids))
+    return found
 
 
 def forget_binning() -> None:
     """Drop the remembered lists, and the tensors that they hold on to; for measurements of a first call."""
-    global _last_binning
-    _last_binning = None
+    with _remembering:
+        _last_binnings.clear()
 
 
 def _amplitudes(opacities: Tensor, waves: Tensor) -> Tensor:
@@ -277,9 +291,9 @@ def _check_total(total: int, width: int, height: int) -> None:
         )
 
 
-def _check_room(room: ListRoom, device: torch.device) -> None:
-    check_tensor("the room's needed", room.needed, (1,), torch.int64)
-    if not 1 <= room.capacity <= _MOST_ENTRIES:
-        raise InvalidInput(f"a room holds from 1 to {_MOST_ENTRIES:,} entries, got {room.capacity:,}")
-    if room.needed.device != device:
-        raise InvalidInput(f"the room counts on {room.needed.device}, but the splats are on {device}")
+def _check_room(capacity: int, needed: Tensor, device: torch.device) -> None:
+    check_tensor("the room's needed", needed, (1,), torch.int64)
+    if not 1 <= capacity <= _MOST_ENTRIES:
+        raise InvalidInput(f"a room holds from 1 to {_MOST_ENTRIES:,} entries, got {capacity:,}")
+    if needed.device != device:
+        raise InvalidInput(f"the room counts on {needed.device}, but the splats are on {device}")

@@ -199,7 +199,7 @@ def _places(shape: Shape) -> Tensor:
 def _percentile(values: Tensor, share: float) -> float:
     """The smallest value that at least this share of all does not exceed; torch.quantile refuses 16 M values."""
     rank = min(max(int(-(-share * len(values) // 1)), 1), len(values))
-    return float(values.kthvalue(rank).values)
+    return float(values.sort().values[rank - 1])  # torch's kthvalue is not deterministic on a GPU
 
 
 def _mean_of(a: float | None, b: float | None) -> float | None:

@@ -126,7 +126,7 @@ def _described(path: Path, shape: Mesh | PointCloud) -> str:
 def _ceiling(errors: Tensor) -> float:
     """What 99 % of the errors do not exceed; something positive for equal shapes."""
     rank = min(int(_SHOWN * len(errors)) + 1, len(errors))
-    return float(errors.kthvalue(rank).values) or float(errors.max()) or 1.0
+    return float(errors.sort().values[rank - 1]) or float(errors.max()) or 1.0
 
 
 def save_errors(path: Path, shape: Mesh | PointCloud, errors: Tensor, ceiling: float) -> None:

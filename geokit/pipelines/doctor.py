@@ -10,7 +10,7 @@ import torch
 import geokit
 from geokit.backend import gpu
 from geokit.backend.native import _native
-from geokit.errors import GeokitError
+from geokit.errors import GeokitError, OutOfMemory
 from geokit.geometry import Cameras, Splats
 from geokit.geometry.splats import SH_C0
 from geokit.splatting import render
@@ -72,7 +72,8 @@ def _gpus() -> list[Check]:
 def _gpu(index: int) -> Check:
     facts = torch.cuda.get_device_properties(index)
     found = f"{facts.name}, {facts.total_memory / 2**30:.1f} GiB, compute capability {facts.major}.{facts.minor}"
-    return Check(f"GPU {index}", found, cure=gpu.obstacle(index) or "")
+    reason = gpu.obstacle(index)
+    return Check(f"GPU {index}", found, reason is None, reason or "")
 
 
 def _version(number: int) -> str:
@@ -100,12 +101,16 @@ def self_test(device: str = "cpu") -> Check:
     )
     K = torch.tensor([[[20.0, 0, 8.5], [0, 20, 8.5], [0, 0, 1]]])
     camera, wanted = Cameras(torch.eye(4)[None], K, ((17, 17),)), opacity * color
-    name = "self test" if device == "cpu" else "self test on the GPU"
+    name, cure = "self test", "install geokit again"
+    if device != "cpu":
+        name, cure = "self test on the GPU", "use --device cpu and report this with the output of nvidia-smi"
     try:
         with torch.no_grad():
             seen = float(render(splat.to(device), camera.to(device)).image[8, 8, 0])
     except (GeokitError, RuntimeError) as error:  # torch's own are of the latter kind
-        return Check(name, f"one splat could not be rendered: {error}", False, "install geokit again")
+        if isinstance(error, OutOfMemory) or "out of memory" in str(error):
+            cure = "free memory on the GPU (nvidia-smi)"
+        return Check(name, f"one splat could not be rendered: {error}", False, cure)
     if abs(seen - wanted) < 1e-4:
         return Check(name, f"one splat rendered: {seen:.4f}, as it should be")
-    return Check(name, f"one splat rendered: {seen:.4f} instead of {wanted:.4f}", False, "install geokit again")
+    return Check(name, f"one splat rendered: {seen:.4f} instead of {wanted:.4f}", False, cure)

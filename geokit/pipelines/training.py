@@ -5,8 +5,8 @@ import resource
 import shlex
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,22 +99,34 @@ class Training:
                 while self.progress < 1 and not stop.requested:
                     before = self.progress
                     self._step(before)
-                    self._after(before, self.progress)
+                    self._after(before)
                 self.save(with_splats=True)
             if stop.requested:
                 raise self.interrupted()
 
     def _step(self, progress: float) -> None:
-        clock, cpu = time.perf_counter(), time.process_time()
-        step = self.trainer.step(progress)
-        self._unread.append(step)
-        due = time.monotonic() - self._read_at > _READ_EVERY or self.progress >= 1
-        if due or not runs_ahead(self.trainer.device):
-            self._read()
-        self.seconds += time.perf_counter() - clock
-        self.cpu_seconds += time.process_time() - cpu
+        with self._counted():
+            step = self.trainer.step(progress)
+            self._unread.append(step)
+            due = time.monotonic() - self._read_at > _READ_EVERY or self.progress >= 1
+            if due or not runs_ahead(self.trainer.device):
+                self._read()
         now = (step.number, self.trainer.config.steps, self.progress)
         self.observer.training(Status(*now, self._shown, self._psnr, step.splats, self.seconds))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """The time that is spent inside is the training's."""
+        clock, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.seconds += time.perf_counter() - clock
+        self.cpu_seconds += time.process_time() - cpu
+
+    def _catch_up(self) -> None:
+        """Wait for the steps that were made: what waits for the device next would not count it."""
+        if self._unread:
+            with self._counted():
+                self._read()
 
     def _read(self) -> None:
         """Learn what the steps measured."""
@@ -126,21 +138,22 @@ class Training:
         self._unread.clear()
         self._read_at = time.monotonic()
 
-    def _after(self, before: float, now: float) -> None:
-        """What is due after a step that moved the run from progress `before` to `now`."""
+    def _after(self, before: float) -> None:
+        """What is due after a step that moved the run on from progress `before`."""
 
         def passed(parts: int) -> bool:
-            return math.floor(now * parts) > math.floor(before * parts)
+            return math.floor(self.progress * parts) > math.floor(before * parts)
 
-        if passed(_LINES) or passed(_EVALUATIONS):
-            self._write_line(evaluate=passed(_EVALUATIONS))
         patience = max(_LONGEST_WITHOUT_CHECKPOINT, self._saving / _MOST_SAVING)
         overdue = time.monotonic() - self._saved_at > patience
-        if now < 1 and (passed(_CHECKPOINTS) or overdue):
+        if overdue or any(map(passed, (_LINES, _EVALUATIONS, _CHECKPOINTS))):
+            self._catch_up()  # which may move the run further: all below sees where it is then
+        if passed(_LINES) or passed(_EVALUATIONS):
+            self._write_line(evaluate=passed(_EVALUATIONS))
+        if self.progress < 1 and (passed(_CHECKPOINTS) or overdue):
             self.save()
 
     def _write_line(self, evaluate: bool) -> None:
-        self._read()
         line: dict[str, Any] = {
             "step": self.trainer.step_number,
             "loss": sum(self._losses) / len(self._losses),
@@ -155,6 +168,7 @@ class Training:
 
     def save(self, with_splats: bool = False) -> None:
         """Save the checkpoint and, at the end of a sitting, the scene."""
+        self._catch_up()
         began = time.monotonic()
         tensors, metadata = self.trainer.state()
         metadata |= {

@@ -12,6 +12,7 @@ from geokit.splatting.reading import runs_ahead
 
 DEAD_OPACITY = 0.005
 _MULTINOMIAL = 1 << 24  # kinds that torch.multinomial tells apart, at most
+_PARTS = 1 << 52  # that weights are counted in on a GPU
 _FAINT = 0.05  # opacity above which the gate of the exploring noise is less than 0.011
 
 
@@ -62,11 +63,21 @@ def relocation_split(opacities: Tensor, copies: Tensor) -> tuple[Tensor, Tensor]
 
 def drawn(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """(count,) indices, each drawn with a probability proportional to its weight (N,), any number of them."""
+    if runs_ahead(weights.device):
+        return _drawn_by_parts(weights, count, generator)
     if len(weights) <= _MULTINOMIAL:
         return torch.multinomial(weights, count, replacement=True, generator=generator)
     ends = weights.double().cumsum(0)
     places = torch.rand(count, dtype=torch.float64, device=weights.device, generator=generator) * ends[-1]
     return torch.searchsorted(ends, places, right=True).clamp_max(len(weights) - 1)
+
+
+def _drawn_by_parts(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """`drawn` by a scan of whole numbers: on a GPU that of floats, torch.multinomial's too, is not deterministic."""
+    shares = weights.double()
+    ends = (shares / shares.sum() * _PARTS).long().cumsum(0)
+    places = torch.rand(count, dtype=torch.float64, device=weights.device, generator=generator) * ends[-1]
+    return torch.searchsorted(ends, places.long().minimum(ends[-1] - 1), right=True)
 
 
 class Relocation:

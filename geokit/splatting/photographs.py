@@ -18,9 +18,15 @@ def placed(photographs: Sequence[Sequence[Tensor]], device: torch.device) -> lis
     if not runs_ahead(device):
         return [list(pictures) for pictures in photographs]
     total = sum(picture.numel() for pictures in photographs for picture in pictures)
-    if device.type == "cuda" and total > _MOST * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and total > _MOST * _free(device):
         return [[picture.cpu().pin_memory() for picture in pictures] for pictures in photographs]
     return [[picture.to(device) for picture in pictures] for pictures in photographs]
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of the GPU's memory that nobody holds; what torch keeps for later use is given back first."""
+    torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info(device)[0]
 
 
 class Carrier:

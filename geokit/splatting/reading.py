@@ -36,3 +36,7 @@ class LateReading:
             return None
         self._asked = False
         return int(self._place)
+
+    def forget(self) -> None:
+        """Do without the answer that is on its way."""
+        self._asked = False

@@ -87,7 +87,7 @@ class Trainer:
         self.levels = _pyramid(cameras, photographs, reduction(config, 0.0, self.smallest), self.device)
         self._views = [[level[i].to(self.device) for i in range(len(level))] for level, _ in self.levels]
         self._half_sizes = (torch.tensor(cameras.sizes) / 2).to(self.device)
-        self._carrier, self._rooms = Carrier(self.device), ListRooms()
+        self._carrier, self._rooms = Carrier(self.device), ListRooms(self.device)
         self.generator = torch.Generator().manual_seed(config.seed)  # of all that is decided by Python
         self.draws = _generator(self.device, config.seed) if self._ahead else self.generator
         self.densification = self._densification()

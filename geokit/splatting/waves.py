@@ -27,7 +27,7 @@ def random_frequencies(splats: Splats, count: int, generator: torch.Generator) -
     cycles = LOW * (HIGH / LOW) ** torch.rand(n, count, 1, generator=generator, device=device)
     scales = splats.log_scales.exp()
     # A thin axis would ask for an extreme frequency along it, which no view resolves: bound it by the median axis.
-    floor = scales.median(dim=1, keepdim=True).values
+    floor = scales.sort(dim=1).values[:, 1:2]  # torch's median is not deterministic on a GPU
     local = cycles * direction / scales.maximum(floor)[:, None]
     return local @ matrix_from_quaternion(splats.quats).transpose(1, 2)
 

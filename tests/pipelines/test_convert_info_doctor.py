@@ -1,6 +1,7 @@
 """The small verbs."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from geokit.backend import gpu
-from geokit.errors import InvalidInput, UnreadableFile
+from geokit.errors import InvalidInput, OutOfMemory, UnreadableFile
 from geokit.geometry import PointCloud
 from geokit.io import load_splats, save_splats
 from geokit.io.ply import read_vertices, write_vertices
@@ -161,6 +162,7 @@ def test_doctor_says_which_gpus_there_are_and_what_keeps_them_from_computing(mon
     assert [check.name for check in gpus] == ["GPU 0", "GPU 1"]
     assert {check.found for check in gpus} == {"Some GPU, 24.0 GiB, compute capability 8.6"}
     assert {check.cure for check in gpus} == {reason or ""}
+    assert {check.good for check in gpus} == {reason is None}, "it is a fault to have one that cannot be used"
     assert [check.found for check in named("self test")] == (["cpu"] if reason else ["cpu", "cuda"])
 
 
@@ -168,6 +170,29 @@ def test_doctor_says_what_a_device_cannot_render():
     check = doctor.self_test("meta")
     assert not check.good
     assert "could not be rendered" in check.found
+
+
+@pytest.mark.parametrize(
+    ("error", "device", "cure"),
+    [
+        (OutOfMemory("rasterize needs more memory than cuda:0 has left"), "cuda", "free memory on the GPU"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "cuda", "free memory on the GPU"),
+        (RuntimeError("CUDA error: out of memory"), "cuda", "free memory on the GPU"),
+        (RuntimeError("CUDA error: unspecified launch failure"), "cuda", "--device cpu and report .* nvidia-smi"),
+        (RuntimeError("a symbol is missing"), "cpu", "install geokit again"),
+    ],
+)
+def test_doctor_says_what_helps(monkeypatch, error, device, cure):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(doctor.Splats, "to", lambda splats, device: splats)
+    monkeypatch.setattr(doctor.Cameras, "to", lambda cameras, device: cameras)
+    monkeypatch.setattr(doctor, "render", fail)
+    check = doctor.self_test(device)
+    assert not check.good
+    assert str(error) in check.found
+    assert re.search(cure, check.cure)
 
 
 def test_doctor_finds_a_wrong_pixel(monkeypatch):

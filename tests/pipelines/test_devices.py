@@ -1,13 +1,15 @@
 """What the jobs say and do about the device: one that Python runs ahead of, and a GPU without memory."""
 
 import json
+import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from geokit.backend import gpu
 from geokit.errors import InvalidInput, OutOfMemory
-from geokit.io import load_splats
+from geokit.io import load_checkpoint, load_splats
 from geokit.pipelines import gpu_memory, training
 from geokit.pipelines.reconstruct import reconstruct
 from geokit.pipelines.render import render_scene
@@ -31,6 +33,7 @@ def test_the_books_of_a_run_that_is_not_waited_for(ahead, capture, tmp_path, mon
     monkeypatch.setattr(Trainer, "step", lambda self, progress: steps.append(real(self, progress)) or steps[-1])
     monkeypatch.setattr(training, "_READ_EVERY", seconds)
     monkeypatch.setattr(training, "_LINES", 6)  # one in four steps
+    monkeypatch.setattr(training, "_CHECKPOINTS", 1)  # for which steps would be read too
     listener = Recorder()
     metrics = reconstruct(capture, tmp_path / "out", **QUICK, observer=listener)
     lines = curve(tmp_path / "out")
@@ -44,6 +47,56 @@ def test_the_books_of_a_run_that_is_not_waited_for(ahead, capture, tmp_path, mon
     assert listener.statuses[-1].psnr == steps[-1].psnr
     assert len({status.psnr for status in listener.statuses}) == (24 if seconds == 0 else len(lines) + 1)
     assert metrics["steps"] == 24
+
+
+class Late:
+    """A loss that takes so long to be read as a GPU takes for the step."""
+
+    def __init__(self, loss):
+        self.loss = loss
+
+    def __float__(self):
+        time.sleep(0.02)
+        return float(self.loss)
+
+
+@pytest.mark.parametrize("lines", [1, 6])
+def test_the_time_that_a_device_is_waited_for_counts(ahead, capture, tmp_path, monkeypatch, lines):
+    """Wherever it is waited for: for a line of the curve, a checkpoint or at the end."""
+    real = Trainer.step
+
+    def step(self, progress):
+        made = real(self, progress)
+        return replace(made, measured=(Late(made.measured[0]), made.measured[1]))
+
+    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(training, "_READ_EVERY", 1000.0)
+    monkeypatch.setattr(training, "_LINES", lines)
+    monkeypatch.setattr(training, "_EVALUATIONS", 1)
+    metrics = reconstruct(capture, tmp_path / "out", **QUICK)
+    assert metrics["seconds"] > 24 * 0.02
+    _, saved = load_checkpoint(tmp_path / "out" / "checkpoint.safetensors")
+    assert saved["seconds"] > 24 * 0.02
+    if lines == 6:
+        times = {line["step"]: line["seconds"] for line in curve(tmp_path / "out")}
+        assert all(seconds > step * 0.02 for step, seconds in times.items())
+
+
+def test_a_time_limit_misses_nothing_while_a_device_is_waited_for(ahead, capture, tmp_path, monkeypatch):
+    """Time that is counted as a line is written may pass the next one, or the end."""
+    real = Trainer.step
+
+    def step(self, progress):
+        made = real(self, progress)
+        return replace(made, measured=(Late(made.measured[0]), made.measured[1]))
+
+    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(training, "_READ_EVERY", 1000.0)
+    metrics = reconstruct(capture, tmp_path / "out", **QUICK | {"steps": 10_000}, time_limit=0.5)
+    lines = curve(tmp_path / "out")
+    assert lines[-1]["step"] == metrics["steps"], "the last step has a line"
+    assert "test_psnr" in lines[-1]
+    assert metrics["steps"] * 0.02 < metrics["seconds"]
 
 
 def test_a_gpu_that_is_left_to_others_is_said(capture, tmp_path, monkeypatch):

@@ -399,10 +399,13 @@ def test_state_and_back():
     assert not torch.equal(other.gradient, strategy.gradient), "memory of its own"
 
 
-def test_draws_among_more_than_torch_tells_apart(monkeypatch):
+@pytest.mark.parametrize(("ahead", "scale"), [(False, 1.0), (True, 1.0), (True, 1e-30), (True, 1e30)])
+def test_draws_among_more_than_torch_tells_apart(monkeypatch, ahead, scale):
     """As often as the weights say; what weighs nothing is never drawn."""
+    if ahead:
+        monkeypatch.setattr(densify, "runs_ahead", lambda device: True)
     monkeypatch.setattr(densify, "_MULTINOMIAL", 3)
-    weights = torch.tensor([0.0, 1.0, 0.0, 3.0, 4.0, 0.0])
+    weights = scale * torch.tensor([0.0, 1.0, 0.0, 3.0, 4.0, 0.0])
     counts = densify.drawn(weights, 20_000, torch.Generator().manual_seed(0)).bincount(minlength=6)
-    torch.testing.assert_close(counts / 20_000, weights / 8, atol=0.02, rtol=0)
+    torch.testing.assert_close(counts / 20_000, weights / weights.sum(), atol=0.02, rtol=0)
     assert counts[[0, 2, 5]].sum() == 0

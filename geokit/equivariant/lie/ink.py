@@ -23,9 +23,16 @@ def without_background(images: Tensor) -> tuple[Tensor, Tensor]:
     b = BORDER
     sides = (images[..., :b, :], images[..., -b:, :], images[..., b:-b, :b], images[..., b:-b, -b:])
     border = torch.cat([side.flatten(2) for side in sides], dim=-1)
-    level = border.median(-1).values
-    noise = _MAD * (border - level[..., None]).abs().median(-1).values
+    level = _median(border)
+    noise = _MAD * _median((border - level[..., None]).abs())
     return images - level[..., None, None], noise
+
+
+def _median(values: Tensor) -> Tensor:
+    """(..., N) -> (...): the lower of two. On a GPU torch's is not deterministic; of equal values another may be it."""
+    if values.device.type == "cpu":
+        return values.median(-1).values
+    return values.sort(-1).values[..., (values.shape[-1] - 1) // 2]
 
 
 def ink_weights(images: Tensor, noise: Tensor) -> Tensor:

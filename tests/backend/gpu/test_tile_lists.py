@@ -1,5 +1,6 @@
 """Tile lists on the GPU against the CPU's, with room for all of them and without."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -220,6 +221,73 @@ def remembering(screen):
 def test_the_last_lists_are_remembered(device):
     screen = cast(SCREENS["odd"], torch.float32)
     device(remembering, [t.clone() if isinstance(t, torch.Tensor) else t for t in screen])
+
+
+def lengths_in_exact_rooms(screen):
+    """What a room without a capacity learns of lists that are made, of lists that are remembered, and of several."""
+    tile_ops.forget_binning()
+    waves, found = screen[0].new_zeros(len(screen[0]), 0, 4), []
+    few = [t[: len(screen[0]) // 2] for t in (*screen[:4], waves)]
+    room = ListRoom.exact()
+    with lists_within(room):
+        lists = lists_once(*screen[:4], waves, *screen[4:], slots=False)
+        lists_once(*few, *screen[4:], slots=False)
+    found.append((int(room.needed), len(lists.ids)))
+    assert not bool(room.overflowed())
+    for _ in range(2):  # the second time it is remembered
+        room = ListRoom.exact()
+        with lists_within(room):
+            lists = lists_once(*screen[:4], waves, *screen[4:], slots=False)
+        found.append((int(room.needed), len(lists.ids)))
+    limited = ListRoom(50, torch.zeros(1, dtype=torch.int64, device=screen[0].device))
+    tile_ops.forget_binning()
+    with lists_within(limited):
+        lists_once(*screen[:4], waves, *screen[4:], slots=False)
+    with lists_within(room):
+        assert len(lists_once(*screen[:4], waves, *screen[4:], slots=False).ids) == found[0][1], "not those of a room"
+    tile_ops.forget_binning()
+    return torch.tensor(found)
+
+
+def test_a_room_without_a_capacity_learns_the_length(device):
+    screen = cast(SCREENS["odd"], torch.float32)
+    total = len(tile_intersections(*screen)[1])
+    found = device(lengths_in_exact_rooms, screen)
+    assert bool((found[:, 0] == found[:, 1]).all())
+    if device.name != "cuda":
+        assert found[:, 0].tolist() == [total] * 3
+
+
+def screens_of_two_threads(screen):
+    """What a viewer's thread renders between a forward pass and its backward pass, however often."""
+    tile_ops.forget_binning()
+    waves = screen[0].new_zeros(len(screen[0]), 0, 4)
+    shown = [[t.clone() for t in screen[:4]] for _ in range(3)]
+    forward = lists_once(*screen[:4], waves, *screen[4:], False)
+    with ThreadPoolExecutor(1) as viewer:
+        for splats in shown:
+            viewer.submit(bin_in_place, splats, waves, screen[4:]).result()
+    for splats in shown:  # threads that come and go
+        with ThreadPoolExecutor(1) as viewer:
+            viewer.submit(bin_in_place, splats, waves, screen[4:]).result()
+    assert lists_once(*screen[:4], waves, *screen[4:], False, again=True) is forward
+    assert len(tile_ops._last_binnings) == 2
+    with ThreadPoolExecutor(1) as autograd:
+        backward = autograd.submit(lists_once, *screen[:4], waves, *screen[4:], False, again=True)
+        assert backward.result() is forward, "the backward pass has a thread of its own"
+    lists_once(*shown[0], waves, *screen[4:], False)
+    assert lists_once(*screen[:4], waves, *screen[4:], False) is not forward, "one picture a thread"
+    tile_ops.forget_binning()
+    return forward.ids
+
+
+def bin_in_place(splats, waves, size):
+    return tile_ops._once("gpu", lambda *_: ("lists",), (*splats, waves), size)
+
+
+def test_another_thread_does_not_take_the_lists_of_a_forward_pass(device):
+    screen = cast(SCREENS["odd"], torch.float32)
+    device(screens_of_two_threads, [t.clone() if isinstance(t, torch.Tensor) else t for t in screen])
 
 
 def test_lists_of_the_cpu_and_of_the_gpu_are_not_mixed_up(device):

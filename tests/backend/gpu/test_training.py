@@ -25,6 +25,9 @@ class ReadAtOnce:
         number, self.number = self.number, None
         return number
 
+    def forget(self):
+        self.number = None
+
 
 @pytest.fixture
 def ahead(device, monkeypatch):
@@ -64,8 +67,8 @@ def test_a_step_whose_lists_do_not_fit_is_not_taken(device, ahead, kind, monkeyp
     """And the next one has room."""
     begin, config = ListRooms._begin, TrainConfig(**({"steps": 400, "max_splats": 80} | KINDS[kind]))
 
-    def begin_with_little(rooms):
-        begin(rooms)
+    def begin_with_little(rooms, needed):
+        begin(rooms, needed)
         rooms._room.capacity = 20
 
     def moved(*fields):
