@@ -23,7 +23,7 @@ LINK = re.compile(r"""\]\(\s*<?([^\s)>]+)|(?:src|href)\s*=\s*["']([^"']+)""")
 CHOICES = (
     "point_tree|farthest_points|voxel_groups|bvh_build|nearest_in_faces|bvh_moments|winding_number|silhouette_crossings"
 )
-CHOICES += "|query_order"
+CHOICES += "|query_order|tile_intersections"
 CHOICES += "|march_fronts|heat_flow"  # distances along surfaces
 CHOICES += "|intrinsic_delaunay|edge_entries|local_stars"
 CHOICES += "|group_edges|radial_pairs"

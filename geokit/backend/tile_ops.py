@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -257,17 +257,16 @@ def count_pairs(
     means2d: Tensor, conics: Tensor, depths: Tensor, opacities: Tensor, waves: Tensor, width: int, height: int
 ) -> int:
     """Number of (splat, pixel) pairs that `rasterize` evaluates for this scene."""
-    amplitudes = _amplitudes(opacities, waves)
-    if depths.device.type == "cpu":
-        lists = _bin(means2d, conics, depths, amplitudes, width, height)[:2]
-    else:
-        lists = tile_intersections(means2d, conics, depths, amplitudes, width, height)
+    amplitudes, on_gpu = _amplitudes(opacities, waves), depths.device.type != "cpu"
+    make = tile_intersections if on_gpu else _bin
+    lists = make(means2d, conics, depths, amplitudes, width, height)[:2]
     features, background = means2d.new_zeros(len(means2d), 1), means2d.new_zeros(1)
     pairs = torch.empty(len(lists[0]) - 1, dtype=torch.int64, device=depths.device)
     image, transmittance = means2d.new_empty(height, width, 1), means2d.new_empty(height, width)
     arrays = plain(means2d, conics, opacities, features, waves, background)
-    ends = [] if depths.device.type == "cpu" else [_integers(depths, height, width)]
-    native_of(depths).rasterize_forward(*arrays, *lists, width, height, image, transmittance, *ends, None, pairs)
+    ends = [_integers(depths, height, width)] if on_gpu else []
+    with torch.cuda.device(depths.device) if on_gpu else nullcontext():
+        native_of(depths).rasterize_forward(*arrays, *lists, width, height, image, transmittance, *ends, None, pairs)
     return int(pairs.sum())
 
 
