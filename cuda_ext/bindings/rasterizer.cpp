@@ -1,9 +1,8 @@
 // Bindings of the rasterizer and of its lists.
-#include "bin_input.h"
-
 #include <numeric>
 
-#include "../splatting/rasterize.h"
+#include "bin_input.h"
+#include "raster_input.h"
 
 namespace {
 
@@ -30,24 +29,14 @@ template <class T> void bind_bin(nb::module_& m) {
   });
 }
 
-template <class T>
-gk::RasterInput<T> raster_input(const Array<T>& means2d, const Array<T>& conics, const Array<T>& opacities, const Array<T>& features,
-                                const Array<T>& waves, const Array<T>& background, const Ids& offsets,
-                                const Ids& entries, int64_t width, int64_t height) {
-  const int64_t n = int64_t(opacities.size()), c = int64_t(background.size()), k = n ? int64_t(waves.size()) / (4 * n) : 0;
-  if (k > gk::kMaxWaves) throw std::invalid_argument("a splat carries at most " + std::to_string(gk::kMaxWaves) + " waves");
-  return {n, c, k, width, height, GK_DATA(means2d, 2 * n), GK_DATA(conics, 3 * n), opacities.data(), GK_DATA(features, n * c),
-          GK_DATA(waves, 4 * n * k), background.data(),
-          GK_DATA(offsets, gk::tile_columns(width) * gk::tile_rows(height) + 1),
-          reinterpret_cast<const gk::Entry*>(entries.data())};
-}
+const gk::Entry* entries_of(const Ids& entries) { return reinterpret_cast<const gk::Entry*>(entries.data()); }
 
 template <class T> void bind_rasterize(nb::module_& m) {
   define(m, "rasterize_forward",
         [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background,
            Ids offsets, Ids entries, int64_t width, int64_t height, Output<T> image, Output<T> transmittance,
            std::optional<IdsOut> median_ids, std::optional<LongsOut> pairs) {
-          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, entries, width, height);
+          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, entries_of(entries), width, height);
           const gk::RasterOutput<T> out = {GK_DATA(image, width * height * in.channels), GK_DATA(transmittance, width * height),
                                            GK_DATA_OR_NULL(median_ids, width * height),
                                            GK_DATA_OR_NULL(pairs, gk::tile_columns(width) * gk::tile_rows(height))};
@@ -59,7 +48,7 @@ template <class T> void bind_rasterize(nb::module_& m) {
            Ids offsets, Ids entries, int64_t width, int64_t height, Ids first_slots, Array<T> image_bar,
            Array<T> transmittance_bar, Output<T> rows, Output<T> means2d_bar, Output<T> conics_bar, Output<T> opacities_bar,
            Output<T> features_bar, Output<T> waves_bar, std::optional<Output<T>> absolute) {
-          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, entries, width, height);
+          const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, entries_of(entries), width, height);
           const int64_t n = in.splats, total = int64_t(entries.size()) / 3;
           const gk::RasterCotangent<T> bar = {GK_DATA(image_bar, width * height * in.channels), GK_DATA(transmittance_bar, width * height)};
           const gk::RasterGradient<T> grad = {GK_DATA(first_slots, n + 1),

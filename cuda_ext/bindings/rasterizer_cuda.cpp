@@ -1,25 +1,14 @@
 // Bindings of the rasterizer of the GPU, whose lists hold no more than the splats' numbers.
-#include "arrays.h"
-
-#include "../splatting/rasterize.h"
+#include "raster_input.h"
 
 namespace {
-
-template <class T>
-gk::RasterInput<T> raster_input(const Array<T>& means2d, const Array<T>& conics, const Array<T>& opacities, const Array<T>& features,
-                                const Array<T>& waves, const Array<T>& background, const Ids& offsets, int64_t width, int64_t height) {
-  const int64_t n = int64_t(opacities.size()), c = int64_t(background.size()), k = n ? int64_t(waves.size()) / (4 * n) : 0;
-  const int64_t tiles = gk::tile_columns(width) * gk::tile_rows(height);
-  return {n, c, k, width, height, GK_DATA(means2d, 2 * n), GK_DATA(conics, 3 * n), opacities.data(), GK_DATA(features, n * c),
-          GK_DATA(waves, 4 * n * k), background.data(), GK_DATA(offsets, tiles + 1), nullptr};
-}
 
 template <class T> void bind_rasterize(nb::module_& m) {
   define(m, "rasterize_forward",
          [](Array<T> means2d, Array<T> conics, Array<T> opacities, Array<T> features, Array<T> waves, Array<T> background, Ids offsets, Ids ids,
             int64_t width, int64_t height, Output<T> image, Output<T> transmittance, IdsOut ends, std::optional<IdsOut> median_ids,
             std::optional<LongsOut> pairs) {
-           const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, width, height);
+           const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, nullptr, width, height);
            const gk::RasterOutput<T> out = {GK_DATA(image, width * height * in.channels), GK_DATA(transmittance, width * height),
                                             GK_DATA_OR_NULL(median_ids, width * height),
                                             GK_DATA_OR_NULL(pairs, int64_t(offsets.size()) - 1)};
@@ -30,7 +19,7 @@ template <class T> void bind_rasterize(nb::module_& m) {
             int64_t width, int64_t height, std::optional<Ids> slots, std::optional<Ids> first_slots, Array<T> transmittance, Ids ends,
             Array<T> image_bar, Array<T> transmittance_bar, Output<T> rows, Output<T> means2d_bar, Output<T> conics_bar, Output<T> opacities_bar,
             Output<T> features_bar, Output<T> waves_bar, std::optional<Output<T>> absolute) {
-           const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, width, height);
+           const auto in = raster_input<T>(means2d, conics, opacities, features, waves, background, offsets, nullptr, width, height);
            const int64_t n = in.splats, pixels = width * height, entries = int64_t(ids.size());
            const gk::RasterCotangent<T> bar = {GK_DATA(image_bar, pixels * in.channels), GK_DATA(transmittance_bar, pixels)};
            const gk::cuda::SplatSlots order = {GK_DATA_OR_NULL(slots, entries), GK_DATA_OR_NULL(first_slots, n + 1)};

@@ -37,6 +37,10 @@ class Device:
         with pretend_gpu(emulated):
             return _to(function(*_to(arguments, "cuda"), **_to(options, "cuda")), "cpu")
 
+    def in_every_order(self) -> list["Device"]:
+        """The same device with its threads in each order; a GPU, which has its own, twice."""
+        return [self, self] if self.name == "cuda" else [Device(self.name, order) for order in ORDERS.values()]
+
 
 @pytest.fixture(params=[*EMULATED, "cuda"])
 def device(request) -> Device:

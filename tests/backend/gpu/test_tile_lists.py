@@ -170,7 +170,7 @@ def test_more_entries_than_32_bits_can_count(device):
     screen = cast(cover(8300, 262_144 * 16, 16), torch.float32)
     with pytest.raises(InvalidInput, match=r"touch 2,175,795,200 tiles of a 4194304 x 16 picture"):
         device(tile_intersections, *screen)
-    if device.name == "emulated":  # or it takes long
+    if device.name != "cuda":  # which may lack the memory
         (offsets, ids, _, _), needed, overflowed = device(
             parts_within, screen, 300_000, torch.zeros(1, dtype=torch.int64)
         )

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from geokit.backend import native
 from geokit.geometry import Splats
 from geokit.splatting import densify, list_rooms, photographs, trainer, waves
 from geokit.splatting.list_rooms import ListRooms
@@ -61,7 +60,6 @@ def test_the_losses_of_a_run(device, kind, request):
     torch.testing.assert_close(there, means, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.skipif("geokit::rasterize" not in native.GPU_FUNCTIONS, reason="lists are made on the CPU in this build")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_whose_lists_do_not_fit_is_not_taken(device, ahead, kind, monkeypatch):
     """And the next one has room."""

@@ -9,7 +9,6 @@ from geokit.geometry.framing import frame_camera
 from geokit.geometry.mesh import Mesh
 from geokit.geometry.render_mesh import render_mesh
 from geokit.geometry.silhouettes import mesh_edges
-from tests.backend.gpu.conftest import ORDERS, Device
 from tests.backend.test_triangle_ops import intrinsics, octahedron, soup
 from tests.reference.agreement import assert_agrees
 from tests.reference.scenes import generator, normal, uniform
@@ -62,8 +61,6 @@ def test_equally_near_faces_show_the_lower_one(device, dtype):
 
 
 def test_more_large_faces_than_are_listed(device):
-    if device.name != "emulated":
-        pytest.skip("slow: in one order of the threads")
     count = 17_000
     corners = torch.tensor([[-9.0, -9, 0], [9, -9, 0], [0, 18, 0]]) + torch.tensor([0, 0, 1.0])
     scale = 1 + uniform(generator(0), count, 1, 1)
@@ -127,7 +124,7 @@ def test_sums_in_a_fixed_order(device):
     more, others = soup(4, count=60, around=2.5, size=0.3)
     points, faces = torch.cat([points, more]).requires_grad_(), torch.cat([faces, others + 6])
     colors = normal(generator(1), len(points), 3).requires_grad_()
-    runs = [device, device] if device.name == "cuda" else [Device(name) for name in ORDERS]
+    runs = device.in_every_order()
     torch.use_deterministic_algorithms(True)
     try:
         assert_agrees(device, whole, points, faces, colors, WIDTH, HEIGHT, tolerance=TOLERANCE)
