@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
-from geokit.backend.device_choice import chosen_device, device_name
+from geokit.backend.device_choice import chosen_device, device_name, no_gpu
 from geokit.errors import GeokitError
 
 
 def the_gpu() -> torch.device:
     """The GPU that geokit computes on. Ends the process with one sentence where there is none."""
+    if not torch.cuda.is_available():
+        raise SystemExit(f"this benchmark measures a GPU, but {no_gpu()}")
     try:
         return chosen_device("cuda")
     except GeokitError as error:

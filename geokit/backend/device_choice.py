@@ -19,7 +19,7 @@ def chosen_device(name: str) -> torch.device:
     if name != "cuda":
         raise InvalidInput(f"the device must be auto, cpu or cuda, got {name!r}")
     if not torch.cuda.is_available():
-        raise InvalidInput(f"--device cuda needs an NVIDIA GPU, but {_no_gpu()}; leave --device out or use cpu")
+        raise InvalidInput(f"--device cuda needs an NVIDIA GPU, but {no_gpu()}; leave --device out or use cpu")
     reason = gpu.obstacle(0)
     if reason is not None:
         raise MissingDependency(reason)
@@ -31,7 +31,8 @@ def unused_gpu() -> str | None:
     return gpu.obstacle(0) if torch.cuda.is_available() else None
 
 
-def _no_gpu() -> str:
+def no_gpu() -> str:
+    """Why torch sees no GPU, and what tells more."""
     if torch.version.cuda is None and torch.version.hip is None:
         return "this torch was built for the CPU alone (pytorch.org/get-started has those for CUDA)"
     return "torch finds none (nvidia-smi tells whether the driver does)"

@@ -149,5 +149,5 @@ def test_the_loop_of_the_peer(benchmark, monkeypatch, kind):
 def test_without_a_gpu_they_end_with_one_sentence(benchmark, monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(sys, "argv", [name])
-    with pytest.raises(SystemExit, match=r"^this benchmark measures a GPU: .* NVIDIA GPU"):
+    with pytest.raises(SystemExit, match=r"^this benchmark measures a GPU, but ."):
         benchmark(name).main()
